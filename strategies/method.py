@@ -1,0 +1,125 @@
+"""What a federated method is: a role for every tensor, and two functions around a weighted sum.
+
+Axes, one legend for all code: `n` clients of the round, `l` layers of a shape group, `r` rank, `o` out_features,
+`i` in_features, `k = min(o, i)`. Weights are (o, i), as in nn.Linear.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from strategies.basis import Basis
+
+Tensors = dict[str, Tensor]
+"""The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
+
+Fixed = dict[str, Basis | Tensor]
+"""What both sides rebuild from the seed instead of sending it."""
+
+
+class Role(StrEnum):
+    """Who trains a tensor, where it lives, and whether it travels."""
+
+    SHARED = "shared"  # trained by clients, up and down
+    LOCAL = "local"  # trained by one client, never leaves it
+    FIXED = "fixed"  # rebuilt from the seed on both sides, checked by fingerprint
+    PUSHED = "pushed"  # made by the server, down only
+
+
+@dataclass(frozen=True)
+class Group:
+    """All adapted layers of one shape (o, i): they share one tensor per symbol."""
+
+    out_features: int
+    in_features: int
+    layers: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.out_features}x{self.in_features}"
+
+    @property
+    def k(self) -> int:
+        return min(self.out_features, self.in_features)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a method trains and sends, as data; both sides read it."""
+
+    adapter: str
+    """Key of `strategies.parametrisation.PARAMETRISATIONS`."""
+    roles: Mapping[str, Role]
+    """The role of each symbol of the adapter."""
+    weighting: Literal["uniform", "examples"] = "examples"
+    """Aggregation weights of the paper: 1 or num_examples per client, normalised to sum 1."""
+    head: Role = Role.SHARED
+
+    def named(self, *roles: Role) -> tuple[str, ...]:
+        """The symbols of these roles, in declaration order."""
+        return tuple(symbol for symbol, role in self.roles.items() if role in roles)
+
+
+Weights = Callable[[Group], Tensor]
+"""Returns the frozen W0 of a group's layers, (l, o, i)."""
+
+
+class Method(ABC):
+    """A federated rule. Subclasses are frozen dataclasses whose fields are the method's own settings.
+
+    Every function works on one shape group in float64 on the server's device and never mutates its inputs. A rule is a
+    map, a sum and a finish, so that uploads can be folded in as they arrive:
+
+        total = sum_n w_n contribute(t, state, upload_n),  sum_n w_n = 1;     new state = finish(t, state, total)
+
+    A rule that needs all uploads side by side sets `needs = "stack"` and implements `combine` instead.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    """One line for people: the idea and where it is from."""
+    plan: ClassVar[Plan]
+    exact: ClassVar[bool] = False
+    """Whether dW_new == sum_n w_n dW_n for any uploads."""
+    gauge_free: ClassVar[bool] = False
+    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix."""
+
+    @property
+    def needs(self) -> Literal["sum", "stack"]:
+        return "sum"
+
+    def check(self, group: Group, rank: int) -> None:
+        """Raise ValueError, naming the group, where the method cannot adapt layers of this shape at this rank."""
+        if rank > group.k:
+            raise ValueError(
+                f"adapter.rank = {rank} exceeds min(out, in) = {group.k} of the layers {group.layers[0]}, ... "
+                f"({group.name}); choose adapter.rank <= {group.k}, or other adapter.targets"
+            )
+
+    def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:
+        """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
+        return {}
+
+    @abstractmethod
+    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
+        """The state before round 1: SHARED, PUSHED and LOCAL symbols, float32."""
+
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
+        """One client's summand; depends on the broadcast state and that client's upload alone."""
+        return upload
+
+    def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
+        """The state after round t, from the weighted sum of the summands."""
+        return total
+
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+        """The state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
+        raise AssertionError(f"{self.name} needs the sum only")
+
+    def diagnose(self, state: Tensors, new_state: Tensors) -> dict[str, float]:
+        """Further numbers about this round's step for the report, from the factors alone."""
+        return {}

@@ -1,0 +1,58 @@
+"""How an adapter's tensors make dW: pure functions shared by the server, the clients and the export.
+
+Every low-rank parametrisation is a pair of factors, dW = B' A' with B' (o, m) and A' (m, i); the scale s = alpha / r
+is part of B'. So one layer on the client, one diagnostic on the server and one PEFT export serve them all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from strategies.basis import Basis
+from strategies.method import Fixed, Group, Tensors
+
+Factors = tuple[Tensor, Tensor]
+"""B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
+
+
+@dataclass(frozen=True)
+class Parametrisation:
+    """The shapes of an adapter's symbols and the factors of its dW."""
+
+    shapes: Callable[[Group, int], Mapping[str, tuple[int, ...]]]
+    """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
+    factors: Callable[[Tensors, Fixed, float], Factors]
+    """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
+
+
+def _lora_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
+    return {"A": (rank, group.in_features), "B": (group.out_features, rank)}
+
+
+def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """dW = s B A  (LoRA)."""
+    return scale * tensors["B"], tensors["A"]
+
+
+def _gram_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
+    return {"A": (rank, group.k)}
+
+
+def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """dW = s L A^T A R  (FLoRG eq. 1); with a fixed "A1", s L (A^T A - A1^T A1) R, which is zero where A = A1."""
+    L, R, A = fixed["L"], fixed["R"], tensors["A"]
+    assert isinstance(L, Basis) and isinstance(R, Basis)
+    B_up, A_down = scale * L.apply(A).mT, R.apply(A)
+    if "A1" not in fixed:
+        return B_up, A_down
+    A1 = fixed["A1"]
+    assert isinstance(A1, Tensor)
+    return torch.cat([B_up, -scale * L.apply(A1).mT], -1), torch.cat([A_down, R.apply(A1)], -2)
+
+
+PARAMETRISATIONS: Mapping[str, Parametrisation] = {
+    "lora": Parametrisation(_lora_shapes, _lora_factors),
+    "gram": Parametrisation(_gram_shapes, _gram_factors),
+}

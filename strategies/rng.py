@@ -1,0 +1,19 @@
+"""One stable stream of random numbers per purpose, the same on the server and on every client."""
+
+import hashlib
+
+import numpy as np
+
+
+def stream_seed(seed: int, purpose: str, *keys: int | str) -> int:
+    """A 63-bit seed that depends on all arguments and on nothing else (not on process, platform or hash salt)."""
+    text = "/".join([str(seed), purpose, *map(str, keys)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(seed: int, purpose: str, *keys: int | str) -> np.random.Generator:
+    """NumPy's Philox stream for this purpose.
+
+    NumPy and not torch: torch draws differ between vector instruction sets, Philox integers and the ziggurat do not.
+    """
+    return np.random.Generator(np.random.Philox(stream_seed(seed, purpose, *keys)))

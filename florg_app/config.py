@@ -34,10 +34,10 @@ def parse(run_config: FlatConfig) -> Settings:
     given = {key: value for key, value in run_config.items() if key in catalogue}
     inputs = _nested({key: value for key, value in given.items() if _method_of(key) is None})
     name = given.get("strategy.name", StrategySettings().name)
-    if name in METHODS:
-        problems += _foreign(given, str(name))
+    if isinstance(name, str) and name in METHODS:
+        problems += _foreign(given, name)
         try:
-            inputs["method"] = _method(str(name), given)
+            inputs["method"] = _method(name, given)
         except ValidationError as error:
             problems += _problems(error, given, f"strategy.{name}.")
         except ValueError as error:

@@ -18,7 +18,7 @@ Rows = np.ndarray
 """Row numbers (int64), ascending."""
 
 
-# flwr_datasets is imported where it is used: it brings seaborn and scipy, seconds that a client with its own data saves.
+# flwr_datasets is imported where it is used: it brings seaborn and scipy, seconds that clients with own data can save.
 def _iid(partition: PartitionSettings, num_partitions: int, seed: int) -> "Partitioner":
     from flwr_datasets.partitioner import IidPartitioner
 

@@ -1,4 +1,4 @@
-"""The fixed semi-orthogonal matrices of FLoRG: L = M_L^T and R = M_R with M (k, d), M M^T = I_k, rebuilt from a seed."""
+"""The fixed semi-orthogonal matrices of FLoRG: L = M_L^T, R = M_R with M (k, d), M M^T = I_k, rebuilt from a seed."""
 
 from abc import ABC, abstractmethod
 

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from strategies.basis import Basis
 
-Tensors = dict[str, Tensor]
-"""The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
-
 HEAD = "head"
 """Name of the pseudo-group of the trained layers outside the adapters."""
 
 HEAD_SYMBOL = "values"
 """The head's one symbol: all its parameters in one flat tensor (h,)."""
+
+Tensors = dict[str, Tensor]
+"""The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
 
 Fixed = dict[str, Basis | Tensor]
 """What both sides rebuild from the seed instead of sending it."""

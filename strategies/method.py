@@ -20,11 +20,6 @@ Tensors = dict[str, Tensor]
 Fixed = dict[str, Basis | Tensor]
 """What both sides rebuild from the seed instead of sending it."""
 
-HEAD = "head"
-"""The name under which the task head travels beside the groups; never a group's name, which starts with a digit."""
-HEAD_SYMBOL = "values"
-"""The one symbol of the head: all its parameters in model order as one float32 vector (h,)."""
-
 
 class Role(StrEnum):
     """Who trains a tensor, where it lives, and whether it travels."""

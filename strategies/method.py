@@ -14,6 +14,9 @@ from torch import Tensor
 
 from strategies.basis import Basis
 
+HEAD = "head"
+"""The group of the trained layers outside adapters: one symbol, "values" (h,), averaged and never given to a method."""
+
 Tensors = dict[str, Tensor]
 """The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
 

@@ -14,6 +14,12 @@ from torch import Tensor
 
 from strategies.basis import Basis
 
+HEAD = "head"
+"""Name of the pseudo-group of the trained layers outside the adapters."""
+
+HEAD_SYMBOL = "values"
+"""The head's one symbol: all its parameters in one flat tensor (h,)."""
+
 Tensors = dict[str, Tensor]
 """The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
 

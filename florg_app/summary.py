@@ -95,7 +95,7 @@ def table(summary: Record) -> str:
         )
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
-    return capture.get().rstrip()
+    return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
 
 
 def _metrics_table(summary: Record):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from clients.seeding import scoped_seed
 from clients.targets import find_head
@@ -115,6 +116,7 @@ def _sample(parameter: Tensor) -> Tensor:
 
 
 def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
+    logging.disable_progress_bar()  # clients share one log
     try:
         return loader.from_pretrained(name_or_path, **options)
     except OSError as error:

@@ -10,15 +10,16 @@ import torch
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
 from clients.targets import find_head, find_targets, group_layers
+from clients.trainer import Collate
 from florg_app import source
 from florg_app.data import Data
 from florg_app.models import load_pretrained
 from florg_app.settings import Settings
-from florg_app.tasks.base import Collate, Task
+from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest
 from strategies.manifest import Manifest, State
-from strategies.method import HEAD, Fixed, Role
+from strategies.method import HEAD, Fixed
 
 
 @dataclass(frozen=True)

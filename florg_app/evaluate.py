@@ -1,5 +1,7 @@
 """Scores of the model that an assembly holds now."""
 
+import torch
+
 from clients import trainer
 from florg_app.assembly import Assembly
 from florg_app.settings import Settings
@@ -17,4 +19,4 @@ def score(assembly: Assembly, features: Features, settings: Settings) -> dict[st
         assembly.adapted.model.device,
         settings.train.precision,
     )
-    return assembly.task.score(predictions, features)
+    return assembly.task.score(torch.stack(predictions), features)

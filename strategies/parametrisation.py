@@ -43,7 +43,8 @@ def _gram_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
 def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
     """dW = s L A^T A R  (FLoRG eq. 1); with a fixed "A1", s L (A^T A - A1^T A1) R, which is zero where A = A1."""
     L, R, A = fixed["L"], fixed["R"], tensors["A"]
-    assert isinstance(L, Basis) and isinstance(R, Basis)
+    assert isinstance(L, Basis)
+    assert isinstance(R, Basis)
     B_up, A_down = scale * L.apply(A).mT, R.apply(A)
     if "A1" not in fixed:
         return B_up, A_down

@@ -1,0 +1,97 @@
+"""One round's aggregation: uploads folded into a method's weighted sum as they arrive, for all groups."""
+
+from collections.abc import Sequence
+
+import torch
+
+from strategies.method import HEAD, Method, Tensors
+
+Groups = dict[str, Tensors]
+"""The tensors of every shape group by its name; the trained layers outside adapters are {HEAD: {"values": (h,)}}."""
+
+
+class Combination:
+    """The weighted sum of a round, float64 on `device`: memory independent of the number of uploads.
+
+    Raw weights are summed and divided out at the end. Rounding depends on the order of the uploads: add them in a fixed
+    one, by partition id. A method that needs all uploads has them held until `finish`.
+    """
+
+    def __init__(self, method: Method, t: int, state: Groups, device: torch.device | str, keep: bool = False) -> None:
+        self.method = method
+        self.t = t
+        self.device = torch.device(device)
+        self.uploads: list[Groups] = []
+        """With `keep`, or where the method needs them: the uploads on the device as they came, without the head."""
+        self.weights: list[float] = []
+        """The raw weight of every upload."""
+        self._given = state
+        self._state = {
+            name: {symbol: tensor.to(self.device, torch.float64) for symbol, tensor in tensors.items()}
+            for name, tensors in state.items()
+        }
+        # One buffer for all uploads: fresh pages for each cost more than the arithmetic on them.
+        self._wide = {name: _empty_like(tensors) for name, tensors in self._state.items()}
+        self._hold = keep or method.needs == "stack"
+        self._total: Groups = {}
+
+    def add(self, upload: Groups, weight: float) -> None:
+        """Fold one client's upload, all groups of the state, in with its raw weight >= 0."""
+        assert upload.keys() == self._given.keys(), f"groups {sorted(upload)} instead of {sorted(self._given)}"
+        local = {name: {s: tensor.to(self.device) for s, tensor in tensors.items()} for name, tensors in upload.items()}
+        self.weights.append(weight)
+        if self._hold:
+            self.uploads.append({name: tensors for name, tensors in local.items() if name != HEAD})
+        for name, tensors in local.items():
+            if name == HEAD or self.method.needs == "sum":
+                self._fold(name, self._widened(name, tensors), weight)
+
+    def finish(self) -> Groups:
+        """The new state, in the dtypes and on the devices of the old."""
+        weight = sum(self.weights)
+        assert weight > 0, f"the weights {self.weights} of the round sum to {weight}"
+        new = {}
+        for name, old in self._given.items():
+            tensors = self._summed(name, weight) if name in self._total else self._stacked(name, weight)
+            new[name] = {symbol: tensor.to(old[symbol]) for symbol, tensor in tensors.items()}
+        return new
+
+    def _widened(self, name: str, tensors: Tensors) -> Tensors:
+        """The upload in the group's float64 buffer, which the next upload overwrites."""
+        for symbol, tensor in tensors.items():
+            wide = self._wide[name][symbol]
+            assert tensor.shape == wide.shape, f"{name}/{symbol} is {tuple(tensor.shape)}, expected {tuple(wide.shape)}"
+            wide.copy_(tensor)
+        return {symbol: self._wide[name][symbol] for symbol in tensors}
+
+    def _fold(self, name: str, upload: Tensors, weight: float) -> None:
+        if name not in self._total:
+            summand = upload if name == HEAD else self.method.contribute(self.t, self._state[name], upload)
+            self._total[name] = {symbol: weight * tensor for symbol, tensor in summand.items()}
+        elif name == HEAD:
+            self._total[name]["values"].add_(upload["values"], alpha=weight)
+        else:
+            self.method.fold(self.t, self._state[name], upload, weight, self._total[name])
+
+    def _summed(self, name: str, weight: float) -> Tensors:
+        mean = {symbol: tensor / weight for symbol, tensor in self._total[name].items()}
+        return mean if name == HEAD else self.method.finish(self.t, self._state[name], mean)
+
+    def _stacked(self, name: str, weight: float) -> Tensors:
+        w = torch.tensor(self.weights, dtype=torch.float64, device=self.device) / weight
+        uploads = [upload[name] for upload in self.uploads]
+        stacked = {symbol: torch.stack([upload[symbol] for upload in uploads]).double() for symbol in uploads[0]}
+        return self.method.combine(self.t, self._state[name], stacked, w)
+
+
+def _empty_like(tensors: Tensors) -> Tensors:
+    return {symbol: torch.empty_like(tensor) for symbol, tensor in tensors.items()}
+
+
+def aggregate(method: Method, t: int, state: Tensors, uploads: Sequence[Tensors], w: Sequence[float]) -> Tensors:
+    """The new state of one shape group from all uploads of a round; raw weights w, normalised to sum 1."""
+    name = "group"
+    combination = Combination(method, t, {name: state}, next(iter(state.values())).device)
+    for upload, weight in zip(uploads, w, strict=True):
+        combination.add({name: upload}, weight)
+    return combination.finish()[name]

@@ -1,0 +1,200 @@
+"""The one Flower Strategy: sample, send, screen, combine, record. It knows no method's name."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from logging import INFO
+from typing import Literal
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord
+from flwr.common.logger import log
+from flwr.serverapp import Grid
+from flwr.serverapp.exception import AggregationError
+from flwr.serverapp.strategy import Strategy
+
+from strategies.collect import collect
+from strategies.combine import Combination
+from strategies.diagnostics import aggregation_error, for_norms
+from strategies.inorder import InOrder
+from strategies.ledger import measure
+from strategies.manifest import Manifest, State, flatten
+from strategies.method import Fixed, Method
+from strategies.parametrisation import PARAMETRISATIONS
+from strategies.record import RoundRecord
+from strategies.roster import Roster, sample
+from strategies.screen import Rejected, Upload, screen
+from strategies.wire import broadcast, pack
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who takes part, how many must answer, and how long to wait (seconds)."""
+
+    fraction_train: float = 1.0
+    min_clients: int = 2
+    min_uploads: int = 1
+    max_skipped: int = 3
+    round_timeout: float = 3600.0
+    wait_timeout: float = 600.0
+    weighting: Literal["uniform", "examples"] = "examples"
+    evaluate_on_clients: bool = False
+
+
+Evaluate = Callable[[int, State], Mapping[str, float] | None]
+"""(round, state) -> metrics of the global model, or None in a round without evaluation."""
+
+
+class FederatedAdapters(Strategy):
+    """Federated adapters by any `Method`. Flower's own `start` works; `run` adds streaming, failure policy and records.
+
+    Replies are screened and folded into the combination as they arrive, in partition order; without diagnostics the
+    server holds the state, the running sum and the uploads that overtook a slower client.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        manifest: Manifest,
+        state: State,
+        identity: Mapping[str, str],
+        policy: Policy,
+        device: torch.device,
+        diagnostics: Mapping[str, Fixed] | None = None,
+        on_round: Callable[[RoundRecord], None] = lambda record: None,
+    ) -> None:
+        """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on."""
+        self.state = state
+        self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
+        self._device, self._on_round = device, on_round
+        self._bases = diagnostics and {name: for_norms(fixed, device) for name, fixed in diagnostics.items()}
+        self._roster = Roster()
+        self._asked: list[tuple[Message, int]] = []
+        self._record = RoundRecord(0, [])
+
+    @property
+    def arrays(self) -> ArrayRecord:
+        """The broadcast: SHARED and PUSHED tensors, one array per group and symbol."""
+        return pack(self.state, self._manifest.downlink)
+
+    def summary(self) -> None:
+        """Log what is federated."""
+        manifest = self._manifest
+        layers = ", ".join(f"{len(group.layers)} layers {group.name}" for group in manifest.groups)
+        log(INFO, "%s: %s; rank %d; head %d", self._method.name, layers, manifest.rank, manifest.head_numbers)
+
+    def run(self, grid: Grid, rounds: Iterable[int], evaluate: Evaluate) -> None:
+        """Train round by round; `on_round` sees each record. Raises AggregationError after max_skipped empty rounds."""
+        self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
+        skipped, arrays = 0, self.arrays
+        for t in rounds:
+            start = time.monotonic()
+            messages = list(self.configure_train(t, arrays, ConfigRecord(), grid))
+            new_arrays, _ = self.aggregate_train(t, collect(grid, messages, self._policy.round_timeout))
+            self._record.seconds["train"] = time.monotonic() - start - self._record.seconds["aggregate"]
+            start = time.monotonic()
+            self._record.evaluation = evaluate(t, self.state)
+            self._record.seconds["evaluate"] = time.monotonic() - start
+            self._on_round(self._record)
+            arrays, skipped = (arrays, skipped + 1) if new_arrays is None else (new_arrays, 0)
+            if skipped >= self._policy.max_skipped:
+                raise AggregationError(f"{skipped} rounds in a row were skipped, the last: {self._record.skipped}")
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """One message for each sampled client; all share the one broadcast."""
+        online = self._roster.online(grid)
+        partitions = sample(list(online), self._policy.fraction_train, self._manifest.seed, server_round)
+        content = broadcast(arrays, server_round, self._identity, self._policy.evaluate_on_clients)
+        messages = [Message(content, online[p], MessageType.TRAIN, group_id=str(server_round)) for p in partitions]
+        self._asked = list(zip(messages, partitions, strict=True))
+        self._record = RoundRecord(server_round, partitions, down=measure(arrays) * len(partitions))
+        return messages
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
+        record, seconds = self._record, 0.0
+        combination = Combination(self._method, server_round, self.state, self._device, keep=self._bases is not None)
+
+        def use(upload: Upload) -> None:
+            nonlocal seconds
+            start = time.monotonic()
+            combination.add(upload.tensors, weight := self._weight(upload))
+            record.accept(upload)
+            record.weights[upload.partition] = weight
+            seconds += time.monotonic() - start
+
+        self._screen_all(server_round, replies, InOrder(record.sampled, use))
+        start = time.monotonic()
+        new_state = self._finish(combination)
+        record.seconds["aggregate"] = seconds + time.monotonic() - start
+        self._asked = []
+        if new_state is None:
+            return None, None
+        self.state = new_state
+        return self.arrays, MetricRecord(dict(record.as_dict()["train"]))
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """None: a client scores the received model within the train message, since a message may cost a model load."""
+        return []
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        return None
+
+    def _weight(self, upload: Upload) -> float:
+        return upload.num_examples if self._policy.weighting == "examples" else 1.0
+
+    def _screen_all(self, t: int, replies: Iterable[Message], order: InOrder) -> None:
+        """Settle every sampled client, in the record and in the order of use."""
+        asked: dict[str, int] = {}
+        for reply in replies:
+            asked = asked or {message.metadata.message_id: partition for message, partition in self._asked}
+            partition = asked.get(reply.metadata.reply_to_message_id)
+            verdict = screen(reply, partition, t, self._manifest.uplink)
+            if partition is not None and partition not in order.unsettled:
+                verdict = Rejected(partition, "a second reply in one round")
+            elif partition is not None:
+                order.settle(partition, verdict if isinstance(verdict, Upload) else None)
+            if isinstance(verdict, Rejected):
+                self._record.rejected.append(verdict)
+        for partition in order.unsettled:
+            self._record.rejected.append(Rejected(partition, "no reply before the time-out"))
+            order.settle(partition, None)
+
+    def _finish(self, combination: Combination) -> State | None:
+        """The state after the round, or None with the reason in the record."""
+        record, needed = self._record, self._policy.min_uploads
+        if len(record.accepted) < needed:
+            record.skipped = f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"
+            return None
+        try:
+            new_state = combination.finish()
+        except torch.linalg.LinAlgError as error:
+            record.skipped = f"the aggregation failed: {error}"
+            return None
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in flatten(new_state).values()):
+            record.skipped = "the combined state is not finite: an upload was huge"
+            return None
+        if self._bases is not None:
+            record.diagnostics = self._diagnose(combination, new_state, self._bases)
+        return new_state
+
+    def _diagnose(
+        self, combination: Combination, new: State, bases: Mapping[str, Fixed]
+    ) -> dict[str, dict[str, float]]:
+        w = [weight / sum(self._record.weights.values()) for weight in self._record.weights.values()]
+        parametrisation = PARAMETRISATIONS[self._manifest.plan.adapter]
+        result: dict[str, dict[str, float]] = {}
+        for group in self._manifest.groups:
+            name = group.name
+            uploads = [upload[name] for upload in combination.uploads]
+            result[name] = {
+                "aggregation-error": aggregation_error(parametrisation, bases[name], uploads, w, new[name]),
+                **self._method.diagnose(self.state[name], new[name]),
+            }
+        return result

@@ -1,0 +1,70 @@
+"""Batched linear algebra of the rules: pure functions, float64 inside, the input's dtype and device at the border.
+
+Nothing here hides a failure: a decomposition that does not converge raises torch.linalg.LinAlgError.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+EPS = torch.finfo(torch.float64).eps
+
+
+def psd_inverse_sqrt(M: Float[Tensor, "*b r r"], num_terms: int) -> Float[Tensor, "*b r r"]:
+    """Pseudo-inverse square root of symmetric positive semi-definite M: V diag(e_j^(-1/2)) V^T over the kept pairs.
+
+    Pairs with e_j <= num_terms * eps(float64) * e_max are dropped: an M whose elements are sums of `num_terms` products
+    knows its eigenvalues no better. Only the symmetric part of M is read.
+    """
+    M64 = M.double()
+    e, V = torch.linalg.eigh((M64 + M64.mT) / 2)
+    keep = e > num_terms * EPS * e[..., -1:].clamp(min=0)
+    V = V * torch.where(keep, e, 1).pow(-0.25).mul(keep).unsqueeze(-2)
+    return (V @ V.mT).to(M.dtype)
+
+
+def psd_factor(Q: Float[Tensor, "k k"]) -> Float[Tensor, "m k"]:
+    """F = Lambda^(1/2) P with F^T F = Q, m = rank Q, rows orthogonal, largest first  (FLoRG eqs. 6, 7).
+
+    Q is symmetric positive semi-definite; eigenvalues below k * eps(float64) * the largest count as zero.
+    """
+    e, V = torch.linalg.eigh(Q.double())
+    keep = e > len(e) * EPS * e[-1].clamp(min=0)
+    return (V[:, keep] * e[keep].sqrt()).mT.flip(0).to(Q.dtype)
+
+
+def gram_factor(A: Float[Tensor, "n *b r k"], w: Float[Tensor, " n"]) -> Float[Tensor, "*b m k"]:
+    """F with F^T F = sum_n w_n A_n^T A_n, m = min(n r, k), rows orthogonal, largest first: methods of FLoRG eqs. 4-7.
+
+    From the thin SVD U S V^T of the stacked sqrt(w_n) A_n, F = S V^T: O((n r)^2 k) instead of the O(k^3) of an
+    eigendecomposition, and the spectrum is never squared. Rows beyond the rank of the sum are zero up to rounding.
+    """
+    scaled = A.double() * w.double().sqrt().view(-1, *[1] * (A.ndim - 1))
+    stacked = scaled.movedim(0, -3).flatten(-3, -2)
+    _, S, Vh = torch.linalg.svd(stacked, full_matrices=False)
+    return (S.unsqueeze(-1) * Vh).to(A.dtype)
+
+
+def polar(C: Float[Tensor, "*b r m"]) -> Float[Tensor, "*b r m"]:
+    """The semi-orthogonal U V^T of the thin SVD C = U S V^T: maximises tr(X^T C) over semi-orthogonal X.
+
+    Unique where C has full rank; otherwise a completion that the SVD routine chooses.
+    """
+    U, _, Vh = torch.linalg.svd(C.double(), full_matrices=False)
+    return (U @ Vh).to(C.dtype)
+
+
+def procrustes(X: Float[Tensor, "*b r k"], Y: Float[Tensor, "*b m k"]) -> Float[Tensor, "*b r m"]:
+    """S = U V^T of X Y^T (FLoRG eq. 11): minimises ||S Y - X||_F over S^T S = I_m where m <= r.
+
+    For m > r the same formula is the paper's; S S^T = I_r then, and S Y keeps neither Y's Gram matrix nor optimality.
+    """
+    return polar(X.double() @ Y.double().mT).to(X.dtype)
+
+
+def svd(W: Float[Tensor, "*b o i"]) -> tuple[Float[Tensor, "*b o k"], Float[Tensor, "*b k"], Float[Tensor, "*b k i"]]:
+    """Thin SVD W = U S V^T with canonical signs: the largest element of each column of U, by magnitude, is positive."""
+    U, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
+    largest = U.abs().argmax(-2, keepdim=True)
+    signs = U.gather(-2, largest).sign()
+    return (U * signs).to(W.dtype), S.to(W.dtype), (Vh * signs.mT).to(W.dtype)

@@ -1,0 +1,78 @@
+"""What both sides agree on before a round: which tensors there are, their shapes, and who sends which."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from torch import Tensor
+
+from strategies.method import HEAD, HEAD_SYMBOL, Group, Plan, Role, Tensors
+from strategies.parametrisation import PARAMETRISATIONS
+
+State = dict[str, Tensors]
+"""group name -> symbol -> tensor with a leading layer axis; the head is the group HEAD with one flat tensor."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Wire key "group/symbol" -> shape. The order is the order on the wire."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The layout of one run's tensors; its digest travels with every message."""
+
+    method: str
+    plan: Plan
+    groups: tuple[Group, ...]
+    head: tuple[tuple[str, tuple[int, ...]], ...]
+    """Name and shape of each trained parameter outside the adapters, in the model's order."""
+    rank: int
+    scale: float
+    """s = alpha / r"""
+    seed: int
+
+    def shapes(self, *roles: Role) -> Shapes:
+        """Wire keys and shapes of the tensors of these roles: one array per group and symbol, the head as one."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for group in self.groups:
+            per_layer = PARAMETRISATIONS[self.plan.adapter].shapes(group, self.rank)
+            for symbol in self.plan.named(*roles):
+                shapes[f"{group.name}/{symbol}"] = (len(group.layers), *per_layer[symbol])
+        if self.head and self.plan.head in roles:
+            shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (self.head_numbers,)
+        return shapes
+
+    @property
+    def head_numbers(self) -> int:
+        return sum(prod(shape) for _, shape in self.head)
+
+    @property
+    def uplink(self) -> Shapes:
+        return self.shapes(Role.SHARED)
+
+    @property
+    def downlink(self) -> Shapes:
+        return self.shapes(Role.SHARED, Role.PUSHED)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that change with the method, the layers, the shapes, the scale or the seed."""
+        layers = {group.name: group.layers for group in self.groups}
+        roles = {**self.plan.roles, HEAD: self.plan.head}
+        parts = [self.method, self.plan.adapter, roles, layers, self.head, self.rank, self.scale, self.seed]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def flatten(state: State) -> dict[str, Tensor]:
+    """{"group/symbol": tensor} of a nested state."""
+    return {f"{group}/{symbol}": tensor for group, tensors in state.items() for symbol, tensor in tensors.items()}
+
+
+def nest(flat: Mapping[str, Tensor]) -> State:
+    """The nested state of {"group/symbol": tensor}."""
+    state: State = {}
+    for key, tensor in flat.items():
+        group, symbol = key.rsplit("/", 1)
+        state.setdefault(group, {})[symbol] = tensor
+    return state

@@ -1,0 +1,71 @@
+"""What one round did, as plain data for the report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from strategies.ledger import Traffic
+from strategies.screen import Metrics, Rejected, Upload
+from strategies.wire import EXAMPLES, PARTITION
+
+
+@dataclass
+class RoundRecord:
+    """Round t as the server saw it; uploads without their tensors."""
+
+    t: int
+    sampled: list[int]
+    accepted: list[Upload] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    skipped: str = ""
+    """Why the state was kept; empty when the round counted."""
+    weights: dict[int, float] = field(default_factory=dict)
+    down: Traffic = field(default_factory=Traffic)
+    diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    evaluation: Mapping[str, float] | None = None
+
+    def accept(self, upload: Upload) -> None:
+        self.accepted.append(replace(upload, tensors={}))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; client metrics by partition id."""
+        return {
+            "round": self.t,
+            "sampled": self.sampled,
+            "accepted": [upload.partition for upload in self.accepted],
+            "rejected": [asdict(rejected) for rejected in self.rejected],
+            "skipped": self.skipped,
+            "weights": self.weights,
+            "train": mean_metrics(self.accepted),
+            "clients": {upload.partition: upload.metrics for upload in self.accepted},
+            "evaluation": self.evaluation,
+            "up": _dashed(_total(upload.traffic for upload in self.accepted)),
+            "down": _dashed(self.down),
+            "diagnostics": self.diagnostics,
+            "seconds": self.seconds,
+        }
+
+
+def mean_metrics(uploads: Sequence[Upload]) -> Metrics:
+    """Each metric averaged over the clients by their examples; examples summed, peaks maximal."""
+    total = sum(upload.num_examples for upload in uploads)
+    result: Metrics = {}
+    shared = [name for name in uploads[0].metrics if all(name in u.metrics for u in uploads)] if uploads else []
+    for name in shared:
+        values = [upload.metrics[name] for upload in uploads]
+        if name == EXAMPLES:
+            result[name] = sum(values)
+        elif name.startswith("peak-"):
+            result[name] = max(values)
+        elif name != PARTITION:
+            result[name] = sum(u.num_examples * v for u, v in zip(uploads, values, strict=True)) / total
+    return result
+
+
+def _total(traffic: Iterable[Traffic]) -> Traffic:
+    return sum(traffic, Traffic())
+
+
+def _dashed(traffic: Traffic) -> dict[str, int]:
+    return {name.replace("_", "-"): value for name, value in asdict(traffic).items()}

@@ -1,0 +1,92 @@
+"""Tensors <-> ArrayRecord, and what makes a message's arrays acceptable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+
+from strategies.ledger import WIRE_DTYPE
+from strategies.manifest import Shapes, State, flatten, nest
+
+ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
+ROUND, PARTITION, EXAMPLES = "round", "partition-id", "num-examples"
+
+ADVICE: Mapping[str, str] = {
+    "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
+    "manifest": "the adapted layers, their shapes, rank, scale or seed differ: the same model and settings everywhere?",
+    "backbone": "the frozen weights differ: the same model, revision and dtype everywhere?",
+    "bases": "the fixed matrices differ although the seed agrees: a basis of another kind, or another library version",
+}
+"""The identity that both sides must share, and what to do where they do not."""
+
+
+class RefusalError(ValueError):
+    """A client's refusal to work on a message; its text reaches the server as the reason."""
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """Why arrays were not accepted."""
+
+    reason: str
+
+
+def pack(state: State, shapes: Shapes) -> ArrayRecord:
+    """The tensors named by `shapes`, in that order, as float32 arrays."""
+    flat = flatten(state)
+    return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
+
+
+def _float32(tensor: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    assert tuple(tensor.shape) == shape, f"{tuple(tensor.shape)} is not {shape}"
+    return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
+
+
+def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
+    """The nested state of a record, once every name, dtype, shape and value has been checked."""
+    missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
+    if missing or extra:
+        return Malformed(f"arrays missing {sorted(missing)}, not expected {sorted(extra)}; other strategy or model?")
+    flat: dict[str, torch.Tensor] = {}
+    for key, shape in shapes.items():
+        array = _decode(record[key], key, shape)
+        if isinstance(array, Malformed):
+            return array
+        flat[key] = torch.from_numpy(array)
+    return nest(flat)
+
+
+def _decode(array: Array, key: str, shape: tuple[int, ...]) -> np.ndarray | Malformed:
+    try:
+        values = array.numpy()
+    except (ValueError, TypeError, EOFError, OSError) as error:
+        return Malformed(f"'{key}' cannot be decoded ({error})")
+    if values.dtype != WIRE_DTYPE:
+        return Malformed(f"'{key}' has dtype {values.dtype}, expected {WIRE_DTYPE}")
+    if values.shape != tuple(shape):
+        return Malformed(f"'{key}' is {values.shape}, expected {tuple(shape)}; other model, targets or rank?")
+    if not np.isfinite(values).all():
+        bad = int(values.size - np.isfinite(values).sum())
+        return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
+    return values
+
+
+def broadcast(arrays: ArrayRecord, t: int, identity: Mapping[str, str], evaluate: bool) -> RecordDict:
+    """The content of a train message of round t."""
+    config: dict[str, int | str | bool] = {ROUND: t, "evaluate": evaluate, **identity}
+    return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
+
+
+def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:
+    """The content of a client's reply in round t; `metrics` holds at least num-examples and partition-id."""
+    config = ConfigRecord({ROUND: t})
+    return RecordDict({ARRAYS: arrays, CONFIG: config, METRICS: MetricRecord(dict(metrics))})
+
+
+def check_identity(config: ConfigRecord, own: Mapping[str, str]) -> None:
+    """Raise RefusalError, saying which part differs and what to do, unless the sender's identity is ours."""
+    for part, value in own.items():
+        if config.get(part) != value:
+            raise RefusalError(f"{part} is {value} here and {config.get(part)} on the server; {ADVICE[part]}")

@@ -13,9 +13,9 @@ from florg_app.superlink import LaunchError
 from tests.fake_flower import FakeFlower
 
 LOG = """\x1b[92mINFO \x1b[0m:      Starting Flower Simulation
-\x1b[92mINFO \x1b[0m:      florg: round 1/2  loss 0.5→0.4
-\x1b[36m(ClientAppActor pid=7)\x1b[0m INFO :      florg: not for people
-\x1b[93mWARNING \x1b[0m:   florg: partition 3 rejected: [NaN]
+\x1b[92mINFO \x1b[0m:      florg | round 1/2  loss 0.5→0.4
+\x1b[36m(ClientAppActor pid=7)\x1b[0m INFO :      florg | not for people
+\x1b[93mWARNING \x1b[0m:   florg | partition 3 rejected: [NaN]
 """
 
 

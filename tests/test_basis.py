@@ -45,6 +45,7 @@ def test_left_is_k_by_out_and_right_is_k_by_in(kind, bases, group):
     for M in (L, R):
         assert M.dense().shape[-2:] == (M.rows, M.dim)
         assert M.dense().dtype == torch.float32
+        assert M.to("cpu", torch.float64).dense().dtype == torch.float64
 
 
 @PAIRS

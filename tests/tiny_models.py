@@ -46,7 +46,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 
 
 def tiny_config(family: str, num_labels: int = 3) -> PreTrainedConfig:
-    """Two layers of width 32; no dropout; Llama with fewer key/value heads and narrow ones, so q and v are not square."""
+    """Two layers of width 32, no dropout; Llama has narrow heads, fewer for key and value: q and v are not square."""
     common: dict[str, Any] = {"vocab_size": VOCABULARY, "num_labels": num_labels, "pad_token_id": 0}
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     ends = {"bos_token_id": 1, "eos_token_id": 2}

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,12 +44,16 @@ class Basis(ABC):
         """A short hash that differs between bases and agrees between machines."""
 
 
+def spaced(values: np.ndarray) -> np.ndarray:
+    """Up to SAMPLE evenly spaced elements, the first and the last among them."""
+    flat = values.reshape(-1)
+    return flat[np.linspace(0, flat.size - 1, min(flat.size, SAMPLE)).round().astype(np.int64)]
+
+
 def digest(kind: str, shape: Sequence[int], integers: np.ndarray) -> str:
-    """16 hexadecimal digits over a basis' kind, shape and up to SAMPLE evenly spaced of its defining integers."""
-    flat = integers.reshape(-1)
-    sample = flat[np.linspace(0, flat.size - 1, min(flat.size, SAMPLE)).round().astype(np.int64)]
+    """16 hexadecimal digits over a basis' kind, shape and a sample of its defining integers."""
     head = f"{kind}/{'x'.join(map(str, shape))}/"
-    return hashlib.sha256(head.encode() + sample.astype("<i8").tobytes()).hexdigest()[:16]
+    return hashlib.sha256(head.encode() + spaced(integers).astype("<i8").tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +61,11 @@ class Identity(Basis):
     """M = I_k: the side that one basis leaves out."""
 
     rows: int
-    dim: int
-    """equal to rows"""
+    dim: int = field(init=False)
     isometric = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", self.rows)
 
     def apply(self, A: Tensor) -> Tensor:
         return A
@@ -93,8 +99,9 @@ class Dense(Basis):
 
         The fingerprint is taken once, so that a rounded copy on an accelerator still tells where it came from.
         """
-        integers = np.rint(values.cpu().double().numpy() * 1e4).astype(np.int64)
-        return cls(*values.shape[-2:], values, isometric, digest(kind, values.shape, integers))
+        rows, dim = values.shape[-2:]
+        integers = np.rint(spaced(values.cpu().numpy()).astype(np.float64) * 1e4)
+        return cls(rows, dim, values, isometric, digest(kind, values.shape, integers))
 
     def apply(self, A: Tensor) -> Tensor:
         return A @ self.values

@@ -11,10 +11,8 @@ from transformers import PreTrainedModel
 from clients.adapters import TRAINED, AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
-from strategies.method import HEAD, HEAD_SYMBOL, Fixed, Group, Plan, Role, Tensors
-
-State = dict[str, Tensors]
-"""Tensors by group name and symbol, each (l, ...); the head is state["head"]["values"], (h,)."""
+from strategies.manifest import Shapes, State, flatten
+from strategies.method import HEAD, HEAD_SYMBOL, Fixed, Group, Plan, Role
 
 
 class AdaptedModel:
@@ -62,25 +60,25 @@ class AdaptedModel:
         self.remove()
 
     @property
-    def shapes(self) -> Mapping[str, Mapping[str, tuple[int, ...]]]:
-        """The shape of every tensor that `fill` expects: all but the FIXED ones."""
-        names = self.plan.named(Role.SHARED, Role.LOCAL, Role.PUSHED)
-        shapes = {name: {s: adapter.shapes[s] for s in names} for name, adapter in self._adapters.items()}
+    def shapes(self) -> Shapes:
+        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED ones."""
+        symbols = self.plan.named(Role.SHARED, Role.LOCAL, Role.PUSHED)
+        shapes = {f"{name}/{s}": adapter.shapes[s] for name, adapter in self._adapters.items() for s in symbols}
         if self._head and self.plan.head is not Role.FIXED:
-            shapes[HEAD] = {HEAD_SYMBOL: (sum(parameter.numel() for parameter in self._head.values()),)}
+            shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (sum(parameter.numel() for parameter in self._head.values()),)
         return shapes
 
     def fix(self, fixed: Mapping[str, Fixed]) -> None:
-        """Set the FIXED tensors and the bases of every group; they are moved to the model's device and precision."""
-        _require({name: {} for name in self._adapters}, {name: {} for name in fixed})
-        symbols = self.plan.named(Role.FIXED)
+        """Set the FIXED symbols and the bases of every group; they are moved to the model's device and precision.
+
+        Raises ValueError where a FIXED symbol is missing or of another shape.
+        """
+        assert fixed.keys() == self._adapters.keys(), f"groups {sorted(fixed)} instead of {sorted(self._adapters)}"
         for name, adapter in self._adapters.items():
-            given = {symbol: fixed[name][symbol] for symbol in symbols if symbol in fixed[name]}
-            tensors = {symbol: value for symbol, value in given.items() if isinstance(value, Tensor)}
-            _require({name: {symbol: adapter.shapes[symbol] for symbol in symbols}}, _shapes({name: tensors}))
-            adapter.copy(tensors)
-            device, dtype = self.model.device, next(iter(adapter.symbols.values())).dtype
-            adapter.fixed = {key: value.to(device, dtype) for key, value in fixed[name].items() if key not in symbols}
+            symbols = {s: v for s, v in fixed[name].items() if s in adapter.shapes and isinstance(v, Tensor)}
+            _require({f"{name}/{s}": adapter.shapes[s] for s in self.plan.named(Role.FIXED)}, {name: symbols})
+            adapter.copy(symbols)
+            adapter.fix({key: value for key, value in fixed[name].items() if key not in symbols})
 
     @torch.no_grad()
     def fill(self, state: State) -> None:
@@ -88,7 +86,7 @@ class AdaptedModel:
 
         Raises ValueError, naming the tensors, where some are missing, unknown or of another shape than `shapes`.
         """
-        _require(self.shapes, _shapes(state))
+        _require(self.shapes, state)
         for name, adapter in self._adapters.items():
             adapter.copy(state[name])
         if HEAD in state:
@@ -164,10 +162,14 @@ class AdaptedModel:
             self.model.set_submodule(name, module)
 
     def _begin_forward(self, *_: object) -> None:
-        """A forward pass with gradients needs factors, and a graph behind them, of its own."""
+        """A forward pass with gradients needs factors, and a graph behind them, of its own.
+
+        Made here and not at their first use: activation checkpointing repeats parts of the pass, which must find them.
+        """
         if torch.is_grad_enabled():
             for adapter in self._adapters.values():
                 adapter.forget()
+                adapter.factors()
 
     @torch.no_grad()
     def _set_head(self, values: Iterable[Tensor]) -> None:
@@ -185,28 +187,12 @@ def _to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32, copy=True)
 
 
-def _shapes(state: Mapping[str, Tensors]) -> dict[str, dict[str, tuple[int, ...]]]:
-    return {
-        name: {symbol: tuple(tensor.shape) for symbol, tensor in tensors.items()} for name, tensors in state.items()
-    }
-
-
-def _require(
-    expected: Mapping[str, Mapping[str, tuple[int, ...]]], given: Mapping[str, Mapping[str, tuple[int, ...]]]
-) -> None:
-    """Raise ValueError that names every difference between two sets of tensors."""
-    flat_expected = {
-        f"{name}/{symbol}": shape for name, tensors in expected.items() for symbol, shape in tensors.items()
-    }
-    flat_given = {f"{name}/{symbol}": shape for name, tensors in given.items() for symbol, shape in tensors.items()}
-    problems = [f"missing {key} {shape}" for key, shape in flat_expected.items() if key not in flat_given]
-    problems += [f"unknown {key} {shape}" for key, shape in flat_given.items() if key not in flat_expected]
-    problems += [
-        f"{key} is {flat_given[key]}, expected {shape}"
-        for key, shape in flat_expected.items()
-        if key in flat_given and flat_given[key] != shape
-    ]
+def _require(expected: Shapes, state: State) -> None:
+    """Raise ValueError that names every difference between the shapes expected and those of a state."""
+    given = {key: tuple(tensor.shape) for key, tensor in flatten(state).items()}
+    problems = [f"{key} {shape} is missing" for key, shape in expected.items() if key not in given]
+    problems += [f"{key} {shape} is unknown" for key, shape in given.items() if key not in expected]
+    shared = [key for key in expected if key in given]
+    problems += [f"{key} is {given[key]}, expected {expected[key]}" for key in shared if given[key] != expected[key]]
     if problems:
-        raise ValueError(
-            f"the state does not fit the adapted model: {'; '.join(problems)}; other model, rank or targets?"
-        )
+        raise ValueError(f"the state does not fit the model: {'; '.join(problems)}. Other model, rank or targets?")

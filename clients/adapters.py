@@ -35,7 +35,8 @@ class GroupAdapter:
             symbol: torch.zeros(shape, device=device, dtype=dtype, requires_grad=plan.roles[symbol] in TRAINED)
             for symbol, shape in self.shapes.items()
         }
-        self.fixed: Fixed = {}
+        self._device, self._dtype = device, dtype
+        self._fixed: Fixed = {}
         self._make_factors = parametrisation.factors
         self._scale = scale
         self._factors: Sequence[Factors] = ()
@@ -49,9 +50,8 @@ class GroupAdapter:
         """
         key = (torch.is_grad_enabled(), *(tensor._version for tensor in self.symbols.values()))
         if key != self._key:
-            device = next(iter(self.symbols.values())).device
-            with torch.autocast(device.type, enabled=False):
-                ups, downs = self._make_factors(self.symbols, self.fixed, self._scale)
+            with torch.autocast(self._device.type, enabled=False):
+                ups, downs = self._make_factors(self.symbols, self._fixed, self._scale)
             # unbind, not indexing: its backward pass is one stack, where every index would write zeros (l, ...).
             self._factors = tuple(zip(ups.unbind(), downs.unbind(), strict=True))
             self._key = key
@@ -60,6 +60,11 @@ class GroupAdapter:
     def forget(self) -> None:
         """Drop the factors, so that the next layer that asks makes them anew."""
         self._factors, self._key = (), ()
+
+    def fix(self, fixed: Fixed) -> None:
+        """Set the bases, moved to the symbols' device and precision."""
+        self._fixed = {key: value.to(self._device, self._dtype) for key, value in fixed.items()}
+        self.forget()
 
     @torch.no_grad()
     def copy(self, tensors: Tensors) -> None:

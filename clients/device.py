@@ -1,4 +1,4 @@
-"""What depends on the device: precision and memory."""
+"""What depends on the device: which one, its precision, its memory."""
 
 import resource
 import sys
@@ -9,6 +9,22 @@ import torch
 Precision = Literal["float32", "bfloat16", "float16"]
 
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_device(name: str, key: str) -> torch.device:
+    """The device of "auto" (the first GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises ValueError naming the setting `key` where this machine does not have it.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f'{key} = "{name}", but this machine has {torch.cuda.device_count()} CUDA device(s) that torch can use; '
+            'set it to "auto" or "cpu"'
+        )
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:

@@ -54,7 +54,7 @@ class TrainReport:
     """What one client's local training was."""
 
     loss_first: float
-    loss_mean: float
+    loss: float
     loss_last: float
     num_examples: int
     """Rows of the client's data, whether or not max_steps let it see them all."""
@@ -99,7 +99,7 @@ def train(
     seconds = time.perf_counter() - start
     return TrainReport(
         loss_first=losses[0],
-        loss_mean=math.fsum(losses) / num_steps,
+        loss=math.fsum(losses) / num_steps,
         loss_last=losses[-1],
         num_examples=len(features),
         steps=num_steps,

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,12 +44,16 @@ class Basis(ABC):
         """A short hash that differs between bases and agrees between machines."""
 
 
+def spaced(values: np.ndarray) -> np.ndarray:
+    """Up to SAMPLE evenly spaced elements, the first and the last among them."""
+    flat = values.reshape(-1)
+    return flat[np.linspace(0, flat.size - 1, min(flat.size, SAMPLE)).round().astype(np.int64)]
+
+
 def digest(kind: str, shape: Sequence[int], integers: np.ndarray) -> str:
-    """16 hexadecimal digits over a basis' kind, shape and up to SAMPLE evenly spaced of its defining integers."""
-    flat = integers.reshape(-1)
-    sample = flat[np.linspace(0, flat.size - 1, min(flat.size, SAMPLE)).round().astype(np.int64)]
+    """16 hexadecimal digits over a basis' kind, shape and a sample of its defining integers."""
     head = f"{kind}/{'x'.join(map(str, shape))}/"
-    return hashlib.sha256(head.encode() + sample.astype("<i8").tobytes()).hexdigest()[:16]
+    return hashlib.sha256(head.encode() + spaced(integers).astype("<i8").tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +61,13 @@ class Identity(Basis):
     """M = I_k: the side that one basis leaves out."""
 
     rows: int
-    dim: int
-    """equal to rows"""
+    dim: int = field(init=False)
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
     isometric = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", self.rows)
 
     def apply(self, A: Tensor) -> Tensor:
         return A
@@ -68,10 +76,10 @@ class Identity(Basis):
         return self
 
     def dense(self) -> Tensor:
-        return torch.eye(self.rows)
+        return torch.eye(self.rows, device=self.device, dtype=self.dtype)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
-        return self
+        return replace(self, device=device, dtype=dtype)
 
     def fingerprint(self) -> str:
         return digest("identity", (self.rows, self.dim), np.zeros(1))
@@ -93,8 +101,9 @@ class Dense(Basis):
 
         The fingerprint is taken once, so that a rounded copy on an accelerator still tells where it came from.
         """
-        integers = np.rint(values.cpu().double().numpy() * 1e4).astype(np.int64)
-        return cls(*values.shape[-2:], values, isometric, digest(kind, values.shape, integers))
+        rows, dim = values.shape[-2:]
+        integers = np.rint(spaced(values.cpu().numpy()).astype(np.float64) * 1e4)
+        return cls(rows, dim, values, isometric, digest(kind, values.shape, integers))
 
     def apply(self, A: Tensor) -> Tensor:
         return A @ self.values
@@ -121,7 +130,7 @@ class SignedPermutation(Basis):
     columns: Tensor
     """(k,) int64, distinct, below dim"""
     signs: Tensor
-    """(k,) int8, +1 or -1"""
+    """(k,), +1 or -1, in the dtype of the inputs"""
     isometric = True
 
     @classmethod
@@ -129,7 +138,7 @@ class SignedPermutation(Basis):
         """Uniform over all k x d matrices with one sign per row and at most one per column."""
         columns = rng.permutation(dim)[:rows]
         signs = rng.integers(0, 2, rows) * 2 - 1
-        return cls(rows, dim, torch.from_numpy(columns), torch.from_numpy(signs).to(torch.int8))
+        return cls(rows, dim, torch.from_numpy(columns), torch.from_numpy(signs).float())
 
     def apply(self, A: Tensor) -> Tensor:
         return A.new_zeros(*A.shape[:-1], self.dim).index_copy(-1, self.columns, A * self.signs)
@@ -138,11 +147,11 @@ class SignedPermutation(Basis):
         return self
 
     def dense(self) -> Tensor:
-        return self.apply(torch.eye(self.rows, device=self.columns.device))
+        return self.apply(torch.eye(self.rows, device=self.signs.device, dtype=self.signs.dtype))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
-        return replace(self, columns=self.columns.to(device), signs=self.signs.to(device))
+        return replace(self, columns=self.columns.to(device), signs=self.signs.to(device, dtype))
 
     def fingerprint(self) -> str:
-        integers = ((self.columns + 1) * self.signs).cpu().numpy()
+        integers = ((self.columns + 1) * self.signs.long()).cpu().numpy()
         return digest("signed-permutation", (self.rows, self.dim), integers)

@@ -86,7 +86,7 @@ def _svd_one(W0: Tensor) -> Basis:
 
 def _one(group: Group, basis: Basis) -> Pair:
     """L = I and R = O where o <= i, else L = O and R = I: dW = L A^T A R reaches the same matrices as with two."""
-    identity = Identity(group.k, group.k)
+    identity = Identity(group.k)
     return (identity, basis) if group.out_features <= group.in_features else (basis, identity)
 
 

@@ -26,22 +26,25 @@ class Combination:
         self.weights: list[float] = []
         """The raw weight of every upload."""
         self._given = state
-        self._state = {name: self._wide(tensors) for name, tensors in state.items() if name != HEAD}
+        self._state = {
+            name: {symbol: tensor.to(self.device, torch.float64) for symbol, tensor in tensors.items()}
+            for name, tensors in state.items()
+        }
+        # One buffer for all uploads: fresh pages for each cost more than the arithmetic on them.
+        self._wide = {name: _empty_like(tensors) for name, tensors in self._state.items()}
         self._hold = keep or method.needs == "stack"
         self._total: Groups = {}
 
     def add(self, upload: Groups, weight: float) -> None:
         """Fold one client's upload, all groups of the state, in with its raw weight >= 0."""
         assert upload.keys() == self._given.keys(), f"groups {sorted(upload)} instead of {sorted(self._given)}"
+        local = {name: {s: tensor.to(self.device) for s, tensor in tensors.items()} for name, tensors in upload.items()}
         self.weights.append(weight)
         if self._hold:
-            adapters = {name: tensors for name, tensors in upload.items() if name != HEAD}
-            self.uploads.append({name: _to(tensors, self.device) for name, tensors in adapters.items()})
-        for name, tensors in upload.items():
-            if name == HEAD:
-                self._fold(name, self._wide(tensors), weight)
-            elif self.method.needs == "sum":
-                self._fold(name, self.method.contribute(self.t, self._state[name], self._wide(tensors)), weight)
+            self.uploads.append({name: tensors for name, tensors in local.items() if name != HEAD})
+        for name, tensors in local.items():
+            if name == HEAD or self.method.needs == "sum":
+                self._fold(name, self._widened(name, tensors), weight)
 
     def finish(self) -> Groups:
         """The new state, in the dtypes and on the devices of the old."""
@@ -49,16 +52,26 @@ class Combination:
         assert weight > 0, f"the weights {self.weights} of the round sum to {weight}"
         new = {}
         for name, old in self._given.items():
-            tensors = self._stacked(name, weight) if name not in self._total else self._summed(name, weight)
+            tensors = self._summed(name, weight) if name in self._total else self._stacked(name, weight)
             new[name] = {symbol: tensor.to(old[symbol]) for symbol, tensor in tensors.items()}
         return new
 
-    def _fold(self, name: str, summand: Tensors, weight: float) -> None:
+    def _widened(self, name: str, tensors: Tensors) -> Tensors:
+        """The upload in the group's float64 buffer, which the next upload overwrites."""
+        for symbol, tensor in tensors.items():
+            wide = self._wide[name][symbol]
+            assert tensor.shape == wide.shape, f"{name}/{symbol} is {tuple(tensor.shape)}, expected {tuple(wide.shape)}"
+            wide.copy_(tensor)
+        return {symbol: self._wide[name][symbol] for symbol in tensors}
+
+    def _fold(self, name: str, upload: Tensors, weight: float) -> None:
         if name not in self._total:
+            summand = upload if name == HEAD else self.method.contribute(self.t, self._state[name], upload)
             self._total[name] = {symbol: weight * tensor for symbol, tensor in summand.items()}
-            return
-        for symbol, tensor in summand.items():
-            self._total[name][symbol].add_(tensor, alpha=weight)
+        elif name == HEAD:
+            self._total[name]["values"].add_(upload["values"], alpha=weight)
+        else:
+            self.method.fold(self.t, self._state[name], upload, weight, self._total[name])
 
     def _summed(self, name: str, weight: float) -> Tensors:
         mean = {symbol: tensor / weight for symbol, tensor in self._total[name].items()}
@@ -70,12 +83,9 @@ class Combination:
         stacked = {symbol: torch.stack([upload[symbol] for upload in uploads]).double() for symbol in uploads[0]}
         return self.method.combine(self.t, self._state[name], stacked, w)
 
-    def _wide(self, tensors: Tensors) -> Tensors:
-        return {symbol: tensor.to(self.device, torch.float64) for symbol, tensor in tensors.items()}
 
-
-def _to(tensors: Tensors, device: torch.device) -> Tensors:
-    return {symbol: tensor.to(device) for symbol, tensor in tensors.items()}
+def _empty_like(tensors: Tensors) -> Tensors:
+    return {symbol: torch.empty_like(tensor) for symbol, tensor in tensors.items()}
 
 
 def aggregate(method: Method, t: int, state: Tensors, uploads: Sequence[Tensors], w: Sequence[float]) -> Tensors:

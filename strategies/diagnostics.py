@@ -40,7 +40,7 @@ def _squared_norm(factors: Factors) -> float:
 def for_norms(fixed: Fixed, device: torch.device) -> Fixed:
     """The FIXED values in float64 on the device, without the isometric bases, which norms do not see."""
     return {
-        symbol: Identity(value.rows, value.rows)
+        symbol: Identity(value.rows)
         if isinstance(value, Basis) and value.isometric
         else value.to(device, torch.float64)
         for symbol, value in fixed.items()

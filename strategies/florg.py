@@ -79,6 +79,14 @@ class FLoRG(Method):
             return {"Q": A_n.mT @ A_n}
         return {"Zt": (A @ A_n.mT) @ A_n}
 
+    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
+        """The same added to the total without a temporary of the summand's size, which is l k^2 for the literal Q."""
+        A, A_n = state["A"], upload["A"]
+        if self.solver == "literal":
+            total["Q"].baddbmm_(A_n.mT, A_n, alpha=weight)
+        else:
+            total["Zt"].baddbmm_(A @ A_n.mT, A_n, alpha=weight)
+
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """A^{t+1} from the sum."""
         A = state["A"]

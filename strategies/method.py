@@ -77,8 +77,8 @@ Weights = Callable[[Group], Tensor]
 class Method(ABC):
     """A federated rule. Subclasses are frozen dataclasses whose fields are the method's own settings.
 
-    Every function works on one shape group in float64 on the server's device and never mutates its inputs. A rule is a
-    map, a sum and a finish, so that uploads can be folded in as they arrive:
+    Every function works on one shape group in float64 on the server's device and never mutates its inputs, but for the
+    total of `fold`. A rule is a map, a sum and a finish, so that uploads can be folded in as they arrive:
 
         total = sum_n w_n contribute(t, state, upload_n),  sum_n w_n = 1;     new state = finish(t, state, total)
 
@@ -117,6 +117,11 @@ class Method(ABC):
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
         """One client's summand; depends on the broadcast state and that client's upload alone."""
         return upload
+
+    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
+        """total += weight * contribute(t, state, upload), in place; for rules that can do both in one pass."""
+        for symbol, summand in self.contribute(t, state, upload).items():
+            total[symbol].add_(summand, alpha=weight)
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """The state after round t, from the weighted sum of the summands."""

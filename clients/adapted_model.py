@@ -162,10 +162,14 @@ class AdaptedModel:
             self.model.set_submodule(name, module)
 
     def _begin_forward(self, *_: object) -> None:
-        """A forward pass with gradients needs factors, and a graph behind them, of its own."""
+        """A forward pass with gradients needs factors, and a graph behind them, of its own.
+
+        Made here and not at their first use: activation checkpointing repeats parts of the pass, which must find them.
+        """
         if torch.is_grad_enabled():
             for adapter in self._adapters.values():
                 adapter.forget()
+                adapter.factors()
 
     @torch.no_grad()
     def _set_head(self, values: Iterable[Tensor]) -> None:

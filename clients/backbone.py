@@ -119,10 +119,11 @@ def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
     logging.disable_progress_bar()  # clients share one log
     try:
         return loader.from_pretrained(name_or_path, **options)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"model.name = {name_or_path!r} is neither a local folder with a safetensors model nor a model that the "
-            f"hub gave: {error}. Check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for gated models"
+            f"model.name = {name_or_path!r} cannot be loaded: {error} - It must be a local folder with config.json and "
+            "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "
+            "gated models)"
         ) from error
 
 

@@ -40,8 +40,8 @@ def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
 def find_targets(model: PreTrainedModel, patterns: Sequence[str] = ()) -> dict[str, nn.Module]:
     """The layers to adapt, by qualified name in model order.
 
-    A pattern is the last components of a name ("query", "attention.self.query"), a whole name, or a shell pattern over
-    the whole name ("*.layer.[01].*.query"). No pattern: the attention's query and value projections.
+    A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
+    spans components. No pattern: the attention's query and value projections.
     Raises ValueError where a pattern, or the default, matches nothing.
     """
     layers = linear_layers(model)
@@ -77,7 +77,7 @@ def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return f".{name}".endswith(f".{pattern}") or fnmatchcase(name, pattern)
+    return fnmatchcase(f".{name}", f"*.{pattern}")
 
 
 def _unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:

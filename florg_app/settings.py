@@ -1,8 +1,7 @@
 """Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
 
-import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, Strict, model_validator
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, S
 from florg_app.flat import CommaSeparated, Unset, Words
 from strategies import METHODS
 from strategies.method import Method
+from strategies.roster import sample
 
 
 def kebab(name: str) -> str:
@@ -110,6 +110,11 @@ class TrainSettings(Section):
     precision: DType = "float32"
     """Of the autocast, where the device has it."""
 
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `clients.trainer.TrainSettings`, which knows no unset values."""
+        head = self.learning_rate if self.head_learning_rate is None else self.head_learning_rate
+        return {**dict(self), "head_learning_rate": head, "max_steps": self.max_steps or -1}
+
     @model_validator(mode="after")
     def _momentum_needs_sgd(self) -> "TrainSettings":
         if self.momentum and self.optimizer != "sgd":
@@ -152,7 +157,7 @@ class Settings(Section):
     """Clients that must be connected before round 1."""
     min_uploads: Number = 1
     """Accepted uploads without which a round is skipped."""
-    max_skipped: Count = 3
+    max_skipped: Number = 3
     """Skipped rounds in a row that end the run."""
     round_timeout: Positive = 3600.0
     """Seconds a round waits for its replies."""
@@ -172,7 +177,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _quorum_can_be_met(self) -> "Settings":
-        sampled = math.ceil(self.fraction_train * self.min_clients)
+        sampled = len(sample(list(range(self.min_clients)), self.fraction_train, self.seed, 1))
         if self.min_uploads > sampled:
             raise ValueError(
                 f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "

@@ -87,15 +87,15 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
     )
 
 
-def run_inline(experiment: Experiment, num_clients: int, say: Say) -> int:
-    """Run server and clients in this process; returns the exit status."""
+def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
+    """Run server and clients in this process, one client at a time; returns the exit status."""
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **_offline(experiment.config)})  # before transformers
     from florg_app import inline
 
     runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
     with _flower_log_to(experiment.folder / launch.LOG, say):
         try:
-            inline.run(experiment.config, num_clients)
+            inline.run(experiment.config, simulation.num_clients)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
             return _end(experiment, launch.Outcome("", "failed", str(error)))

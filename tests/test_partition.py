@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from florg_app.config import ConfigError, parse
 from florg_app.partition import PARTITIONERS, partition_rows, split_holdout
 from florg_app.settings import PartitionSettings
+from strategies.rng import stream_seed
 
 
 def labelled(num_rows: int, num_classes: int = 3) -> Dataset:
@@ -76,6 +77,15 @@ def test_skew_grows_as_alpha_falls():
     assert skews == sorted(skews)
     assert skews[0] < 0.05
     assert skews[-1] > 0.25
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_class_is_divided_in_the_shares_of_one_dirichlet_draw(seed):
+    rng = np.random.default_rng(stream_seed(seed, "partition"))
+    shares = np.stack([rng.dirichlet([0.5] * 5) for _ in range(3)])
+    labels = np.sort(np.arange(3000) % 3)
+    counts = np.stack([np.bincount(labels[part], minlength=3) for part in partition(3000, 5, seed, alpha=0.5)], axis=1)
+    assert np.abs(counts - 1000 * shares).max() <= 1
 
 
 def test_iid_parts_are_of_equal_size_and_alike_although_the_rows_are_sorted_by_class():

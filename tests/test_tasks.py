@@ -98,6 +98,12 @@ def test_pairs_are_tokenised_unpadded_and_cut_from_the_longer_text(pairs, tokeni
     assert second == {"input_ids": [2, 9], "token_type_ids": [0, 1], "attention_mask": [1, 1], "labels": 0}
 
 
+def test_the_second_text_is_cut_where_it_is_the_longer(tmp_path, tokenizer):
+    write(tmp_path / "train.csv", {"sentence1": ["a b"], "sentence2": ["c d e f g"], "label": [1]})
+    task = local_task(tmp_path)
+    assert task.features(task.rows("train"), tokenizer, max_length=5)[0]["input_ids"] == [2, 3, 4, 5, 6]
+
+
 def test_single_texts_are_tokenised_and_cut(tmp_path, tokenizer):
     write(tmp_path / "train.csv", {"sentence": ["a b c d", "zzz"], "label": [0, 1]})
     task = local_task(tmp_path, "glue/sst2")

@@ -202,8 +202,11 @@ def test_a_run_on_a_connection_keeps_the_paths_of_the_other_machines(folder, mon
 
     monkeypatch.setattr(launch, "submit", submit)
     (folder / "data").mkdir()
-    assert florg("run", "--connection", "hospitals", "--set", "task.path=./data", "--output", "out").exit_code == 0
-    assert calls == [({"task.path": "./data"}, "hospitals", folder / "out")]
+    assert florg("run", "--connection", "hospitals", "--set", "task.path=./data").exit_code == 0
+    ((config, connection, logs),) = calls
+    assert (config, connection, logs.parent) == ({"task.path": "./data"}, "hospitals", folder / "runs")
+    assert florg("run", "--connection", "hospitals", "--output", "out").exit_code == 0
+    assert calls[1] == ({"output-dir": str(folder / "out")}, "hospitals", folder / "out")
 
 
 def test_every_method_is_listed(folder):

@@ -43,13 +43,9 @@ def run(
     Settings are the defaults of pyproject.toml, then --config files, then --set. Exit status: 0 completed, 1 failed,
     2 unusable settings, 130 stopped.
     """
-    if inline and connection:
-        _refuse("--inline and --connection exclude each other")
-    if connection and clients:
-        _refuse(f"--clients is the size of a simulation; the federation behind {connection} has clients of its own")
-    signal.signal(
-        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
-    )  # a batch system's kill ends us in order
+    if connection and (inline or clients):
+        _refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
+    signal.signal(signal.SIGTERM, _interrupt)
     from florg_app import experiment
     from florg_app.launch import Simulation
 
@@ -64,10 +60,9 @@ def run(
     try:
         if connection:
             status = experiment.run_remote(prepared, connection, say)
-        elif inline:
-            status = experiment.run_inline(prepared, simulation.num_clients, say)
         else:
-            status = experiment.run_simulated(prepared, simulation, say)
+            engine = experiment.run_inline if inline else experiment.run_simulated
+            status = engine(prepared, simulation, say)
     except KeyboardInterrupt:
         print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
         status = experiment.EXIT_STATUS["stopped"]
@@ -112,6 +107,11 @@ def show(run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.
     print(summary.table(document))
     for name, path in document["paths"].items():
         print(f"{name}: {path}")
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    """A batch system's SIGTERM ends a run in order, as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def _refuse(message: str) -> NoReturn:

@@ -43,29 +43,31 @@ def prepare(
 ) -> Experiment:
     """Gather and check the settings and make the folder of the results.
 
-    A remote run keeps its own `output-dir`, `client.threads` and paths: they belong to other machines; `folder` then
-    holds the log alone. Raises ValueError with a complete message, before anything was started or written.
+    A remote run keeps its own `client.threads` and paths, since they belong to other machines; `folder` holds its log,
+    and its results where `output` is given and the server can write there. Raises ValueError with a complete message,
+    before anything was started or written.
     """
     from florg_app.config import parse  # here: it imports torch
 
     app = runconfig.find_app(app_dir or Path.cwd())
     config, overrides = runconfig.gather(app, files, assignments)
     parse(config)
-    folder = output or Path("runs") / _name(config)
+    named = output or (None if remote else config.get("output-dir"))
+    folder = Path(str(named or Path("runs") / _name(config))).absolute()
+    history = folder / HISTORY
+    if history.exists() and history.stat().st_size and not config.get("resume-from"):
+        raise ValueError(f"{folder} already holds a run; choose another --output")
+    if output or not remote:
+        overrides["output-dir"] = str(folder)
     if not remote:
-        folder = output or Path(str(config.get("output-dir") or folder))
-        here = {**runconfig.absolute_paths(config, Path.cwd()), "output-dir": str(folder.absolute())}
-        if "client.threads" in config and "client.threads" not in overrides:
-            here["client.threads"] = threads
-        overrides |= here
-        history = folder / HISTORY
-        if history.exists() and history.stat().st_size and not config.get("resume-from"):
-            raise ValueError(f"{folder} already holds a run; choose another --output")
+        overrides |= runconfig.absolute_paths(config, Path.cwd())
+        if "client.threads" in config:
+            overrides.setdefault("client.threads", threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
-    return Experiment(app, config | overrides, overrides, folder.absolute())
+    return Experiment(app, config | overrides, overrides, folder)
 
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
@@ -87,15 +89,15 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
     )
 
 
-def run_inline(experiment: Experiment, num_clients: int, say: Say) -> int:
-    """Run server and clients in this process; returns the exit status."""
+def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
+    """Run server and clients in this process, one client at a time; returns the exit status."""
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **_offline(experiment.config)})  # before transformers
     from florg_app import inline
 
     runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
     with _flower_log_to(experiment.folder / launch.LOG, say):
         try:
-            inline.run(experiment.config, num_clients)
+            inline.run(experiment.config, simulation.num_clients)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
             return _end(experiment, launch.Outcome("", "failed", str(error)))

@@ -178,8 +178,10 @@ class Flwr:
         )
 
 
-def tail(log_file: Path, lines: int = 30) -> str:
-    """The end of a log that says what went wrong: from the last traceback on, or the last lines."""
+def tail(log_file: Path, lines: int = 80) -> str:
+    """The end of a log that says what went wrong: its last traceback with its causes, or the last 20 lines."""
     text = log_file.read_text(encoding="utf-8", errors="replace").rstrip() if log_file.exists() else ""
-    start = text.rfind("Traceback (most recent call last)")
-    return "\n".join(text[max(start, 0) :].splitlines()[:lines] if start >= 0 else text.splitlines()[-lines:])
+    starts = [match.start() for match in re.finditer(r"^Traceback \(most recent call last\)", text, re.MULTILINE)]
+    while starts and text[: starts[-1]].rstrip().endswith(("the following exception:", "another exception occurred:")):
+        starts.pop()
+    return "\n".join(text[starts[-1] :].splitlines()[:lines] if starts else text.splitlines()[-20:])

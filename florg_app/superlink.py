@@ -162,10 +162,13 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment of Flower's commands: this Python's commands first, nothing installed, nothing phoned home."""
+    # Ray makes sockets below the temporary folder, whose paths may have 107 bytes, 68 of them Ray's.
+    ray = {"RAY_TMPDIR": "/tmp"} if len(base.get("TMPDIR", "")) > 107 - 68 else {}
     local = ",".join(filter(None, [base.get("NO_PROXY") or base.get("no_proxy"), "127.0.0.1", "localhost"]))
     return {
+        **ray,
         **base,
         "PATH": f"{BIN}{os.pathsep}{base.get('PATH', os.defpath)}",  # the SuperLink finds flower-superexec there
         "NO_PROXY": local,

@@ -4,7 +4,6 @@ import json
 import logging
 import subprocess
 import sys
-import tomllib
 import types
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import florg_app
-from florg_app import launch, runconfig
+from florg_app import launch
 from florg_app.cli import app
 from florg_app.report import Report
 
@@ -97,18 +96,6 @@ def test_set_wins_over_files_and_later_files_over_earlier_ones(folder, inline):
     assert clients == 8
 
 
-def test_texts_need_no_quotes_and_numbers_stay_numbers(folder):
-    assignments = ["task.name=glue/rte", 'model.name="a b"', "seed=7", "task.path=1", "train.learning-rate=1e-3"]
-    _, overrides = runconfig.gather(folder, [], assignments)
-    assert overrides == {
-        "task.name": "glue/rte",
-        "model.name": "a b",
-        "seed": 7,
-        "task.path": "1",
-        "train.learning-rate": 0.001,
-    }
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -118,7 +105,7 @@ def test_texts_need_no_quotes_and_numbers_stay_numbers(folder):
         (["--inline", "--config", "nowhere.toml"], "nowhere.toml: No such file"),
         (["--inline", "--config", "broken.toml"], "broken.toml is no TOML"),
         (["--connection", "x", "--clients", "3"], "--clients"),
-        (["--connection", "x", "--inline"], "exclude each other"),
+        (["--connection", "x", "--inline"], "are for simulations"),
         (["--inline", "--output", "pyproject.toml"], "pyproject.toml cannot be made"),
     ],
 )
@@ -215,13 +202,11 @@ def test_a_run_on_a_connection_keeps_the_paths_of_the_other_machines(folder, mon
 
     monkeypatch.setattr(launch, "submit", submit)
     (folder / "data").mkdir()
-    assert florg("run", "--connection", "hospitals", "--set", "task.path=./data", "--output", "out").exit_code == 0
-    assert calls == [({"task.path": "./data"}, "hospitals", folder / "out")]
-
-
-def test_the_app_is_found_from_a_folder_inside_it(folder):
-    (folder / "conf/more").mkdir(parents=True)
-    assert runconfig.find_app(folder / "conf/more") == folder
+    assert florg("run", "--connection", "hospitals", "--set", "task.path=./data").exit_code == 0
+    ((config, connection, logs),) = calls
+    assert (config, connection, logs.parent) == ({"task.path": "./data"}, "hospitals", folder / "runs")
+    assert florg("run", "--connection", "hospitals", "--output", "out").exit_code == 0
+    assert calls[1] == ({"output-dir": str(folder / "out")}, "hospitals", folder / "out")
 
 
 def test_every_method_is_listed(folder):
@@ -237,9 +222,3 @@ def test_a_run_is_shown_again(folder, inline):
     assert "fedit on tiny: completed" in result.output
     assert str(folder / "out/curves.png") in result.output
     assert florg("show", "nowhere").exit_code == 2
-
-
-def test_a_written_run_config_is_read_back_by_toml(tmp_path):
-    config = {"a": 'x"\\\n\t', "b.c": 1e-05, "b.d": True, "e": -1, "f": "𝄞"}
-    runconfig.write(tmp_path / "c.toml", config)
-    assert runconfig.flatten(tomllib.loads((tmp_path / "c.toml").read_text())) == config

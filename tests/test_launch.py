@@ -164,12 +164,17 @@ def test_ctrl_c_leaves_a_run_on_a_connection_alone(flower, folder):
     assert fake.calls("stop") == []
 
 
-def test_the_end_of_a_log_begins_with_its_last_traceback(tmp_path):
-    log = tmp_path / "flower.log"
-    log.write_text(
-        "one\nTraceback (most recent call last)\nold\nTraceback (most recent call last)\n  new\nValueError: no\n"
-    )
-    assert launch.tail(log) == "Traceback (most recent call last)\n  new\nValueError: no"
+def test_the_end_of_a_log_begins_with_the_cause_of_its_last_traceback(tmp_path):
+    log, head = tmp_path / "flower.log", "Traceback (most recent call last):\n"
+    chain = f"{head}  deep\nOSError: path\n\nThe above exception was the direct cause of the following exception:\n\n"
+    log.write_text(f"one\n{head}  old\nKeyError\nINFO\n{chain}{head}  new\nRuntimeError: crashed\n")
+    assert launch.tail(log) == f"{chain}{head}  new\nRuntimeError: crashed"
     log.write_text("".join(f"{i}\n" for i in range(100)))
-    assert launch.tail(log, 2) == "98\n99"
+    assert launch.tail(log) == "\n".join(map(str, range(80, 100)))
     assert launch.tail(tmp_path / "nowhere") == ""
+
+
+def test_ray_gets_a_short_temporary_folder_where_the_users_is_too_deep_for_its_sockets():
+    assert superlink.environment({"TMPDIR": "/scratch/" + 50 * "x"})["RAY_TMPDIR"] == "/tmp"
+    assert "RAY_TMPDIR" not in superlink.environment({"TMPDIR": "/scratch"})
+    assert superlink.environment({"TMPDIR": 60 * "x", "RAY_TMPDIR": "/r"})["RAY_TMPDIR"] == "/r"

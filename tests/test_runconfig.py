@@ -1,0 +1,55 @@
+"""A run-config is gathered from pyproject.toml, files and assignments, and written so that Flower reads the same."""
+
+import tomllib
+
+import pytest
+
+from florg_app import runconfig
+
+PYPROJECT = """
+[tool.flwr.app.config]
+seed = 1
+task = { name = "tiny", path = "" }
+train = { learning-rate = 0.002 }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An app."""
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    return tmp_path
+
+
+def test_texts_need_no_quotes_and_numbers_stay_numbers(folder):
+    assignments = ["task.name=glue/rte", 'model.name="a b"', "seed=7", "task.path=1", "train.learning-rate=1e-3"]
+    _, overrides = runconfig.gather(folder, [], assignments)
+    assert overrides == {
+        "task.name": "glue/rte",
+        "model.name": "a b",
+        "seed": 7,
+        "task.path": "1",
+        "train.learning-rate": 0.001,
+    }
+
+
+def test_the_app_is_found_from_a_folder_inside_it(folder):
+    (folder / "conf/more").mkdir(parents=True)
+    assert runconfig.find_app(folder / "conf/more") == folder
+
+
+def test_a_written_run_config_is_read_back_by_toml(tmp_path):
+    config = {"a": 'x"\\\n\t', "b.c": 1e-05, "b.d": True, "e": -1, "f": "𝄞"}
+    runconfig.write(tmp_path / "c.toml", config)
+    assert runconfig.flatten(tomllib.loads((tmp_path / "c.toml").read_text())) == config
+
+
+def test_only_existing_paths_become_absolute_and_names_stay_names(folder):
+    (folder / "data").mkdir()
+    (folder / "tiny").mkdir()
+    config = {"task.path": "./data", "model.name": "tiny", "resume-from": "runs/none"}
+    assert runconfig.absolute_paths(config, folder) == {"task.path": str(folder / "data")}
+
+
+def test_a_folder_outside_every_app_falls_back_to_the_installed_one(tmp_path):
+    assert (runconfig.find_app(tmp_path) / "florg_app/runconfig.py").exists()

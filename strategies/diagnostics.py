@@ -16,12 +16,12 @@ def aggregation_error(
     """||dW_new - sum_n w_n dW_n||_F / ||sum_n w_n dW_n||_F over all layers of a group; 0 where both are 0.
 
     Works on the stacked factors of all uploads, whose (n m) x (n m) Gram matrices carry the norms: O((n m)^2 (o + i))
-    per layer and O(n m (o + i)) memory. The scale s cancels. Norms do not see isometric bases, so those are left out.
+    per layer and O(n m (o + i)) memory. The scale s cancels. `fixed` as `for_norms` gives it.
     """
     num_layers = next(iter(new.values())).shape[0]
     error = mean = 0.0
     for layer in range(num_layers):
-        bases = _of_layer(_without_isometries(fixed), layer)
+        bases: Fixed = {s: v[layer] if isinstance(v, Tensor) else v.layer(layer) for s, v in fixed.items()}
         B_n, A_n = zip(*(parametrisation.factors(_of_tensors(u, layer), bases, 1.0) for u in uploads), strict=True)
         summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
         B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, 1.0)
@@ -37,16 +37,12 @@ def _squared_norm(factors: Factors) -> float:
     return float(((B.mT @ B) * (A @ A.mT)).sum())
 
 
-def _without_isometries(fixed: Fixed) -> Fixed:
+def for_norms(fixed: Fixed, device: torch.device) -> Fixed:
+    """The FIXED values in float64 on the device, without the isometric bases, which norms do not see."""
     return {
-        symbol: Identity(value.rows) if isinstance(value, Basis) and value.isometric else value
-        for symbol, value in fixed.items()
-    }
-
-
-def _of_layer(fixed: Fixed, layer: int) -> Fixed:
-    return {
-        symbol: value[layer].double() if isinstance(value, Tensor) else value.layer(layer)
+        symbol: Identity(value.rows)
+        if isinstance(value, Basis) and value.isometric
+        else value.to(device, torch.float64)
         for symbol, value in fixed.items()
     }
 

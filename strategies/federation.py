@@ -15,7 +15,7 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.collect import collect
 from strategies.combine import Combination
-from strategies.diagnostics import aggregation_error
+from strategies.diagnostics import aggregation_error, for_norms
 from strategies.inorder import InOrder
 from strategies.ledger import measure
 from strategies.manifest import Manifest, State, flatten
@@ -66,7 +66,8 @@ class FederatedAdapters(Strategy):
         """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on."""
         self.state = state
         self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
-        self._device, self._bases, self._on_round = device, diagnostics, on_round
+        self._device, self._on_round = device, on_round
+        self._bases = diagnostics and {name: for_norms(fixed, device) for name, fixed in diagnostics.items()}
         self._roster = Roster()
         self._asked: list[tuple[Message, int]] = []
         self._record = RoundRecord(0, [])

@@ -1,0 +1,102 @@
+"""Adapters on frozen linear layers: y = W0 x + B' A' x.
+
+The layers of a shape group keep each symbol in one tensor with a leading layer axis, as it travels and as the server
+holds it. All factors (B', A') of a group are therefore made at once, by one batched product per forward pass of the
+model, at a cost that does not depend on the number of tokens.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from strategies.method import Fixed, Group, Plan, Role, Tensors
+from strategies.parametrisation import PARAMETRISATIONS, Factors
+
+TRAINED = (Role.SHARED, Role.LOCAL)
+"""The roles whose tensors a client trains."""
+
+
+class GroupAdapter:
+    """The symbols of one shape group, (l, ...) each, and the factors that they make.
+
+    Symbols of a trained role require gradients; PUSHED and FIXED ones do not. Not an nn.Module: the symbols belong to
+    the whole group, so they must not appear in the state dict of every layer.
+    """
+
+    def __init__(self, group: Group, plan: Plan, rank: int, scale: float, device: torch.device, dtype: torch.dtype):
+        parametrisation = PARAMETRISATIONS[plan.adapter]
+        self.group = group
+        self.shapes: Mapping[str, tuple[int, ...]] = {
+            symbol: (len(group.layers), *shape) for symbol, shape in parametrisation.shapes(group, rank).items()
+        }
+        self.symbols: Tensors = {
+            symbol: torch.zeros(shape, device=device, dtype=dtype, requires_grad=plan.roles[symbol] in TRAINED)
+            for symbol, shape in self.shapes.items()
+        }
+        self._device, self._dtype = device, dtype
+        self._fixed: Fixed = {}
+        self._make_factors = parametrisation.factors
+        self._scale = scale
+        self._factors: Sequence[Factors] = ()
+        self._key: tuple[bool | int, ...] = ()
+
+    def factors(self) -> Sequence[Factors]:
+        """(B' (o, m), A' (m, i)) of every layer in float32 or better, also under autocast.
+
+        With gradients they belong to one forward pass, which starts with `forget`; without, they are kept until a
+        symbol changes.
+        """
+        key = (torch.is_grad_enabled(), *(tensor._version for tensor in self.symbols.values()))
+        if key != self._key:
+            with torch.autocast(self._device.type, enabled=False):
+                ups, downs = self._make_factors(self.symbols, self._fixed, self._scale)
+            # unbind, not indexing: its backward pass is one stack, where every index would write zeros (l, ...).
+            self._factors = tuple(zip(ups.unbind(), downs.unbind(), strict=True))
+            self._key = key
+        return self._factors
+
+    def forget(self) -> None:
+        """Drop the factors, so that the next layer that asks makes them anew."""
+        self._factors, self._key = (), ()
+
+    def fix(self, fixed: Fixed) -> None:
+        """Set the bases, moved to the symbols' device and precision."""
+        self._fixed = {key: value.to(self._device, self._dtype) for key, value in fixed.items()}
+        self.forget()
+
+    @torch.no_grad()
+    def copy(self, tensors: Tensors) -> None:
+        """Overwrite symbols in place with tensors of the same shapes."""
+        for symbol, tensor in tensors.items():
+            self.symbols[symbol].copy_(tensor)
+            self.symbols[symbol].grad = None
+        self.forget()
+
+
+class AdaptedLinear(nn.Module):
+    """A frozen linear layer of any kind with an adapter beside it: (..., i) -> (..., o)."""
+
+    def __init__(self, base: nn.Module, factors: Callable[[], Factors], dropout: float = 0.0):
+        super().__init__()
+        self.base = base
+        self.factors = factors
+        self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """base(x) + dropout(x) A'ᵀ B'ᵀ; outside autocast the second term is computed in the adapter's precision."""
+        B_up, A_down = self.factors()
+        inputs = self.dropout(x if torch.is_autocast_enabled(x.device.type) else x.to(A_down.dtype))
+        y = self.base(x)
+        return y + functional.linear(functional.linear(inputs, A_down), B_up).to(y.dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """The base layer's own weight: some models ask a layer for its dtype or device."""
+        return self.base.weight  # pyright: ignore[reportReturnType]  # every linear layer has one
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The base layer's own bias."""
+        return self.base.bias  # pyright: ignore[reportReturnType]

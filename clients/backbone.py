@@ -1,0 +1,136 @@
+"""The frozen model: loaded once per process, shared by the clients that the process serves, known by its weights."""
+
+import gc
+import hashlib
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from clients.seeding import scoped_seed
+from clients.targets import find_head
+
+T = TypeVar("T")
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The precisions that a backbone may be kept in."""
+
+FINGERPRINT_SAMPLES = 64
+"""Elements of each tensor that enter the fingerprint."""
+
+_live: dict[Hashable, tuple[Hashable, Any]] = {}
+
+
+def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
+    """What `load` returned when this process last saw the key.
+
+    key[0] says what kind of thing it is ("backbone"), the rest everything that it depends on. One thing of a kind is
+    kept; another key of the same kind frees it before it loads.
+    """
+    kind = key[0]
+    if kind in _live and _live[kind][0] != key:
+        del _live[kind]
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    if kind not in _live:
+        _live[kind] = (key, load())
+    return _live[kind][1]
+
+
+def load_classifier(
+    name_or_path: str, num_labels: int, dtype: str, head_seed: int, trust_remote_code: bool = False
+) -> PreTrainedModel:
+    """A sequence classifier on the CPU, in eval mode: backbone in `dtype`, task head in float32.
+
+    Weights that the checkpoint lacks (the head, or one of another number of labels) are drawn from `head_seed`, the
+    same bits in every process. Raises ValueError where the model cannot be had.
+    """
+    with scoped_seed(head_seed):
+        model = _from_pretrained(
+            AutoModelForSequenceClassification,
+            name_or_path,
+            num_labels=num_labels,
+            dtype=DTYPES[dtype],
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            trust_remote_code=trust_remote_code,
+        )
+    model.config.use_cache = False  # a classifier never decodes: keys and values of past tokens are only memory
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = _first(getattr(model.config, "eos_token_id", None))
+    keep_head_in_float32(model)
+    return model.eval()
+
+
+def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with a padding token: its own, or else its end-of-sequence token."""
+    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, trust_remote_code=trust_remote_code)
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise ValueError(f"model.name = {name_or_path!r}: its tokenizer has neither a padding nor an end token")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def match_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding."""
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def keep_head_in_float32(model: PreTrainedModel) -> None:
+    """Hold the task head in float32 and cast what enters it.
+
+    A head trained in 16 bits would lose every step smaller than 1/256 of the weight.
+    """
+    tops = {name.partition(".")[0] for name in find_head(model)}
+    for top in sorted(tops):
+        module = model.get_submodule(top).float()
+        module.register_forward_pre_hook(_cast_to_float32)
+
+
+@torch.no_grad()
+def weights_fingerprint(model: PreTrainedModel, exclude_head: bool = True) -> str:
+    """SHA-256 of the names, shapes, dtypes and 64 evenly spaced elements of each parameter of a plain model.
+
+    Takes milliseconds and tells one checkpoint from another; not a protection against forgery.
+    """
+    head = find_head(model) if exclude_head else {}
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if name not in head:
+            digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+            digest.update(_sample(parameter).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _sample(parameter: Tensor) -> Tensor:
+    """At most 64 evenly spaced elements, the first and the last among them, on the CPU."""
+    flat = parameter.detach().reshape(-1)
+    count = min(FINGERPRINT_SAMPLES, flat.numel())
+    places = torch.arange(count) * (flat.numel() - 1) // max(count - 1, 1)
+    return flat[places.to(flat.device)].cpu()
+
+
+def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
+    logging.disable_progress_bar()  # clients share one log
+    try:
+        return loader.from_pretrained(name_or_path, **options)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"model.name = {name_or_path!r} cannot be loaded: {error} - It must be a local folder with config.json and "
+            "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "
+            "gated models)"
+        ) from error
+
+
+def _cast_to_float32(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs)
+
+
+def _first(value: int | list[int] | None) -> int | None:
+    """The first end-of-sequence token: some models name several."""
+    return value[0] if isinstance(value, list) else value

@@ -1,0 +1,55 @@
+"""What depends on the device: which one, its precision, its memory."""
+
+import resource
+import sys
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+_AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_device(name: str, key: str) -> torch.device:
+    """The device of "auto" (the first GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises ValueError naming the setting `key` where this machine does not have it.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f'{key} = "{name}", but this machine has {torch.cuda.device_count()} CUDA device(s) that torch can use; '
+            'set it to "auto" or "cpu"'
+        )
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raise ValueError where the device cannot compute in this precision."""
+    if precision == "float16" and device.type != "cuda":
+        raise ValueError(f"train.precision = 'float16' needs a CUDA device, not {device}; use bfloat16 or float32")
+    if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        raise ValueError(f"train.precision = 'bfloat16': {name} does not have it; use float16 or float32")
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Matrix products in this precision; float32 leaves everything as it is."""
+    return torch.autocast(device.type, dtype=_AUTOCAST[precision], enabled=precision != "float32")
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start a new measurement of the peak where the device can (CUDA)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """CUDA: the most that torch held since the reset. CPU: the largest resident size that the process ever had."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,37 @@
+"""The optimizers of local training behind one function, with learning rates of their own for adapters and head."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import Tensor
+from torch.optim import SGD, AdamW, Optimizer
+
+OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD}
+"""By the value of `train.optimizer`."""
+
+
+def build_optimizer(
+    name: str,
+    adapter: Sequence[Tensor],
+    head: Sequence[Tensor],
+    learning_rate: float,
+    head_learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+) -> Optimizer:
+    """A fresh optimizer with one parameter group for the adapters and one for the head; empty ones are left out.
+
+    momentum is SGD's; AdamW has its usual (0.9, 0.999). Raises ValueError for an unknown name.
+    """
+    if name not in OPTIMIZERS:
+        raise ValueError(f"train.optimizer = {name!r}; known are {', '.join(OPTIMIZERS)}")
+    build = partial(OPTIMIZERS[name], momentum=momentum) if name == "sgd" else OPTIMIZERS[name]
+    groups = [{"params": list(adapter), "lr": learning_rate}, {"params": list(head), "lr": head_learning_rate}]
+    return build([group for group in groups if group["params"]], weight_decay=weight_decay)
+
+
+def warmup_factor(step: int, num_steps: int, share: float) -> float:
+    """The learning rate's factor at a step (from 0): linear from 1/w to 1 over the first w = ceil(share num_steps)."""
+    warmup_steps = math.ceil(share * num_steps)
+    return min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0

@@ -1,0 +1,90 @@
+"""Which layers of a model are adapted, how they fall into shape groups, and which parameters are the task head."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from clients.adapters import AdaptedLinear
+from clients.linear import is_linear, linear_shape
+from strategies.method import Group
+
+QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
+    ("q_proj", "v_proj"),  # Llama, Mistral, Gemma, Qwen, Phi, OPT, BART, CLIP, ViT
+    ("query", "value"),  # BERT, RoBERTa, ELECTRA, ALBERT
+    ("query_proj", "value_proj"),  # DeBERTa-v2 and -v3
+    ("q_lin", "v_lin"),  # DistilBERT
+    ("q", "v"),  # T5, MPNet
+    ("c_attn",),  # GPT-2
+    ("qkv_proj",),  # Phi-3
+    ("query_key_value",),  # GPT-NeoX, BLOOM, Falcon
+    ("Wqkv",),  # ModernBERT, MPT
+    ("in_proj",),  # DeBERTa
+)
+"""Names of the attention query and value projections (or of the one layer that fuses them with the key).
+
+The first row found in the model counts. Names and not model types: families share them, and they move between versions.
+"""
+
+
+def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
+    """The backbone's linear layers by qualified name, in model order; no task head and no language-model head."""
+    modules = dict(model.named_modules())
+    assert not any(isinstance(module, AdaptedLinear) for module in modules.values()), "the model is already adapted"
+    backbone = {id(module) for module in model.base_model.modules()}
+    return {name: module for name, module in modules.items() if id(module) in backbone and is_linear(module)}
+
+
+def find_targets(model: PreTrainedModel, patterns: Sequence[str] = ()) -> dict[str, nn.Module]:
+    """The layers to adapt, by qualified name in model order.
+
+    A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
+    spans components. No pattern: the attention's query and value projections.
+    Raises ValueError where a pattern, or the default, matches nothing.
+    """
+    layers = linear_layers(model)
+    if not patterns:
+        patterns = next((row for row in QUERY_AND_VALUE if _unmatched(row, layers) == []), ())
+    unmatched = _unmatched(patterns, layers)
+    if unmatched or not patterns:
+        what = f"{unmatched[0]!r} matches no linear layer" if unmatched else "empty, and no default is known"
+        raise ValueError(
+            f"adapter.targets = {','.join(patterns)!r}: {what} of this model ({model.config.model_type}); "
+            f"its linear layers end in: {', '.join(_endings(layers))}"
+        )
+    return {name: layer for name, layer in layers.items() if any(_matches(pattern, name) for pattern in patterns)}
+
+
+def group_layers(targets: Mapping[str, nn.Module]) -> tuple[Group, ...]:
+    """The shape groups of the target layers, by first appearance in the model; layers in model order."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for name, layer in targets.items():
+        names.setdefault(linear_shape(layer), []).append(name)
+    return tuple(Group(o, i, tuple(layers)) for (o, i), layers in names.items())
+
+
+def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
+    """The parameters of the task head by name, in model order: all that are not the backbone's.
+
+    Empty for language models, whose output embedding is pretrained. BERT's pooler belongs to the backbone.
+    """
+    if model.get_output_embeddings() is not None:
+        return {}
+    backbone = {id(parameter) for parameter in model.base_model.parameters()}
+    return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in backbone}
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return fnmatchcase(f".{name}", f"*.{pattern}")
+
+
+def _unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    names = tuple(names)
+    return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
+
+
+def _endings(names: Iterable[str]) -> list[str]:
+    """What follows the layer's number in each name, without duplicates: "attention.self.query", "mlp.up_proj"."""
+    return list(dict.fromkeys(re.split(r"\.\d+\.", name)[-1] for name in names))

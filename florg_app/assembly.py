@@ -1,0 +1,88 @@
+"""Everything that settings determine and both sides need: task, data, model with adapters, manifest, identity."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clients.adapted_model import AdaptedModel
+from clients.backbone import shared, weights_fingerprint
+from clients.targets import find_head, find_targets, group_layers
+from clients.trainer import Collate
+from florg_app import source
+from florg_app.data import Data
+from florg_app.models import load_pretrained
+from florg_app.settings import Settings
+from florg_app.tasks.base import Task
+from florg_app.tasks.registry import make_task
+from strategies.basis import Basis, digest
+from strategies.manifest import Manifest, State
+from strategies.method import HEAD, Fixed
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """One process's working parts of a run; one live copy serves the server and all simulated clients in turn."""
+
+    task: Task
+    data: Data
+    collate: Collate
+    adapted: AdaptedModel
+    manifest: Manifest
+    fixed: Mapping[str, Fixed]
+    identity: Mapping[str, str]
+    """What every client must share with the server; see `strategies.wire.ADVICE`."""
+    initial_state: State
+    """Before round 1: the method's initial adapters and the model's fresh head."""
+
+
+def assemble(settings: Settings, device: torch.device) -> Assembly:
+    """Load, wrap and check the model once per process and settings.
+
+    Raises ValueError naming the key where model, task, targets and rank do not fit together.
+    """
+    parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
+    return shared(("assembly", *parts, str(device)), lambda: _assemble(settings, device))
+
+
+def _assemble(settings: Settings, device: torch.device) -> Assembly:
+    method, rank, seed = settings.method, settings.adapter.rank, settings.seed
+    task = make_task(settings)
+    pretrained = load_pretrained(settings.model, len(task.label_names), seed)
+    model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
+    backbone = weights_fingerprint(model)[:16]
+    groups = group_layers(find_targets(model, settings.adapter.targets))
+    for group in groups:
+        method.check(group, rank)
+    head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
+    scale = settings.adapter.alpha / rank
+    manifest = Manifest(method.name, method.plan, groups, head, rank, scale, seed)
+    adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
+    fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
+    adapted.fix(fixed)
+    head_state = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
+    return Assembly(
+        task=task,
+        data=Data(task, pretrained.tokenizer, settings),
+        collate=task.collate(pretrained.tokenizer),
+        adapted=adapted,
+        manifest=manifest,
+        fixed=fixed,
+        identity=_identity(manifest, backbone, fixed),
+        initial_state={**{g.name: method.initial(g, rank, seed) for g in groups}, **head_state},
+    )
+
+
+def _identity(manifest: Manifest, backbone: str, fixed: Mapping[str, Fixed]) -> dict[str, str]:
+    values = [_fingerprint(value) for group in fixed.values() for value in group.values()]
+    bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
+    return {"source": source.fingerprint(), "backbone": backbone, "manifest": manifest.digest, "bases": bases}
+
+
+def _fingerprint(value: Basis | torch.Tensor) -> str:
+    if isinstance(value, Basis):
+        return value.fingerprint()
+    integers = np.rint(value.double().numpy() * 1e6).astype(np.int64)
+    return digest("tensor", value.shape, integers)

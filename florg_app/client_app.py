@@ -1,0 +1,108 @@
+"""The ClientApp: one client's answer to one message; every message may find a fresh process."""
+
+import time
+from dataclasses import asdict
+
+import torch
+from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from clients import trainer
+from clients.device import resolve_device
+from florg_app import source
+from florg_app.assembly import Assembly, assemble
+from florg_app.config import parse
+from florg_app.data import ClientData
+from florg_app.evaluate import score
+from florg_app.settings import Settings, TrainSettings
+from strategies.method import Role
+from strategies.rng import stream_seed
+from strategies.wire import (
+    ARRAYS,
+    CONFIG,
+    METRICS,
+    PARTITION,
+    ROUND,
+    Malformed,
+    RefusalError,
+    check_identity,
+    pack,
+    unpack,
+    upload,
+)
+
+app = ClientApp()
+
+
+@app.query()
+def hello(message: Message, context: Context) -> Message:
+    """Which partition this client holds."""
+    partition, _ = partition_of(context)
+    return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    """Check that both sides mean the same, fill the model, score it if asked, train it, and send the SHARED tensors."""
+    start = time.monotonic()
+    settings = parse(context.run_config)
+    config = message.content.config_records[CONFIG]
+    check_identity(config, {"source": source.fingerprint()})
+    if settings.client.threads:
+        torch.set_num_threads(settings.client.threads)
+    assembly = assemble(settings, resolve_device(settings.client.device, "client.device"))
+    check_identity(config, assembly.identity)
+    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.downlink)
+    if isinstance(state, Malformed):
+        raise RefusalError(f"the broadcast is unusable: {state.reason}")
+    partition, num_partitions = partition_of(context)
+    data = assembly.data.client(partition, num_partitions)
+    assembly.adapted.fill(state)
+    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
+    t = int(config[ROUND])  # type: ignore[arg-type]
+    try:
+        metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
+    arrays = pack(assembly.adapted.read(Role.SHARED), assembly.manifest.uplink)
+    return Message(upload(arrays, t, metrics), reply_to=message)
+
+
+def _work(
+    assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, evaluate: bool
+) -> dict[str, int | float]:
+    """Score the received model on the held-out rows if asked, then train it; the metrics of both."""
+    metrics: dict[str, int | float] = {}
+    if evaluate:
+        held_out = score(assembly, data.held_out, settings)
+        metrics = {f"held-out-{name}": value for name, value in held_out.items()}
+    seed = stream_seed(settings.seed, "train", t, partition)
+    device = assembly.adapted.model.device
+    report = trainer.train(
+        assembly.adapted, data.train, assembly.collate, assembly.task.loss, _how(settings.train), seed, device
+    )
+    return {**metrics, **{name.replace("_", "-"): value for name, value in asdict(report).items()}}
+
+
+def _how(train: TrainSettings) -> trainer.TrainSettings:
+    """The trainer's settings, with what is unset filled in."""
+    given = train.model_dump()
+    given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
+    given["max_steps"] = train.max_steps or -1
+    return trainer.TrainSettings(**given)
+
+
+def partition_of(context: Context) -> tuple[int, int]:
+    """(partition id, number of partitions) of this node. Raises ValueError where its configuration lacks them."""
+    node = context.node_config
+    try:
+        partition, total = int(node["partition-id"]), int(node["num-partitions"])
+    except KeyError as missing:
+        raise ValueError(
+            f"the node configuration has no {missing}: start the SuperNode with "
+            '--node-config "partition-id=0 num-partitions=2"'
+        ) from None
+    if not 0 <= partition < total:
+        raise ValueError(f"partition-id = {partition} is not in 0 .. num-partitions - 1 = {total - 1}")
+    return partition, total

@@ -1,0 +1,60 @@
+"""The rows of a run as features: each client's own and the validation set, read and tokenised once per process."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import datasets
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from florg_app.partition import partition_rows, split_holdout
+from florg_app.settings import Settings
+from florg_app.tasks.base import Features, Task
+
+
+@dataclass(frozen=True)
+class ClientData:
+    """One client's tokenised rows."""
+
+    train: Features
+    held_out: Features
+
+
+class Data:
+    """All features of one task and tokenizer that this process has needed so far."""
+
+    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase, settings: Settings) -> None:
+        self._task, self._tokenizer, self._settings = task, tokenizer, settings
+        self._partitions: dict[int, list[np.ndarray]] = {}
+        self._clients: dict[tuple[int, int], ClientData] = {}
+
+    @cached_property
+    def validation(self) -> Features:
+        """The rows of the central evaluation."""
+        return self._features(self._task.rows("validation"))
+
+    @cached_property
+    def _train_rows(self) -> datasets.Dataset:
+        return self._task.rows("train")
+
+    def client(self, partition_id: int, num_partitions: int) -> ClientData:
+        """The rows of one of `num_partitions` clients, the same in every process."""
+        key = partition_id, num_partitions
+        if key not in self._clients:
+            settings = self._settings
+            indices = self._indices(num_partitions)[partition_id]
+            parts = split_holdout(indices, settings.partition.holdout, settings.seed, partition_id)
+            train, held_out = (self._features(self._train_rows.select(part)) for part in parts)
+            self._clients[key] = ClientData(train, held_out)
+        return self._clients[key]
+
+    def _indices(self, num_partitions: int) -> list[np.ndarray]:
+        if num_partitions not in self._partitions:
+            settings, label = self._settings, self._task.label_column
+            self._partitions[num_partitions] = partition_rows(
+                self._train_rows, label, settings.partition, num_partitions, settings.seed
+            )
+        return self._partitions[num_partitions]
+
+    def _features(self, rows: datasets.Dataset) -> Features:
+        return self._task.features(rows, self._tokenizer, self._settings.task.max_length)

@@ -1,0 +1,114 @@
+"""The ServerApp: puts the server's parts together and runs the federation."""
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from clients.device import resolve_device
+from florg_app import checkpoint
+from florg_app.assembly import Assembly, assemble
+from florg_app.config import flatten, parse
+from florg_app.evaluate import score
+from florg_app.report import Report
+from florg_app.settings import Settings
+from strategies.federation import FederatedAdapters, Policy
+from strategies.manifest import State
+from strategies.record import RoundRecord
+
+CHECKPOINT = "checkpoint.safetensors"
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    serve(grid, parse(context.run_config))
+
+
+def serve(grid: Grid, settings: Settings) -> None:
+    """Run the whole federation. Report and checkpoint are in `output-dir` after every round, also of a failing run."""
+    output_dir = settings.output_dir or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{settings.strategy.name}"
+    report = Report(output_dir, flatten(settings))
+    paths = {"checkpoint": CHECKPOINT}
+    try:
+        _run(grid, settings, report)
+    except KeyboardInterrupt:
+        report.finish("stopped", "interrupted", paths)
+        raise
+    except BaseException as error:
+        report.finish("failed", f"{type(error).__name__}: {error}", paths)
+        raise
+    report.finish("completed", paths=paths)
+
+
+def _run(grid: Grid, settings: Settings, report: Report) -> None:
+    device = resolve_device(settings.server.device, "server.device")
+    assembly = assemble(settings, device)
+
+    def on_round(record: RoundRecord) -> None:
+        report.round(record.as_dict())
+        checkpoint.save(report.output_dir / CHECKPOINT, federation.state, _metadata(assembly, settings, record.t))
+
+    federation = FederatedAdapters(
+        settings.method,
+        assembly.manifest,
+        assembly.initial_state,
+        assembly.identity,
+        _policy(settings),
+        device,
+        diagnostics=assembly.fixed if settings.server.diagnostics else None,
+        on_round=on_round,
+    )
+    federation.summary()
+    evaluate = CentralEvaluation(assembly, settings)
+    start = time.monotonic()
+    first = RoundRecord(0, [], evaluation=evaluate(0, federation.state))
+    first.seconds["evaluate"] = time.monotonic() - start
+    on_round(first)
+    federation.run(grid, range(1, settings.num_server_rounds + 1), evaluate)
+
+
+class CentralEvaluation:
+    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last."""
+
+    def __init__(self, assembly: Assembly, settings: Settings) -> None:
+        self._assembly, self._settings = assembly, settings
+
+    def __call__(self, t: int, state: State) -> dict[str, float] | None:
+        every = self._settings.evaluate.every
+        if every == 0 or (t % every and t != self._settings.num_server_rounds):
+            return None
+        self._assembly.adapted.fill(state)
+        return score(self._assembly, self._assembly.data.validation, self._settings)
+
+
+def _policy(settings: Settings) -> Policy:
+    weighting = settings.strategy.weighting
+    return Policy(
+        fraction_train=settings.fraction_train,
+        min_clients=settings.min_clients,
+        min_uploads=settings.min_uploads,
+        max_skipped=settings.max_skipped,
+        round_timeout=settings.round_timeout,
+        wait_timeout=settings.wait_timeout,
+        weighting=settings.method.plan.weighting if weighting == "method" else weighting,
+        evaluate_on_clients=settings.evaluate.on_clients,
+    )
+
+
+def _metadata(assembly: Assembly, settings: Settings, t: int) -> dict[str, str]:
+    """What a reader of the checkpoint needs to rebuild the model: round, settings, layers, head, identity."""
+    layers = {group.name: group.layers for group in assembly.manifest.groups}
+    return {
+        "round": str(t),
+        "settings": json.dumps(flatten(settings)),
+        "layers": json.dumps(layers),
+        "head": json.dumps(assembly.manifest.head),
+        "identity": json.dumps(assembly.identity),
+        "plan": json.dumps(asdict(assembly.manifest.plan)),
+    }

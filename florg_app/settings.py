@@ -1,0 +1,189 @@
+"""Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, Strict, model_validator
+
+from florg_app.flat import CommaSeparated, Unset, Words
+from strategies import METHODS
+from strategies.method import Method
+from strategies.roster import sample
+
+
+def kebab(name: str) -> str:
+    """The run-config key of a field: learning_rate -> learning-rate."""
+    return name.replace("_", "-")
+
+
+STRICT = ConfigDict(
+    strict=True,  # true is not 1, "1" is not 1; only a whole number where a number is wanted is taken as one
+    extra="forbid",
+    allow_inf_nan=False,
+    alias_generator=kebab,
+    validate_by_name=True,
+)
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Count = Annotated[int, Ge(0)]
+Number = Annotated[int, Ge(1)]
+Name = Annotated[str, Field(min_length=1), Words("a name")]
+Folder = Annotated[Path, Strict(False)]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
+DType = Literal["float32", "bfloat16", "float16"]
+MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
+
+
+class Section(BaseModel, frozen=True):
+    """One table of the configuration: frozen, strictly typed, no further keys."""
+
+    model_config = STRICT
+
+
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"choose one of {', '.join(METHODS)}")
+    return name
+
+
+class StrategySettings(Section, frozen=True):
+    name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
+    weighting: Literal["method", "uniform", "examples"] = "method"
+    """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
+
+
+class AdapterSettings(Section, frozen=True):
+    rank: Number = 4
+    alpha: Positive = 16.0
+    """The scale of dW is alpha / rank."""
+    dropout: Share = 0.0
+    targets: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
+    """Name patterns of the adapted layers; () = query and value projections of the model family."""
+
+
+class ModelSettings(Section, frozen=True):
+    name: Name = "tiny"
+    """"tiny" (embedded), a hub name, or a local folder."""
+    dtype: DType = "float32"
+    """Of the frozen backbone."""
+
+
+class TaskSettings(Section, frozen=True):
+    name: Name = "tiny"
+    """A key of `tasks.registry.TASKS`."""
+    path: Annotated[Folder | None, Unset("", "the hub")] = None
+    """Local folder with train and validation files."""
+    max_length: Number = 128
+    """Tokens of one example; longer ones are truncated."""
+    max_train_rows: MaxRows = None
+    max_validation_rows: MaxRows = None
+
+
+class PartitionSettings(Section, frozen=True):
+    name: Literal["iid", "dirichlet"] = "dirichlet"
+    alpha: Positive = 0.5
+    """Concentration of the Dirichlet distribution; small = each client has few of the classes."""
+    min_size: Number = 8
+    """Rows of the smallest client."""
+    holdout: Share = 0.0
+    """Share of a client's rows that it keeps for its own evaluation."""
+
+
+class TrainSettings(Section, frozen=True):
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: Positive = 0.002
+    head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = None
+    weight_decay: NonNegative = 0.0
+    momentum: Share = 0.0
+    warmup: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of the round's steps."""
+    max_grad_norm: NonNegative = 1.0
+    """0 = no clipping."""
+    epochs: Number = 1
+    max_steps: Annotated[Number | None, Unset(-1, "train.epochs decide")] = None
+    """Optimizer steps of a round."""
+    batch_size: Number = 16
+    precision: DType = "float32"
+    """Of the autocast, where the device has it."""
+
+    @model_validator(mode="after")
+    def _momentum_needs_sgd(self) -> "TrainSettings":
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f'train.momentum = {self.momentum} has no effect with train.optimizer = "{self.optimizer}"; '
+                'set it to 0.0, or train.optimizer = "sgd"'
+            )
+        return self
+
+
+class EvaluateSettings(Section, frozen=True):
+    every: Count = 1
+    """Rounds between central evaluations; 0 = never."""
+    batch_size: Number = 64
+    on_clients: bool = False
+    """Clients score the received model on their held-out rows, within the train message."""
+
+
+class ServerSettings(Section, frozen=True):
+    device: Device = "auto"
+    diagnostics: bool = True
+    """Aggregation error, drift and spectra, per round and group."""
+
+
+class ClientSettings(Section, frozen=True):
+    device: Device = "auto"
+    threads: Count = 0
+    """torch threads of a client; 0 = torch's default."""
+
+
+class Settings(Section, frozen=True):
+    """All settings of a run, checked. Made by `config.parse`."""
+
+    num_server_rounds: Number = 10
+    seed: Count = 1
+    output_dir: Annotated[Folder | None, Unset("", "runs/ in the server's working directory")] = None
+    fraction_train: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Share of the clients sampled each round."""
+    min_clients: Number = 1
+    """Clients that must be connected before round 1."""
+    min_uploads: Number = 1
+    """Accepted uploads without which a round is skipped."""
+    max_skipped: Number = 3
+    """Skipped rounds in a row that end the run."""
+    round_timeout: Positive = 3600.0
+    """Seconds a round waits for its replies."""
+    wait_timeout: Positive = 600.0
+    """Seconds to wait for `min_clients`."""
+    strategy: StrategySettings = StrategySettings()
+    adapter: AdapterSettings = AdapterSettings()
+    model: ModelSettings = ModelSettings()
+    task: TaskSettings = TaskSettings()
+    partition: PartitionSettings = PartitionSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    server: ServerSettings = ServerSettings()
+    client: ClientSettings = ClientSettings()
+    method: InstanceOf[Method]
+    """`strategy.name` with its own settings."""
+
+    @model_validator(mode="after")
+    def _quorum_can_be_met(self) -> "Settings":
+        sampled = len(sample(list(range(self.min_clients)), self.fraction_train, self.seed, 1))
+        if self.min_uploads > sampled:
+            raise ValueError(
+                f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "
+                f"fraction-train = {self.fraction_train} may sample only {sampled}; lower min-uploads, "
+                f"or raise min-clients or fraction-train"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _client_evaluation_needs_rows(self) -> "Settings":
+        if self.evaluate.on_clients and not self.partition.holdout:
+            raise ValueError(
+                "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0"
+            )
+        return self

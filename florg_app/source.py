@@ -1,0 +1,21 @@
+"""Which code runs: a hash that lets a client notice that the server runs another version."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGES = ("florg_app", "clients", "strategies")
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """16 hex digits over the names and contents of our packages' Python files, wherever they are installed.
+
+    A local simulation can otherwise run the server from the bundle and its clients from a stale working directory.
+    """
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,23 @@
+"""The embedded task: pairs of short sentences that need no download. See `tasks.tiny`."""
+
+from datasets import Dataset
+
+from florg_app.settings import Settings
+from florg_app.tasks.base import Split
+from florg_app.tasks.classification import TextClassification, text_classification
+from florg_app.tasks.local import LocalFolder
+
+TEXT_COLUMNS = ("sentence1", "sentence2")
+LABEL_NAMES = ("false", "true")
+
+
+def make(settings: Settings, folder: LocalFolder | None) -> TextClassification:
+    """The tiny task, from the embedded grammar, or from the files of `folder` (a SuperNode's own data)."""
+    return text_classification(settings, folder, TEXT_COLUMNS, LABEL_NAMES, _embedded)
+
+
+def _embedded(split: Split) -> Dataset:
+    # Here, because only this task needs the embedded package.
+    from florg_app.tasks.tiny import embedded
+
+    return embedded.rows(split)

@@ -1,0 +1,107 @@
+"""A federation without models: clients that move the received tensors by numbers drawn from (round, partition)."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from flwr.app import Context, Message, MetricRecord, RecordDict
+
+from florg_app.inline import InProcessGrid
+from strategies.federation import FederatedAdapters, Policy
+from strategies.florg import FLoRG
+from strategies.manifest import Manifest, State, flatten, nest
+from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
+from strategies.record import RoundRecord
+from strategies.rng import generator
+from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
+
+GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
+IDENTITY = {"source": "s", "backbone": "w"}
+Fault = Callable[[Message], Message | None]
+"""Changes a reply; raising makes the client fail."""
+
+
+def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
+    """Three layers of (6, 5), one of (4, 7), and a head of 9 numbers."""
+    return Manifest(method.name, method.plan, GROUPS, (("w", (2, 4)), ("b", (1,))), rank, 8.0, seed)
+
+
+def initial_state(method: Method, manifest: Manifest) -> State:
+    state = {g.name: method.initial(g, manifest.rank, manifest.seed) for g in manifest.groups}
+    return {**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
+
+
+def moved(state: State, t: int, partition: int) -> State:
+    """What the client of this partition makes of a state in round t."""
+    rng = generator(0, "client", t, partition)
+    flat = {
+        key: tensor + 0.1 * torch.from_numpy(rng.standard_normal(tensor.shape)).float()
+        for key, tensor in flatten(state).items()
+    }
+    return nest(flat)
+
+
+def examples_of(partition: int) -> int:
+    return 10 * (partition + 1)
+
+
+class ToyClient:
+    """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
+
+    def __init__(self, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None) -> None:
+        self.manifest, self.faults = manifest, faults or {}
+        self.served: list[tuple[int, int]] = []
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        partition = int(context.node_config["partition-id"])
+        if message.metadata.message_type == "query":
+            return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
+        t = int(message.content.config_records[CONFIG][ROUND])
+        self.served.append((t, partition))
+        state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
+        assert not isinstance(state, Malformed)
+        arrays = pack(moved(state, t, partition), self.manifest.uplink)
+        metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
+        reply = Message(upload(arrays, t, metrics), reply_to=message)
+        fault = self.faults.get((t, partition))
+        return reply if fault is None else fault(reply)
+
+
+class Run:
+    """A federation over toy clients and what it recorded."""
+
+    def __init__(
+        self,
+        method: Method | None = None,
+        num_clients: int = 4,
+        faults=None,
+        grid_type=InProcessGrid,
+        diagnostics=True,
+        **policy,
+    ) -> None:
+        method = method or FLoRG()
+        self.manifest = manifest_of(method)
+        self.records: list[RoundRecord] = []
+        self.client = ToyClient(self.manifest, faults)
+        self.grid = grid_type(self.client, {}, num_clients)
+        bases = {
+            g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, lambda group: torch.zeros(0))
+            for g in GROUPS
+        }
+        self.federation = FederatedAdapters(
+            method,
+            self.manifest,
+            initial_state(method, self.manifest),
+            IDENTITY,
+            Policy(**{"min_clients": num_clients, "weighting": method.plan.weighting, **policy}),
+            torch.device("cpu"),
+            diagnostics=bases if diagnostics else None,
+            on_round=self.records.append,
+        )
+
+    def go(self, num_rounds: int = 2) -> "Run":
+        self.federation.run(self.grid, range(1, num_rounds + 1), lambda t, state: None)
+        return self
+
+    @property
+    def state(self) -> State:
+        return self.federation.state

@@ -163,7 +163,10 @@ def main() -> None:
         "arithmetic": "float64",
         "load_average": os.getloadavg()[0],
     }
-    title = f"{setting['device']}, torch {torch.__version__}: n = {args.clients}, r = {args.rank}, float32 -> float64, load {setting['load_average']:.1f}"
+    title = (
+        f"{setting['device']}, load {setting['load_average']:.1f}, torch {torch.__version__}: "
+        f"n = {args.clients}, r = {args.rank}, float32 -> float64"
+    )
     Console(width=120).print(table(timings, title))
     output = args.output or Path(f"bench/results/aggregation-{device.type}.json")
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ class Combination:
                 self._fold(name, self._widened(name, tensors), weight)
 
     def finish(self) -> Groups:
-        """The new state, in the dtypes and on the devices of the old."""
+        """The new state, in the dtypes and on the devices of the old; ends the combination, whose sum it divides."""
         weight = sum(self.weights)
         assert weight > 0, f"the weights {self.weights} of the round sum to {weight}"
         new = {}
@@ -74,7 +74,7 @@ class Combination:
             self.method.fold(self.t, self._state[name], upload, weight, self._total[name])
 
     def _summed(self, name: str, weight: float) -> Tensors:
-        mean = {symbol: tensor / weight for symbol, tensor in self._total[name].items()}
+        mean = {symbol: tensor.div_(weight) for symbol, tensor in self._total[name].items()}
         return mean if name == HEAD else self.method.finish(self.t, self._state[name], mean)
 
     def _stacked(self, name: str, weight: float) -> Tensors:

@@ -10,7 +10,7 @@ from clients.adapters import AdaptedLinear
 from strategies.florg import FLoRG
 from strategies.manifest import State, flatten
 from strategies.method import Fixed, Plan, Role
-from tests.test_adapters import Quantised
+from tests.test_linear import Quantised
 from tests.tiny_models import (
     METHODS,
     RANK,

@@ -41,7 +41,7 @@ def parse(run_config: FlatConfig) -> Settings:
         except ValidationError as error:
             problems += _problems(error, given, f"strategy.{name}.")
         except ValueError as error:
-            problems.append(f"strategy.{name}: {error}")
+            problems.append(str(error))  # of settings that do not go together; the method names their keys
     try:
         settings = Settings.model_validate(inputs)
     except ValidationError as error:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from florg_app import summary
 from florg_app.files import write_atomically
 
-PREFIX = "florg: "
+PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
 
 HISTORY, SUMMARY, CURVES = "history.jsonl", "summary.json", "curves.png"
@@ -82,10 +82,8 @@ class Report:
     def round(self, record: Mapping[str, Any]) -> None:
         """Append the record of one round to history.jsonl and log its progress line.
 
-        Keys: "round" (0 holds the "evaluation" before training alone), "sampled", "accepted" [partition id],
-        "rejected" [{"partition", "reason"}], "skipped", "weights", "train", "clients", "evaluation" or None,
-        "up" and "down" {"adapter-numbers", "adapter-payload-bytes", "head-numbers", "head-payload-bytes",
-        "wire-bytes"}, "diagnostics", "seconds" {phase: s}.  Raises OSError where the disk is full.
+        `record` is `strategies.record.RoundRecord.as_dict()`; round 0 holds the evaluation before training. Raises
+        OSError where the disk is full.
         """
         clean = strict(record)
         with (self.output_dir / HISTORY).open("a", encoding="utf-8") as file:

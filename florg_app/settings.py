@@ -1,6 +1,5 @@
 """Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, S
 from florg_app.flat import CommaSeparated, Unset, Words
 from strategies import METHODS
 from strategies.method import Method
+from strategies.roster import sample
 
 
 def kebab(name: str) -> str:
@@ -18,7 +18,6 @@ def kebab(name: str) -> str:
 
 
 STRICT = ConfigDict(
-    frozen=True,
     strict=True,  # true is not 1, "1" is not 1; only a whole number where a number is wanted is taken as one
     extra="forbid",
     allow_inf_nan=False,
@@ -38,7 +37,7 @@ DType = Literal["float32", "bfloat16", "float16"]
 MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
 
 
-class Section(BaseModel):
+class Section(BaseModel, frozen=True):
     """One table of the configuration: frozen, strictly typed, no further keys."""
 
     model_config = STRICT
@@ -50,13 +49,13 @@ def _known_method(name: str) -> str:
     return name
 
 
-class StrategySettings(Section):
+class StrategySettings(Section, frozen=True):
     name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
     weighting: Literal["method", "uniform", "examples"] = "method"
     """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
 
 
-class AdapterSettings(Section):
+class AdapterSettings(Section, frozen=True):
     rank: Number = 4
     alpha: Positive = 16.0
     """The scale of dW is alpha / rank."""
@@ -65,14 +64,14 @@ class AdapterSettings(Section):
     """Name patterns of the adapted layers; () = query and value projections of the model family."""
 
 
-class ModelSettings(Section):
+class ModelSettings(Section, frozen=True):
     name: Name = "tiny"
     """"tiny" (embedded), a hub name, or a local folder."""
     dtype: DType = "float32"
     """Of the frozen backbone."""
 
 
-class TaskSettings(Section):
+class TaskSettings(Section, frozen=True):
     name: Name = "tiny"
     """A key of `tasks.registry.TASKS`."""
     path: Annotated[Folder | None, Unset("", "the hub")] = None
@@ -83,7 +82,7 @@ class TaskSettings(Section):
     max_validation_rows: MaxRows = None
 
 
-class PartitionSettings(Section):
+class PartitionSettings(Section, frozen=True):
     name: Literal["iid", "dirichlet"] = "dirichlet"
     alpha: Positive = 0.5
     """Concentration of the Dirichlet distribution; small = each client has few of the classes."""
@@ -93,7 +92,7 @@ class PartitionSettings(Section):
     """Share of a client's rows that it keeps for its own evaluation."""
 
 
-class TrainSettings(Section):
+class TrainSettings(Section, frozen=True):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Positive = 0.002
     head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = None
@@ -120,7 +119,7 @@ class TrainSettings(Section):
         return self
 
 
-class EvaluateSettings(Section):
+class EvaluateSettings(Section, frozen=True):
     every: Count = 1
     """Rounds between central evaluations; 0 = never."""
     batch_size: Number = 64
@@ -128,19 +127,19 @@ class EvaluateSettings(Section):
     """Clients score the received model on their held-out rows, within the train message."""
 
 
-class ServerSettings(Section):
+class ServerSettings(Section, frozen=True):
     device: Device = "auto"
     diagnostics: bool = True
     """Aggregation error, drift and spectra, per round and group."""
 
 
-class ClientSettings(Section):
+class ClientSettings(Section, frozen=True):
     device: Device = "auto"
     threads: Count = 0
     """torch threads of a client; 0 = torch's default."""
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """All settings of a run, checked. Made by `config.parse`."""
 
     num_server_rounds: Number = 10
@@ -152,7 +151,7 @@ class Settings(Section):
     """Clients that must be connected before round 1."""
     min_uploads: Number = 1
     """Accepted uploads without which a round is skipped."""
-    max_skipped: Count = 3
+    max_skipped: Number = 3
     """Skipped rounds in a row that end the run."""
     round_timeout: Positive = 3600.0
     """Seconds a round waits for its replies."""
@@ -172,7 +171,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _quorum_can_be_met(self) -> "Settings":
-        sampled = math.ceil(self.fraction_train * self.min_clients)
+        sampled = len(sample(list(range(self.min_clients)), self.fraction_train, self.seed, 1))
         if self.min_uploads > sampled:
             raise ValueError(
                 f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "

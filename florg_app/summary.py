@@ -29,19 +29,25 @@ def progress(record: Record, num_rounds: int) -> list[str]:
     parts = [f"round {record['round']:>{width}}/{num_rounds}"]
     if record.get("skipped"):
         parts.append("SKIPPED")
-    if "sampled" in record:
-        parts.append(f"clients {len(record.get('accepted', ()))}/{len(record['sampled'])}")
+    sampled = record.get("sampled", ())
+    if sampled:
+        parts.append(f"clients {len(record['accepted'])}/{len(sampled)}")
     parts += _losses(record.get("train") or {})
-    parts += [
-        f"{'eval ' if name == 'loss' else ''}{name} {_number(value)}" for name, value in _evaluation(record).items()
-    ]
-    parts += [f"{way} {size(record[way]['wire-bytes'])}" for way in ("up", "down") if record.get(way)]
+    for name, value in _evaluation(record).items():
+        parts.append(f"{'eval ' if name == 'loss' else ''}{name} {_number(value)}")
+    if sampled:
+        parts += [f"{way} {size(record[way]['wire-bytes'])}" for way in ("up", "down")]
     if record.get("seconds"):
         parts.append(f"{sum(record['seconds'].values()):.1f} s")
     lines = ["  ".join(parts)]
     if record.get("skipped"):
-        lines.append(f"round {record['round']} skipped: too few accepted uploads, the model stays as it was")
-    return lines + [f"partition {who['partition']} rejected: {who['reason']}" for who in record.get("rejected", ())]
+        lines.append(f"round {record['round']} skipped, the model stays as it was: {record['skipped']}")
+    return lines + [_rejection(rejected) for rejected in record.get("rejected", ())]
+
+
+def _rejection(rejected: Record) -> str:
+    who = "a reply from nobody asked" if rejected["partition"] is None else f"partition {rejected['partition']}"
+    return f"{who} rejected: {rejected['reason']}"
 
 
 def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:

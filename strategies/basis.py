@@ -62,6 +62,8 @@ class Identity(Basis):
 
     rows: int
     dim: int = field(init=False)
+    device: torch.device | str = "cpu"
+    dtype: torch.dtype = torch.float32
     isometric = True
 
     def __post_init__(self) -> None:
@@ -74,10 +76,10 @@ class Identity(Basis):
         return self
 
     def dense(self) -> Tensor:
-        return torch.eye(self.rows)
+        return torch.eye(self.rows, device=self.device, dtype=self.dtype)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
-        return self
+        return replace(self, device=device, dtype=dtype)
 
     def fingerprint(self) -> str:
         return digest("identity", (self.rows, self.dim), np.zeros(1))
@@ -128,7 +130,7 @@ class SignedPermutation(Basis):
     columns: Tensor
     """(k,) int64, distinct, below dim"""
     signs: Tensor
-    """(k,) int8, +1 or -1"""
+    """(k,), +1 or -1, in the dtype of the inputs"""
     isometric = True
 
     @classmethod
@@ -136,7 +138,7 @@ class SignedPermutation(Basis):
         """Uniform over all k x d matrices with one sign per row and at most one per column."""
         columns = rng.permutation(dim)[:rows]
         signs = rng.integers(0, 2, rows) * 2 - 1
-        return cls(rows, dim, torch.from_numpy(columns), torch.from_numpy(signs).to(torch.int8))
+        return cls(rows, dim, torch.from_numpy(columns), torch.from_numpy(signs).float())
 
     def apply(self, A: Tensor) -> Tensor:
         return A.new_zeros(*A.shape[:-1], self.dim).index_copy(-1, self.columns, A * self.signs)
@@ -145,11 +147,11 @@ class SignedPermutation(Basis):
         return self
 
     def dense(self) -> Tensor:
-        return self.apply(torch.eye(self.rows, device=self.columns.device))
+        return self.apply(torch.eye(self.rows, device=self.signs.device, dtype=self.signs.dtype))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
-        return replace(self, columns=self.columns.to(device), signs=self.signs.to(device))
+        return replace(self, columns=self.columns.to(device), signs=self.signs.to(device, dtype))
 
     def fingerprint(self) -> str:
-        integers = ((self.columns + 1) * self.signs).cpu().numpy()
+        integers = ((self.columns + 1) * self.signs.long()).cpu().numpy()
         return digest("signed-permutation", (self.rows, self.dim), integers)

@@ -9,6 +9,7 @@ import pytest
 
 from florg_app import summary
 from florg_app.report import PREFIX, Report, note, read_history
+from strategies.record import RoundRecord
 
 SETTINGS = {"num-server-rounds": 10, "strategy.name": "florg", "task.name": "tiny"}
 
@@ -24,7 +25,9 @@ def traffic(wire):
 
 
 def round_zero():
-    return {"round": 0, "evaluation": {"accuracy": 0.5, "f1": 0.4, "loss": 0.7}}
+    return RoundRecord(
+        0, [], evaluation={"accuracy": 0.5, "f1": 0.4, "loss": 0.7}, seconds={"evaluate": 0.26}
+    ).as_dict()
 
 
 def round_record(t, accuracy=0.871, **changes):
@@ -33,7 +36,7 @@ def round_record(t, accuracy=0.871, **changes):
         "sampled": [0, 1, 2],
         "accepted": [0, 1, 2],
         "rejected": [],
-        "skipped": False,
+        "skipped": "",
         "weights": {0: 0.25, 1: 0.25, 2: 0.5},
         "train": {"loss": 0.47, "loss-first": 0.512, "loss-last": 0.43, "num-examples": 96},
         "clients": {0: {"loss": 0.4}, 1: {"loss": math.nan}, 2: {"loss": 0.5}},
@@ -72,19 +75,30 @@ def test_a_round_becomes_one_progress_line_and_one_json_line(tmp_path, lines):
 
 def test_round_zero_shows_the_metrics_before_training(tmp_path, lines):
     Report(tmp_path, SETTINGS).round(round_zero())
-    assert lines() == [f"{PREFIX}round  0/10  accuracy 0.500  f1 0.400  eval loss 0.700"]
+    assert lines() == [f"{PREFIX}round  0/10  accuracy 0.500  f1 0.400  eval loss 0.700  0.3 s"]
 
 
 def test_rejections_and_skipped_rounds_are_shown_with_their_reasons(tmp_path, lines, caplog):
     reason = "'6x5/A' is (4, 3), expected (4, 5)"
     record = round_record(
-        4, accepted=[], rejected=[{"partition": 2, "reason": reason}], skipped=True, train={}, evaluation=None
+        4,
+        accepted=[],
+        rejected=[{"partition": 2, "reason": reason}],
+        skipped="0 of 3 uploads accepted, min-uploads = 1",
+        train={},
+        evaluation=None,
     )
     Report(tmp_path, SETTINGS).round(record)
     first, *others = lines()
     assert first.startswith(f"{PREFIX}round  4/10  SKIPPED  clients 0/3  up 36.1 kB")
+    assert f"{PREFIX}round 4 skipped, the model stays as it was: 0 of 3 uploads accepted, min-uploads = 1" in others
     assert f"{PREFIX}partition 2 rejected: {reason}" in others
     assert all(line.levelno == logging.WARNING for line in caplog.records[1:])
+
+
+def test_a_reply_from_nobody_asked_is_shown(tmp_path, lines):
+    Report(tmp_path, SETTINGS).round(round_record(1, rejected=[{"partition": None, "reason": "stale"}]))
+    assert lines()[-1] == f"{PREFIX}a reply from nobody asked rejected: stale"
 
 
 def test_the_summary_holds_totals_best_and_final_metrics(tmp_path, lines):

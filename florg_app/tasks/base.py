@@ -1,20 +1,18 @@
 """What the application asks of a task: rows, features, a loss and a score. The trainer knows no more of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Literal
 
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from clients.trainer import Batch, Collate
+
 Split = Literal["train", "validation"]
 
 Features = list[dict[str, list[int] | int]]
 """One tokenised example each, unpadded: input_ids, attention_mask, ..., labels."""
-
-Batch = dict[str, Tensor]
-"""Padded features, each with a leading batch axis; `labels` among them."""
 
 
 class Task(ABC):
@@ -38,7 +36,7 @@ class Task(ABC):
         """The rows in order, tokenised once, each cut to `max_length` tokens."""
 
     @abstractmethod
-    def collate(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[Features], Batch]:
+    def collate(self, tokenizer: PreTrainedTokenizerBase) -> Collate:
         """Pads features to the longest of the batch, on the tokenizer's padding side."""
 
     @abstractmethod

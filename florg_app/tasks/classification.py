@@ -10,9 +10,10 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
+from clients.trainer import Batch, Collate
 from florg_app.config import ConfigError
 from florg_app.settings import Settings
-from florg_app.tasks.base import Batch, Features, Split, Task
+from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.local import LocalFolder
 from strategies.rng import generator
 
@@ -48,11 +49,11 @@ class TextClassification(Task):
         columns: dict[str, Any] = {**tokens, "labels": rows[self.label_column][:]}
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
-    def collate(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[Features], Batch]:
+    def collate(self, tokenizer: PreTrainedTokenizerBase) -> Collate:
         if tokenizer.pad_token is None:
             raise ConfigError("model.name: its tokenizer has no padding token, which batches of unequal texts need")
         pad = DataCollatorWithPadding(tokenizer)
-        return lambda features: dict(pad(features))
+        return lambda features: dict(pad([dict(example) for example in features]))
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         return nn.functional.cross_entropy(self.predict(model, batch).float(), batch["labels"])

@@ -127,7 +127,7 @@ class LocalFolder:
         numbers = {label: number for number, label in enumerate(label_names)}
         known: dict[Any, int] = numbers | {str(n): n for n in numbers.values()} | {n: n for n in numbers.values()}
         for number, value in enumerate(values, 1):
-            if isinstance(value, bool | float) or value not in known:
+            if type(value) not in (int, str) or value not in known:
                 allowed = ", ".join(f"{n} ({label})" for label, n in numbers.items())
                 raise self._error(path, f"row {number}: {name} = {value!r} is none of {allowed}")
             yield known[value]

@@ -1,0 +1,119 @@
+"""The command `florg`: run an experiment, list the methods, show the results of a run."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+# Modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
+
+app = typer.Typer(
+    help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEFAULT_CLIENTS = 8
+
+
+@app.command()
+def run(
+    config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    clients: Annotated[
+        int | None, typer.Option(min=1, help=f"Simulated clients.  [default: {DEFAULT_CLIENTS}]")
+    ] = None,
+    threads_per_client: Annotated[int, typer.Option(min=1, help="CPU cores and torch threads of a client.")] = 1,
+    gpus_per_client: Annotated[float, typer.Option(min=0, help="Share of a GPU; 0.25 = 4 clients at a time.")] = 0.0,
+    output: Annotated[Path | None, typer.Option(help="Folder of the results.  [default: runs/TIME-METHOD-ID]")] = None,
+    app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,
+    inline: Annotated[bool, typer.Option("--inline", help="Server and clients in this process, without Ray.")] = False,
+    connection: Annotated[str | None, typer.Option(help="Submit to this SuperLink of your Flower config.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say only how it ended and where the results are.")
+    ] = False,
+) -> None:
+    """Run an experiment and wait for its end.
+
+    Settings are the defaults of pyproject.toml, then --config files, then --set. Exit status: 0 completed, 1 failed,
+    2 unusable settings, 130 stopped.
+    """
+    if inline and connection:
+        _refuse("--inline and --connection exclude each other")
+    if connection and clients:
+        _refuse(f"--clients is the size of a simulation; the federation behind {connection} has clients of its own")
+    signal.signal(
+        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+    )  # a batch system's kill ends us in order
+    from florg_app import experiment
+    from florg_app.launch import Simulation
+
+    try:
+        prepared = experiment.prepare(
+            app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
+        )
+    except ValueError as error:
+        _refuse(str(error))
+    simulation = Simulation(clients or DEFAULT_CLIENTS, threads_per_client, gpus_per_client)
+    say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
+    try:
+        if connection:
+            status = experiment.run_remote(prepared, connection, say)
+        elif inline:
+            status = experiment.run_inline(prepared, simulation.num_clients, say)
+        else:
+            status = experiment.run_simulated(prepared, simulation, say)
+    except KeyboardInterrupt:
+        print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
+        status = experiment.EXIT_STATUS["stopped"]
+    raise typer.Exit(status)
+
+
+@app.command()
+def methods() -> None:
+    """List the methods with what they send and their own settings."""
+    from dataclasses import fields
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from strategies import METHODS
+
+    table = Table("strategy.name", "adapter", "symbols", "weighting", "settings", "summary")
+    for name, method in METHODS.items():
+        plan = method.plan
+        settings: Any = fields(method)  # pyright: ignore[reportArgumentType] - every method is a dataclass
+        table.add_row(
+            name,
+            plan.adapter,
+            "\n".join(f"{symbol} {role}" for symbol, role in plan.roles.items()),
+            plan.weighting,
+            "\n".join(f"{field.name.replace('_', '-')} = {json.dumps(field.default)}" for field in settings),
+            method.summary,
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
+    """Print the results of a run again."""
+    from florg_app import summary
+    from florg_app.report import SUMMARY
+
+    try:
+        document = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
+    except OSError as error:
+        _refuse(f"{run_dir} holds no finished run: {SUMMARY}: {error.strerror}")
+    print(summary.table(document))
+    for name, path in document["paths"].items():
+        print(f"{name}: {path}")
+
+
+def _refuse(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(2)

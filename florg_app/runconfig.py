@@ -1,0 +1,99 @@
+"""The run-config of `florg run`: pyproject's defaults, overlaid by files of conf/ in order, then by --set."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import florg_app
+
+RunConfig = dict[str, bool | int | float | str]
+"""Flat dotted keys, as in Flower's `context.run_config`."""
+
+PATHS = ("task.path", "model.name", "resume-from")
+"""Settings that may be paths; a run has a working directory of its own, so relative ones are made absolute."""
+
+
+def find_app(start: Path) -> Path:
+    """The folder of the Flower app: `start` or its nearest parent, else the one this package is installed from.
+
+    Raises ValueError where neither has a pyproject.toml with [tool.flwr.app].
+    """
+    installed = Path(florg_app.__file__).resolve().parents[1]
+    for folder in (start.resolve(), *start.resolve().parents, installed):
+        if _app_table(folder) is not None:
+            return folder
+    raise ValueError(
+        f"no pyproject.toml with [tool.flwr.app] in {start.resolve()} or above it; give the folder with --app"
+    )
+
+
+def gather(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tuple[RunConfig, RunConfig]:
+    """(every setting, those that differ from pyproject.toml or were named) of a run, neither checked nor complete.
+
+    `assignments` are "key=value" with a TOML value; a text needs no quotes. Raises ValueError.
+    """
+    defaults = flatten((_app_table(app) or {}).get("config", {}))
+    overrides: RunConfig = {}
+    for file in files:
+        overrides |= flatten(_read(file))
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set {assignment}: expected key=value, such as --set train.learning-rate=0.001")
+        overrides[key.strip()] = _value(text.strip(), defaults.get(key.strip()))
+    return defaults | overrides, overrides
+
+
+def absolute_paths(config: Mapping[str, Any], folder: Path) -> RunConfig:
+    """Those settings of PATHS that name something that exists relative to `folder`, made absolute."""
+    candidates = {key: str(config.get(key, "")) for key in PATHS}
+    # A name without a slash is a model of the hub or the embedded one, also where a folder happens to have that name.
+    return {
+        key: str((folder / text).resolve())
+        for key, text in candidates.items()
+        if "/" in text and (folder / text).exists()
+    }
+
+
+def write(path: Path, config: RunConfig) -> None:
+    """Write a run-config as TOML, one dotted key per line."""
+    # A JSON scalar is a TOML scalar, once characters beyond the basic plane are not written as surrogate pairs.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in config.items()]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> RunConfig:
+    """Nested tables to dotted keys."""
+    flat: RunConfig = {}
+    for key, value in table.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _value(text: str, default: Any) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a text without quotes; where a number is wanted the check of the settings says so
+    return text if isinstance(default, str) and not isinstance(value, str) else value
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"--config {file}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"--config {file} is no TOML: {error}") from error
+
+
+def _app_table(folder: Path) -> dict[str, Any] | None:
+    """[tool.flwr.app] of a folder's pyproject.toml."""
+    file = folder / "pyproject.toml"
+    return (
+        tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("flwr", {}).get("app")
+        if file.is_file()
+        else None
+    )

@@ -1,0 +1,171 @@
+"""The whole application in one process: server, clients, embedded task."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from flwr.app import Message
+from flwr.serverapp.exception import AggregationError
+
+from florg_app import checkpoint, client_app, inline, server_app
+from florg_app.config import ConfigError, parse
+from florg_app.inline import InProcessGrid, task_identity
+from strategies import METHODS
+from strategies.ledger import predict
+from strategies.manifest import flatten
+from strategies.wire import CONFIG
+
+SMALL = {
+    "num-server-rounds": 2,
+    "task.max-train-rows": 240,
+    "task.max-validation-rows": 64,
+    "client.threads": 1,
+}
+
+
+def run(folder: Path, num_clients: int = 3, client=client_app.app, **settings) -> Path:
+    config = {**SMALL, "output-dir": str(folder), **{key.replace("__", "."): value for key, value in settings.items()}}
+    with task_identity():
+        server_app.serve(InProcessGrid(client, config, num_clients), parse(config))
+    return folder
+
+
+def history(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def state_of(folder: Path) -> dict[str, torch.Tensor]:
+    return flatten(checkpoint.load(folder / "checkpoint.safetensors")[0])
+
+
+def same_bits(one: Path, other: Path) -> bool:
+    first, second = state_of(one), state_of(other)
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
+    records = history(run(tmp_path / "run", **{"strategy.name": name}))
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {
+        "history.jsonl",
+        "summary.json",
+        "curves.png",
+        "checkpoint.safetensors",
+    }
+    assert [record["round"] for record in records] == [0, 1, 2]
+    assert records[2]["train"]["loss"] < records[1]["train"]["loss"]
+    assert set(records[2]["evaluation"]) >= {"accuracy", "f1", "loss"}
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
+    records = history(run(tmp_path / "run", **{"strategy.name": name}))
+    shapes = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
+    predicted = predict(shapes) * 3
+    for record in records[1:]:
+        for direction in ("up", "down"):
+            assert record[direction]["wire-bytes"] == predicted.wire_bytes
+            assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
+    one, again, other = (run(tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert same_bits(one, again)
+    assert not same_bits(one, other)
+
+
+class BackwardGrid(InProcessGrid):
+    """Serves the last client first."""
+
+    def pull_messages(self, message_ids):
+        return super().pull_messages([max(message_ids, key=int)])
+
+
+def test_clients_that_share_a_process_do_not_see_each_other(tmp_path):
+    forward = run(tmp_path / "forward", **{"adapter.dropout": 0.1})
+    config = {**SMALL, "output-dir": str(tmp_path / "backward"), "adapter.dropout": 0.1}
+    with task_identity():
+        server_app.serve(BackwardGrid(client_app.app, config, 3), parse(config))
+    assert same_bits(forward, tmp_path / "backward")
+
+
+@pytest.mark.parametrize("part", ["source", "backbone", "manifest", "bases"])
+def test_a_client_of_another_kind_refuses_and_the_report_says_why(part, tmp_path):
+    def other(message: Message, context):
+        if message.metadata.message_type == "train" and context.node_config["partition-id"] == 1:
+            message.content.config_records[CONFIG][part] = "another"
+        reply = client_app.app(message, context)
+        return reply
+
+    class Isolated(InProcessGrid):
+        """Gives each client a message of its own, as a network does."""
+
+        def push_messages(self, messages):
+            copies = []
+            for message in messages:
+                content = message.content.copy()
+                content[CONFIG] = message.content.config_records[CONFIG].copy() if CONFIG in content else content
+                message.__dict__["_content"] = content
+                copies.append(message)
+            return super().push_messages(copies)
+
+    config = {**SMALL, "output-dir": str(tmp_path / "run"), "num-server-rounds": 1}
+    with task_identity():
+        server_app.serve(Isolated(other, config, 3), parse(config))
+    (rejected,) = history(tmp_path / "run")[1]["rejected"]
+    assert rejected["partition"] == 1
+    assert f"{part} is" in rejected["reason"]
+    assert "another on the server" in rejected["reason"]
+
+
+def test_a_client_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(client_app.trainer, "train", exhausted)
+    with pytest.raises(AggregationError, match=r"lower train\.batch-size|0 of 3 uploads"):
+        run(tmp_path / "run", **{"max-skipped": 1})
+    reasons = [rejected["reason"] for rejected in history(tmp_path / "run")[1]["rejected"]]
+    assert all("out of GPU memory: lower train.batch-size or task.max-length" in reason for reason in reasons)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_a_rank_that_does_not_fit_ends_the_run_before_round_1(tmp_path):
+    with pytest.raises(ValueError, match=r"adapter.rank = 1000 exceeds min\(out, in\)"):
+        run(tmp_path / "run", **{"adapter.rank": 1000})
+    assert history(tmp_path / "run") == []
+
+
+def test_targets_that_match_nothing_list_what_could_have_matched(tmp_path):
+    with pytest.raises(ValueError, match=r"adapter.targets = 'nothing'.*query"):
+        run(tmp_path / "run", **{"adapter.targets": "nothing"})
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"output-dir .* cannot be written"):
+        run(tmp_path / "file" / "run")
+
+
+def test_clients_score_their_held_out_rows_within_the_train_message(tmp_path):
+    records = history(run(tmp_path / "run", **{"evaluate.on-clients": True, "partition.holdout": 0.2}))
+    assert 0 <= records[1]["train"]["held-out-accuracy"] <= 1
+
+
+def test_zero_start_begins_at_the_pretrained_model(tmp_path):
+    plain = {"task.max-validation-rows": 256, "num-server-rounds": 1, "strategy.florg.initial-std": 0.5}
+    with_zero = history(run(tmp_path / "zero", **plain, **{"strategy.florg.zero-start": True}))[0]["evaluation"]
+    without = history(run(tmp_path / "plain", **plain))[0]["evaluation"]
+    lora = history(run(tmp_path / "lora", **{**plain, "strategy.name": "fedit", "strategy.florg.initial-std": 0.02}))
+    assert with_zero["loss"] == pytest.approx(lora[0]["evaluation"]["loss"], abs=1e-5)
+    assert abs(without["loss"] - with_zero["loss"]) > 1e-3
+
+
+def test_unusable_settings_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match=r"adapter\.rank"):
+        inline.run({"adapter.rank": 0, "output-dir": str(tmp_path / "run")}, 2)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,114 @@
+"""Settings: one list in pyproject and in the models, strict types, there and back."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from clients import trainer
+from florg_app.config import defaults, flatten, parse
+from strategies import METHODS
+from strategies.florg import FLoRG
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+CHANGED = {
+    "seed": 7,
+    "output-dir": "out/here",
+    "fraction-train": 0.5,
+    "min-clients": 4,
+    "min-uploads": 2,
+    "strategy.weighting": "examples",
+    "strategy.florg.solver": "literal",
+    "strategy.florg.align": False,
+    "adapter.alpha": 8,
+    "adapter.targets": "query, layer.1.value",
+    "task.path": "/data/mrpc",
+    "task.max-train-rows": 100,
+    "partition.holdout": 0.1,
+    "train.optimizer": "sgd",
+    "train.momentum": 0.9,
+    "train.head-learning-rate": 0.01,
+    "train.max-steps": 5,
+    "evaluate.on-clients": True,
+    "server.device": "cuda:1",
+}
+
+
+def flat(table: dict, prefix: str = "") -> dict:
+    """Nested TOML tables as Flower hands them over."""
+    keys = {}
+    for key, value in table.items():
+        keys |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return keys
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict:
+    return flat(tomllib.loads(PYPROJECT.read_text())["tool"]["flwr"]["app"]["config"])
+
+
+def test_pyproject_and_models_have_the_same_keys_defaults_and_types(pyproject):
+    assert {key: (type(value), value) for key, value in pyproject.items()} == {
+        key: (type(value), value) for key, value in defaults().items()
+    }
+
+
+def test_pyproject_and_no_configuration_mean_the_same(pyproject):
+    assert parse(pyproject) == parse({})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_chosen_by_its_name_with_the_defaults_of_its_class(name, pyproject):
+    settings = parse({**pyproject, "strategy.name": name})
+    assert settings.method == METHODS[name]()
+
+
+@pytest.mark.parametrize("config", [{}, CHANGED, {"strategy.name": "fedit"}])
+def test_flatten_and_parse_are_inverse(config):
+    settings = parse(config)
+    keys = flatten(settings)
+    assert parse(keys) == settings
+    assert {type(value) for value in keys.values()} <= {bool, int, float, str}
+    assert {key: keys[key] for key in config if key != "adapter.targets"} == {
+        key: value for key, value in config.items() if key != "adapter.targets"
+    }
+
+
+def test_flatten_leaves_out_the_settings_of_other_methods():
+    assert not [key for key in flatten(parse({"strategy.name": "fedit"})) if key.startswith("strategy.florg")]
+
+
+def test_values_reach_their_typed_fields():
+    settings = parse(CHANGED)
+    assert settings.method == FLoRG(solver="literal", align=False)
+    assert settings.adapter.targets == ("query", "layer.1.value")
+    assert settings.task.path == Path("/data/mrpc")
+    assert settings.train.head_learning_rate == 0.01
+    assert isinstance(settings.adapter.alpha, float)
+
+
+def test_unset_values_are_none():
+    settings = parse({"train.head-learning-rate": -1, "output-dir": "", "adapter.targets": " "})
+    assert settings.output_dir is settings.task.path is settings.task.max_train_rows is None
+    assert settings.train.max_steps is settings.train.head_learning_rate is None
+    assert settings.adapter.targets == ()
+
+
+def test_settings_can_be_keys_of_a_dictionary():
+    assert len({parse({}): 1, parse(CHANGED): 2, parse(flatten(parse(CHANGED))): 3}) == 2
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        parse({}).train.epochs = 2  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_train_section_has_the_fields_and_defaults_of_the_trainer():
+    section, own = dict(parse({}).train), dataclasses.asdict(trainer.TrainSettings())
+    assert section.keys() == own.keys()
+    unset = [name for name, value in section.items() if value is None]
+    assert unset == ["head_learning_rate", "max_steps"]
+    assert [name for name in own if own[name] != section[name]] == unset

@@ -72,7 +72,6 @@ class GroupAdapter:
         for symbol, tensor in tensors.items():
             self.symbols[symbol].copy_(tensor)
             self.symbols[symbol].grad = None
-        self.forget()
 
 
 class AdaptedLinear(nn.Module):

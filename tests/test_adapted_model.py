@@ -10,7 +10,7 @@ from clients.adapters import AdaptedLinear
 from strategies.florg import FLoRG
 from strategies.manifest import State, flatten
 from strategies.method import Fixed, Plan, Role
-from tests.test_adapters import Quantised
+from tests.test_linear import Quantised
 from tests.tiny_models import (
     METHODS,
     RANK,
@@ -133,6 +133,7 @@ def test_removing_restores_modules_bits_flags_and_outputs(model: PreTrainedModel
         optimizer.step()
         assert not torch.equal(logits_fn(model, batch), logits)
     assert dict(model.named_modules()) == modules
+    assert not model._forward_pre_hooks
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
     assert torch.equal(logits_fn(model, batch), logits)

@@ -23,5 +23,6 @@ def test_weight_decay_is_decoupled_and_reaches_both_groups():
 
 def test_the_warm_up_is_linear_over_its_share_of_the_steps():
     assert [warmup_factor(step, 10, 0.4) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert [warmup_factor(step, 10, 0.15) for step in range(3)] == [0.5, 1.0, 1.0]
     assert warmup_factor(0, 10, 0.0) == 1.0
     assert warmup_factor(0, 1, 0.1) == 1.0

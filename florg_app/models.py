@@ -35,6 +35,6 @@ def _embedded(dtype: str, num_labels: int, head_seed: int) -> Pretrained:
     from florg_app.tasks.tiny import embedded
 
     with scoped_seed(head_seed):
-        model = embedded.load_model(num_labels).to(DTYPES[dtype])
+        model = embedded.load_model(num_labels).to(DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
     keep_head_in_float32(model)
     return Pretrained(model.eval(), embedded.load_tokenizer())

@@ -174,7 +174,7 @@ class FederatedAdapters(Strategy):
             return None
         try:
             new_state = combination.finish()
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
             record.skipped = f"the aggregation failed: {error}"
             return None
         if not all(bool(torch.isfinite(tensor).all()) for tensor in flatten(new_state).values()):

@@ -24,7 +24,9 @@ SIZES = {"train": 3200, "validation": 800}
 
 def rows(split: Literal["train", "validation"]) -> Dataset:
     """The rows of a split, always the same; the validation rows are none of the training rows."""
-    features = Features({"sentence1": Value("string"), "sentence2": Value("string"), "label": ClassLabel(names=LABELS)})
+    features = Features(
+        {"sentence1": Value("string"), "sentence2": Value("string"), "label": ClassLabel(names=list(LABELS))}
+    )
     drawn = _splits()[split]
     return Dataset.from_dict(
         {name: list(column) for name, column in zip(features, zip(*drawn, strict=True), strict=True)}, features

@@ -2,7 +2,8 @@
 
 import gc
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -125,6 +126,17 @@ def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
             "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "
             "gated models)"
         ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """transformers reports every fresh head as missing weights; a fresh head is what we ask for."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _cast_to_float32(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

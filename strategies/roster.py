@@ -3,7 +3,7 @@
 import time
 from logging import WARNING
 
-from flwr.app import ConfigRecord, Message, MessageType, RecordDict
+from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 
@@ -16,10 +16,15 @@ HELLO_SECONDS = 120.0
 
 
 class Roster:
-    """The partition of each node, asked once per node, so that a client may join or return at any time."""
+    """The partition of each node, asked once per node, so that a client may join or return at any time.
 
-    def __init__(self) -> None:
+    A node that does not answer is not waited for again until it has been away.
+    """
+
+    def __init__(self, patience: float = HELLO_SECONDS) -> None:
         self._partition_of: dict[int, int] = {}
+        self._silent: set[int] = set()
+        self._patience = patience
 
     def wait(self, grid: Grid, minimum: int, timeout: float) -> None:
         """Wait until `minimum` clients are online; raises TimeoutError saying how many came."""
@@ -35,7 +40,8 @@ class Roster:
     def online(self, grid: Grid) -> dict[int, int]:
         """{partition id: node id} of the clients that are there now, ascending."""
         nodes = sorted(grid.get_node_ids())
-        self._ask(grid, [node for node in nodes if node not in self._partition_of])
+        self._silent &= set(nodes)
+        self._ask(grid, [node for node in nodes if node not in self._partition_of and node not in self._silent])
         present: dict[int, int] = {}
         for node in nodes:
             partition = self._partition_of.get(node)
@@ -48,12 +54,18 @@ class Roster:
     def _ask(self, grid: Grid, nodes: list[int]) -> None:
         question = RecordDict({"config": ConfigRecord({"ask": "partition-id"})})
         messages = [Message(question, node, MessageType.QUERY) for node in nodes]
-        for reply in collect(grid, messages, HELLO_SECONDS):
+        self._silent |= set(nodes)
+        for reply in collect(grid, messages, self._patience):
             node = reply.metadata.src_node_id
+            self._silent.discard(node)
             if reply.has_error():
                 log(WARNING, "node %s is not ready: %s", node, reply.error.reason)
                 continue
-            self._partition_of[node] = int(reply.content.metric_records[METRICS][PARTITION])  # type: ignore[arg-type]
+            partition = reply.content.metric_records.get(METRICS, MetricRecord()).get(PARTITION)
+            if isinstance(partition, int) and partition >= 0:
+                self._partition_of[node] = partition
+            else:
+                log(WARNING, "node %s calls itself partition %s and takes no part", node, partition)
 
 
 def sample(partitions: list[int], fraction: float, seed: int, t: int) -> list[int]:

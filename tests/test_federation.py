@@ -1,12 +1,13 @@
 """The strategy over an in-process grid: sampling, order, quorum and a table of faults."""
 
 import random
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from flwr.app import Array, ConfigRecord, Message, RecordDict
+from flwr.app import Array, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.exception import AggregationError
 
 from florg_app.inline import InProcessGrid, task_identity
@@ -15,6 +16,7 @@ from strategies.combine import Combination
 from strategies.florg import FLoRG
 from strategies.ledger import predict
 from strategies.manifest import flatten
+from strategies.roster import Roster
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
 from tests.fakes import GROUPS, Run, examples_of, initial_state, manifest_of, moved
 
@@ -322,3 +324,34 @@ def test_an_unready_node_is_left_out_until_it_says_who_it_is():
     run.grid._client = flaky
     run.go(2)
     assert [record.sampled for record in run.records] == [[0, 2, 3], [0, 1, 2, 3]]
+
+
+class DeafGrid(InProcessGrid):
+    """The first node never answers the question who it is."""
+
+    def pull_messages(self, message_ids):
+        return super().pull_messages([i for i in message_ids if i != "1"])
+
+
+def test_a_node_that_does_not_say_who_it_is_is_waited_for_once():
+    patience = 0.3
+    run = Run(grid_type=DeafGrid, diagnostics=False)
+    run.federation._roster = Roster(patience)
+    start = time.monotonic()
+    run.go(5)
+    assert [record.sampled for record in run.records] == [[1, 2, 3]] * 5
+    assert time.monotonic() - start < 4 * patience
+
+
+@pytest.mark.parametrize("answer", [RecordDict(), RecordDict({METRICS: MetricRecord({PARTITION: -3})})])
+def test_a_node_with_a_senseless_partition_takes_no_part(answer):
+    run = Run()
+    serve = run.grid._client
+
+    def senseless(message, context):
+        if message.metadata.message_type == "query" and context.node_config["partition-id"] == 1:
+            return Message(answer, reply_to=message)
+        return serve(message, context)
+
+    run.grid._client = senseless
+    assert run.go(1).records[0].sampled == [0, 2, 3]

@@ -1,0 +1,65 @@
+"""On a CUDA device: the linear algebra, the solvers and one round give what the CPU gives."""
+
+import json
+
+import pytest
+import torch
+
+from florg_app import inline
+from strategies import METHODS
+from strategies.combine import aggregate
+from strategies.florg import FLoRG
+from strategies.method import Group
+from strategies.rng import generator
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
+]
+
+GROUP = Group(40, 28, ("a", "b", "c"))
+
+
+def uploads_of(method, count: int, seed: int = 0):
+    state = method.initial(GROUP, 4, 1)
+    rng = generator(seed, "gpu-test")
+    moved = [
+        {s: v + 0.1 * torch.from_numpy(rng.standard_normal(v.shape)).float() for s, v in state.items()}
+        for _ in range(count)
+    ]
+    return state, moved
+
+
+def on(device: str, tensors):
+    return {symbol: tensor.to(device) for symbol, tensor in tensors.items()}
+
+
+CASES = [FLoRG(solver=solver) for solver in ("closed-form", "literal", "truncate")] + [
+    method() for name, method in METHODS.items() if name != "florg"
+]
+
+
+@pytest.mark.parametrize("method", CASES, ids=str)
+def test_a_server_step_on_the_gpu_is_the_one_on_the_cpu(method):
+    state, uploads = uploads_of(method, 5)
+    w = [1.0, 2.0, 0.5, 1.5, 1.0]
+    expected = aggregate(method, 2, state, uploads, w)
+    got = aggregate(method, 2, on("cuda", state), [on("cuda", upload) for upload in uploads], w)
+    for symbol, tensor in expected.items():
+        assert got[symbol].device.type == "cuda"
+        torch.testing.assert_close(got[symbol].cpu(), tensor, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_with_clients_and_server_on_the_gpu_learns(precision, tmp_path):
+    settings = {
+        "num-server-rounds": 3,
+        "server.device": "cuda",
+        "client.device": "cuda",
+        "train.precision": precision,
+        "output-dir": str(tmp_path / "run"),
+    }
+    inline.run(settings, 4)
+    records = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert records[-1]["train"]["loss"] < records[1]["train"]["loss"]
+    assert records[-1]["train"]["peak-memory-bytes"] > 0

@@ -1,8 +1,10 @@
 """The command `florg`: run an experiment, list the methods; show, score and export what a run made."""
 
 import json
+import re
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -146,6 +148,8 @@ def export(
     from florg_app import export as exporter
 
     logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
+    logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
     try:
         exporter.export(run_dir, output, merged, _device(device), print)
     except exporter.ExportError as error:
@@ -161,10 +165,9 @@ def _device(name: str) -> Any:
     """The torch.device of --device. Raises ValueError where there is none."""
     from clients.device import resolve_device
 
-    try:
-        return resolve_device(name, "--device")
-    except RuntimeError as error:  # of torch, for a name that it does not know
-        raise ValueError(f"--device {name}: {error}") from error
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device {name}: expected auto | cpu | cuda | cuda:N")
+    return resolve_device(name, "--device")
 
 
 def _interrupt(*_: Any) -> NoReturn:

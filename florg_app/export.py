@@ -1,5 +1,6 @@
 """A finished run as a folder that other programs load: a PEFT LoRA adapter, or a plain model with dW merged into it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,8 @@ def export(run_dir: Path, output: Path | None, merged: bool, device: torch.devic
     for note in notes:
         say(f"note: {note}")
     say(f"wrote {target}: {written.what}, after round {run.round}")
-    say(f"checked: reloaded, its logits differ from the run's by at most {difference:.1e}")
+    size = ours.abs().max().item()
+    say(f"checked: reloaded, its logits (up to {size:.3g}) differ from the run's by at most {difference:.1e}")
     say(f"load it with:\n\n{written.code(str(target))}\n")
 
 
@@ -126,8 +128,8 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
                 "from peft import PeftModel",
                 "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n",
                 f"base = {_call(base, options)}",
-                f'model = PeftModel.from_pretrained(base, "{path}")',
-                f'tokenizer = AutoTokenizer.from_pretrained("{path}")',
+                f"model = PeftModel.from_pretrained(base, {_literal(path)})",
+                f"tokenizer = AutoTokenizer.from_pretrained({_literal(path)})",
             ]
         )
 
@@ -150,7 +152,7 @@ def _merged(run: Rebuilt, folder: Path) -> Folder:
             [
                 "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n",
                 f"model = {_call(path, options)}",
-                f'tokenizer = AutoTokenizer.from_pretrained("{path}")',
+                f"tokenizer = AutoTokenizer.from_pretrained({_literal(path)})",
             ]
         )
 
@@ -169,8 +171,13 @@ def _plain(source: str, options: Mapping[str, Any]) -> PreTrainedModel:
 
 def _call(source: str, options: Mapping[str, Any]) -> str:
     """`_plain` as a user writes it."""
-    arguments = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f'AutoModelForSequenceClassification.from_pretrained("{source}"{arguments})'
+    arguments = "".join(f", {name}={_literal(value)}" for name, value in options.items())
+    return f"AutoModelForSequenceClassification.from_pretrained({_literal(source)}{arguments})"
+
+
+def _literal(value: object) -> str:
+    """The value in Python, texts in the quotation marks of our style."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _notes(manifest: Manifest) -> tuple[str, ...]:

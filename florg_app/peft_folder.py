@@ -43,9 +43,7 @@ def adapter_tensors(factors: Mapping[str, Factors], head: Mapping[str, Tensor]) 
     return tensors
 
 
-def lora_config(
-    factors: Mapping[str, Factors], head: Mapping[str, Tensor], transposed: bool, base_name: str
-) -> LoraConfig:
+def lora_config(factors: Mapping[str, Factors], head: Mapping[str, Tensor], transposed: bool) -> LoraConfig:
     """peft's configuration of these layers. Alpha is the rank in each of them, which makes peft's own scale 1.
 
     transposed: whether the layers keep their weights as (i, o), as Conv1D does.
@@ -56,7 +54,6 @@ def lora_config(
     modules = {name.partition(".")[0] for name in head}
     return LoraConfig(
         task_type=TaskType.SEQ_CLS,
-        base_model_name_or_path=base_name,
         r=usual,
         lora_alpha=usual,
         rank_pattern=dict(unusual),
@@ -76,8 +73,9 @@ def write_adapter(
     than these, which means that a name stands for more modules than it should.
     """
     keep_head_in_float32(base)
+    base.name_or_path = base_name  # peft would put the place that the model was read from into its configuration
     transposed = any(isinstance(base.get_submodule(name), Conv1D) for name in factors)
-    model = get_peft_model(base, lora_config(factors, head, transposed, base_name))
+    model = get_peft_model(base, lora_config(factors, head, transposed))
     tensors = adapter_tensors(factors, head)
     places = get_peft_model_state_dict(model, save_embedding_layers=False)
     if different := sorted(tensors.keys() ^ places.keys()):

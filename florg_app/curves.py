@@ -29,8 +29,7 @@ def draw(records: Sequence[Record], path: Path, title: str) -> None:
         _plot(left, _points(rounds, records, _evaluated(name)), name, index)
     _label(left, "round", "score on the evaluation rows")
     losses = {
-        "first step on clients": _trained("loss-first"),
-        "last step on clients": _trained("loss-last"),
+        "training on clients, mean of the round": _trained("loss"),
         "evaluation rows": _evaluated("loss"),
     }
     for index, (name, read) in enumerate(losses.items()):

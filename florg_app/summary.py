@@ -132,9 +132,6 @@ def _rich_table(*columns: str):
 
 
 def _losses(train: Record) -> list[str]:
-    first, last = train.get("loss-first"), train.get("loss-last")
-    if first is not None and last is not None:
-        return [f"loss {_number(first)}→{_number(last)}"]
     return [f"loss {_number(train['loss'])}"] if "loss" in train else []
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -38,22 +38,27 @@ def process(name: str, arguments: list[str], folder: Path, env: dict[str, str]) 
         try:
             yield running
         finally:
-            os.killpg(running.pid, signal.SIGTERM)
-            try:
-                running.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(running.pid, signal.SIGKILL)
-                running.wait()
+            end(running)
 
 
-def await_health(port: int, seconds: float = 60) -> None:
+def end(running: subprocess.Popen) -> None:
+    """End a process and what it started in its session; one that has ended already is fine."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=20)
+
+
+def await_health(running: subprocess.Popen, port: int, seconds: float = 60) -> None:
+    """Wait until the process serves its port; raises OSError where it has ended or does not come up."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
             return
         except OSError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or running.poll() is not None:
                 raise
             time.sleep(0.2)
 
@@ -67,11 +72,11 @@ def federation(folder: Path, num_clients: int) -> Iterator[dict[str, str]]:
     (home / "config.toml").write_text(
         f'[superlink]\ndefault = "test"\n\n[superlink.test]\naddress = "{address}"\ninsecure = true\n'
     )
-    env = {**os.environ, **ENVIRONMENT, "FLWR_HOME": str(home)}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # Flower starts its own commands by name
+    env = {**os.environ, **ENVIRONMENT, "FLWR_HOME": str(home), "PATH": path}
     with ExitStack() as stack:
         link = ["flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", str(port)]
-        stack.enter_context(process("superlink", link, folder, env))
-        await_health(port)
+        await_health(stack.enter_context(process("superlink", link, folder, env)), port)
         for partition in range(num_clients):
             own = ["--host", "127.0.0.1", "--port", str(free_port())]
             config = f"partition-id={partition} num-partitions={num_clients}"

@@ -65,7 +65,7 @@ def test_a_round_becomes_one_progress_line_and_one_json_line(tmp_path, lines):
     report = Report(tmp_path / "run", SETTINGS)
     report.round(round_record(3))
     assert lines() == [
-        f"{PREFIX}round  3/10  clients 3/3  loss 0.512→0.430  accuracy 0.871  f1 0.800  eval loss 0.390"
+        f"{PREFIX}round  3/10  clients 3/3  loss 0.470  accuracy 0.871  f1 0.800  eval loss 0.390"
         "  up 36.1 kB  down 72.0 kB  4.2 s"
     ]
     (record,) = [strict_json(line) for line in (tmp_path / "run/history.jsonl").read_text().splitlines()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
@@ -27,6 +28,7 @@ class Assembly:
     """One process's working parts of a run; one live copy serves the server and all simulated clients in turn."""
 
     task: Task
+    tokenizer: PreTrainedTokenizerBase
     data: Data
     collate: Collate
     adapted: AdaptedModel
@@ -65,6 +67,7 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
     head_state = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
     return Assembly(
         task=task,
+        tokenizer=pretrained.tokenizer,
         data=Data(task, pretrained.tokenizer, settings),
         collate=task.collate(pretrained.tokenizer),
         adapted=adapted,

@@ -13,6 +13,9 @@ from florg_app.files import write_atomically
 State = dict[str, dict[str, Tensor]]
 """Tensors by group and symbol."""
 
+FILE = "checkpoint.safetensors"
+"""Its name in the folder of a run."""
+
 _FORMAT = "florg-checkpoint/1"
 _FORMAT_KEY, _ORDER_KEY = "florg.format", "florg.keys"
 

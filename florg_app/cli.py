@@ -1,8 +1,10 @@
-"""The command `florg`: run an experiment, list the methods, show the results of a run."""
+"""The command `florg`: run an experiment, list the methods; show, score and export what a run made."""
 
 import json
+import re
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -19,6 +21,9 @@ app = typer.Typer(
 )
 
 DEFAULT_CLIENTS = 8
+
+RunDir = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
 
 @app.command()
@@ -95,7 +100,7 @@ def methods() -> None:
 
 
 @app.command()
-def show(run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
+def show(run_dir: RunDir) -> None:
     """Print the results of a run again."""
     from florg_app import summary
     from florg_app.report import SUMMARY
@@ -107,6 +112,62 @@ def show(run_dir: Annotated[Path, typer.Argument(help="Folder of a finished run.
     print(summary.table(document))
     for name, path in document["paths"].items():
         print(f"{name}: {path}")
+
+
+@app.command()
+def evaluate(run_dir: RunDir, device: DeviceName = "auto") -> None:
+    """Score a run's newest checkpoint on the validation rows of its task."""
+    from florg_app.evaluate import score
+    from florg_app.rebuild import rebuild
+
+    try:
+        run = rebuild(run_dir, _device(device))
+        metrics = score(run.assembly, run.assembly.data.validation, run.settings)
+    except ValueError as error:
+        _refuse(str(error))
+    for note in run.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(f"round: {run.round}")
+    for name, value in metrics.items():
+        print(f"{name}: {value:.4f}")
+
+
+@app.command()
+def export(
+    run_dir: RunDir,
+    output: Annotated[Path | None, typer.Option(help="New folder.  [default: adapter or merged in RUN_DIR]")] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="A whole model instead of an adapter.")] = False,
+    device: DeviceName = "cpu",
+) -> None:
+    """Write a run's newest checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
+
+    Exit status: 0 written and checked, 1 what was written is not the run's model, 2 nothing can be written.
+    """
+    from transformers.utils import logging
+
+    from florg_app import export as exporter
+
+    logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
+    logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
+    try:
+        exporter.export(run_dir, output, merged, _device(device), print)
+    except exporter.ExportError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from error
+    except ValueError as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"the folder cannot be written: {error}; choose another --output")
+
+
+def _device(name: str) -> Any:
+    """The torch.device of --device. Raises ValueError where there is none."""
+    from clients.device import resolve_device
+
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device {name}: expected auto | cpu | cuda | cuda:N")
+    return resolve_device(name, "--device")
 
 
 def _interrupt(*_: Any) -> NoReturn:

@@ -1,8 +1,10 @@
-"""Files that are either complete or absent."""
+"""Files and folders that are either complete or absent."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -19,6 +21,22 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)  # the rename itself is lost in a power cut until the folder is on the disk
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`, which takes that name when the block ends well and disappears otherwise.
+
+    Raises ValueError where `path` exists, and OSError where nothing can be written there.
+    """
+    if path.exists():
+        raise ValueError(f"{path} exists already; choose another folder, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        folder = Path(temporary) / path.name
+        folder.mkdir()
+        yield folder
+        folder.rename(path)
 
 
 def _sync(path: Path) -> None:

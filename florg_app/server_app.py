@@ -20,8 +20,6 @@ from strategies.federation import FederatedAdapters, Policy
 from strategies.manifest import State
 from strategies.record import RoundRecord
 
-CHECKPOINT = "checkpoint.safetensors"
-
 app = ServerApp()
 
 
@@ -34,7 +32,7 @@ def serve(grid: Grid, settings: Settings) -> None:
     """Run the whole federation. Report and checkpoint are in `output-dir` after every round, also of a failing run."""
     output_dir = settings.output_dir or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{settings.strategy.name}"
     report = Report(output_dir, flatten(settings))
-    paths = {"checkpoint": CHECKPOINT}
+    paths = {"checkpoint": checkpoint.FILE}
     try:
         _run(grid, settings, report)
     except KeyboardInterrupt:
@@ -52,7 +50,7 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
 
     def on_round(record: RoundRecord) -> None:
         report.round(record.as_dict())
-        checkpoint.save(report.output_dir / CHECKPOINT, federation.state, _metadata(assembly, settings, record.t))
+        checkpoint.save(report.output_dir / checkpoint.FILE, federation.state, _metadata(assembly, settings, record.t))
 
     federation = FederatedAdapters(
         settings.method,

@@ -25,6 +25,8 @@ class Parametrisation:
     """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
     factors: Callable[[Tensors, Fixed, float], Factors]
     """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
+    low_rank: bool = True
+    """Whether dW is B' A' and nothing else, so that a LoRA adapter can hold it."""
 
 
 def _lora_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:

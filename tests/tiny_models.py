@@ -13,6 +13,7 @@ from transformers import (
     OPTConfig,
     PreTrainedConfig,
     PreTrainedModel,
+    RobertaConfig,
 )
 
 from clients.adapted_model import AdaptedModel
@@ -50,9 +51,10 @@ def tiny_config(family: str, num_labels: int = 3) -> PreTrainedConfig:
     common: dict[str, Any] = {"vocab_size": VOCABULARY, "num_labels": num_labels, "pad_token_id": 0}
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     ends = {"bos_token_id": 1, "eos_token_id": 2}
-    if family == "bert":
+    if family in ("bert", "roberta"):
         quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        return BertConfig(**common, **sizes, **quiet, intermediate_size=48, max_position_embeddings=32)
+        cls = BertConfig if family == "bert" else RobertaConfig
+        return cls(**common, **sizes, **quiet, intermediate_size=48, max_position_embeddings=32)
     if family == "opt":
         quiet = {"dropout": 0.0, "attention_dropout": 0.0}
         return OPTConfig(**common, **ends, **sizes, **quiet, ffn_dim=48, word_embed_proj_dim=16)

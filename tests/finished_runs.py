@@ -1,0 +1,53 @@
+"""Folders of runs that never ran, for tests of what is done with them: a random state in a tiny model's adapters."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from clients.seeding import scoped_seed
+from florg_app import checkpoint, server_app
+from florg_app.assembly import Assembly, assemble
+from florg_app.config import parse
+from florg_app.export import export
+from florg_app.tasks.tiny import embedded
+from tests.tiny_models import TARGETS, random_state, tiny_config
+
+CPU = torch.device("cpu")
+FAMILIES = {**TARGETS, "roberta": ("query", "value")}
+METHOD_SETTINGS = {
+    "haar": {},
+    "signed-permutation": {"strategy.florg.basis": "signed-permutation"},
+    "one-basis": {"strategy.florg.bases": "one"},
+    "zero-start": {"strategy.florg.zero-start": True},
+    "fedit": {"strategy.name": "fedit"},
+}
+
+
+def plain_model(folder: Path, family: str) -> Path:
+    """A pretrained model as people have it: a folder with weights and a tokenizer."""
+    tokenizer = embedded.load_tokenizer()
+    config = tiny_config(family, num_labels=2)
+    config.vocab_size = max(config.vocab_size, len(tokenizer))
+    with scoped_seed(0):
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def finished(folder: Path, family: str = "bert", **changes) -> tuple[Path, Assembly]:
+    """The folder of a run that ended after round 3 with a random state, and the parts that it had."""
+    model = str(plain_model(folder / "model", family))
+    keys = {"model.name": model, "adapter.targets": ",".join(FAMILIES[family]), "adapter.rank": 3, **changes}
+    settings = parse(keys)
+    assembly = assemble(settings, CPU)
+    metadata = server_app._metadata(assembly, settings, 3)
+    (folder / "run").mkdir()
+    checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), metadata)
+    return folder / "run", assembly
+
+
+def said_by_export(run: Path, output: Path | None = None, merged: bool = False) -> str:
+    lines: list[str] = []
+    export(run, output, merged, CPU, lines.append)
+    return "\n".join(lines)

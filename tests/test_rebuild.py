@@ -1,0 +1,49 @@
+"""A run is rebuilt as it was, or it is said which part of it is not to be had."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from florg_app import checkpoint
+from florg_app.rebuild import rebuild
+from tests.finished_runs import CPU, finished, said_by_export
+
+
+def change_metadata(run: Path, **changes: str) -> None:
+    state, metadata = checkpoint.load(run / checkpoint.FILE)
+    checkpoint.save(run / checkpoint.FILE, state, {**metadata, **changes})
+
+
+@pytest.mark.parametrize("part", ["backbone", "manifest", "bases"])
+def test_a_checkpoint_of_another_model_is_refused(part, tmp_path):
+    run, assembly = finished(tmp_path)
+    change_metadata(run, identity=json.dumps({**assembly.identity, part: "another"}))
+    with pytest.raises(ValueError, match=f"{part} was another and is {assembly.identity[part]}"):
+        rebuild(run, CPU)
+
+
+def test_a_checkpoint_of_other_code_makes_a_note(tmp_path):
+    run, assembly = finished(tmp_path)
+    change_metadata(run, identity=json.dumps({**assembly.identity, "source": "another"}))
+    assert "note: the run was made by another version of this code" in said_by_export(run)
+
+
+def test_a_run_that_cannot_be_rebuilt_says_why(tmp_path):
+    run, _ = finished(tmp_path)
+    with pytest.raises(ValueError, match=r"nowhere holds no checkpoint\.safetensors"):
+        rebuild(tmp_path / "nowhere", CPU)
+    change_metadata(run, settings=json.dumps({"model.name": str(tmp_path / "gone")}))
+    with pytest.raises(ValueError, match=r"model\.name = .*gone' cannot be loaded"):
+        rebuild(run, CPU)
+    change_metadata(run, settings=json.dumps({"model.nme": "tiny"}))
+    with pytest.raises(ValueError, match=r"settings that this version cannot use: model\.nme"):
+        rebuild(run, CPU)
+    checkpoint.save(run / checkpoint.FILE, {}, {"round": "1"})
+    with pytest.raises(ValueError, match="does not say its settings, identity"):
+        rebuild(run, CPU)
+    save_file({"A": torch.ones(2)}, run / checkpoint.FILE)
+    with pytest.raises(ValueError, match="no checkpoint of this application"):
+        rebuild(run, CPU)

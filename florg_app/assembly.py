@@ -35,7 +35,7 @@ class Assembly:
     identity: Mapping[str, str]
     """What every client must share with the server; see `strategies.wire.ADVICE`."""
     initial_state: State
-    """Before round 1: the method's initial adapters and the model's fresh head."""
+    """Before anything is trained: the method's initial adapters and the model's fresh head, on server and clients."""
 
 
 def assemble(settings: Settings, device: torch.device) -> Assembly:

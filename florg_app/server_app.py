@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -17,8 +18,9 @@ from florg_app.evaluate import score
 from florg_app.report import Report
 from florg_app.settings import Settings
 from strategies.federation import FederatedAdapters, Policy
-from strategies.manifest import State
+from strategies.manifest import State, select
 from strategies.record import RoundRecord
+from strategies.wire import RUN
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -49,16 +51,19 @@ def serve(grid: Grid, settings: Settings) -> None:
 def _run(grid: Grid, settings: Settings, report: Report) -> None:
     device = resolve_device(settings.server.device, "server.device")
     assembly = assemble(settings, device)
+    run_name = uuid4().hex[:16]
 
     def on_round(record: RoundRecord) -> None:
         report.round(record.as_dict())
-        checkpoint.save(report.output_dir / CHECKPOINT, federation.state, _metadata(assembly, settings, record.t))
+        checkpoint.save(
+            report.output_dir / CHECKPOINT, federation.state, _metadata(assembly, settings, record.t, run_name)
+        )
 
     federation = FederatedAdapters(
         settings.method,
         assembly.manifest,
-        assembly.initial_state,
-        assembly.identity,
+        select(assembly.initial_state, assembly.manifest.held),
+        {**assembly.identity, RUN: run_name},
         _policy(settings),
         device,
         diagnostics=assembly.fixed if settings.server.diagnostics else None,
@@ -101,11 +106,12 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _metadata(assembly: Assembly, settings: Settings, t: int) -> dict[str, str]:
-    """What a reader of the checkpoint needs to rebuild the model: round, settings, layers, head, identity."""
+def _metadata(assembly: Assembly, settings: Settings, t: int, run_name: str) -> dict[str, str]:
+    """What rebuilds the model from a checkpoint and goes on with it: round, run, settings, layers, head, identity."""
     layers = {group.name: group.layers for group in assembly.manifest.groups}
     return {
         "round": str(t),
+        RUN: run_name,
         "settings": json.dumps(flatten(settings)),
         "layers": json.dumps(layers),
         "head": json.dumps(assembly.manifest.head),

@@ -18,7 +18,10 @@ class FedIT(Method):
 
     name = "fedit"
     summary = "LoRA factors averaged separately (FedIT, arXiv 2305.05644)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A ~ U(-1/sqrt(i), 1/sqrt(i)), B = 0, as in loralib and PEFT."""

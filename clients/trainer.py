@@ -33,8 +33,8 @@ class TrainSettings:
     """The `train` section of the configuration."""
 
     optimizer: str = "adamw"
-    learning_rate: float = 0.002
-    head_learning_rate: float = 0.002
+    learning_rate: float = 0.005
+    head_learning_rate: float = 0.05
     weight_decay: float = 0.0
     momentum: float = 0.0
     warmup: float = 0.0

@@ -94,8 +94,8 @@ class PartitionSettings(Section, frozen=True):
 
 class TrainSettings(Section, frozen=True):
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: Positive = 0.002
-    head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = None
+    learning_rate: Positive = 0.005
+    head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = 0.05
     weight_decay: NonNegative = 0.0
     momentum: Share = 0.0
     warmup: Annotated[float, Ge(0), Le(1)] = 0.0

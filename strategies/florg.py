@@ -43,7 +43,7 @@ class FLoRG(Method):
     """False: the leading r rows of F as they come, the paper's ablation."""
     basis: BasisKind = "haar"
     bases: NumBases = "two"
-    initial_std: Annotated[float, Gt(0)] = 0.02
+    initial_std: Annotated[float, Gt(0)] = 0.1
     """Standard deviation of the elements of A^1; A = 0 would be a stationary point (eq. 2)."""
     zero_start: bool = False
     """Subtract the initial Gram matrix, dW = s L (A^T A - A1^T A1) R, so that training starts at W0."""

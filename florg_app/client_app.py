@@ -23,6 +23,7 @@ from strategies.wire import (
     ARRAYS,
     CONFIG,
     METRICS,
+    OWN,
     PARTITION,
     ROUND,
     RUN,
@@ -78,11 +79,12 @@ def train(message: Message, context: Context) -> Message:
 def _work(
     assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, evaluate: bool
 ) -> dict[str, int | float]:
-    """Score the received model on the held-out rows if asked, then train it; the metrics of both."""
+    """Score the received model if asked, then train it; the metrics of both."""
     metrics: dict[str, int | float] = {}
     if evaluate:
-        held_out = score(assembly, data.held_out, settings)
-        metrics = {f"held-out-{name}": value for name, value in held_out.items()}
+        rows = data.held_out if settings.evaluate.client_rows == "held-out" else assembly.data.validation
+        own = {"examples": len(rows), **score(assembly, rows, settings)}
+        metrics = {f"{OWN}{name}": value for name, value in own.items()}
     seed = stream_seed(settings.seed, "train", t, partition)
     device = assembly.adapted.model.device
     report = trainer.train(

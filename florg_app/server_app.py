@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from logging import WARNING
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,10 +16,11 @@ from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import flatten, parse
 from florg_app.evaluate import score
-from florg_app.report import Report
+from florg_app.report import Report, note
 from florg_app.settings import Settings
 from strategies.federation import FederatedAdapters, Policy
-from strategies.manifest import State, select
+from strategies.manifest import Manifest, State, select
+from strategies.method import Role
 from strategies.record import RoundRecord
 from strategies.wire import RUN
 
@@ -54,6 +56,7 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
     run_name = uuid4().hex[:16]
 
     def on_round(record: RoundRecord) -> None:
+        record.no_evaluation = evaluate.refusal
         report.round(record.as_dict())
         checkpoint.save(
             report.output_dir / CHECKPOINT, federation.state, _metadata(assembly, settings, record.t, run_name)
@@ -69,8 +72,10 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
         diagnostics=assembly.fixed if settings.server.diagnostics else None,
         on_round=on_round,
     )
-    federation.summary()
     evaluate = CentralEvaluation(assembly, settings)
+    federation.summary()
+    if evaluate.refusal:
+        note(evaluate.refusal, WARNING)
     start = time.monotonic()
     first = RoundRecord(0, [], evaluation=evaluate(0, federation.state))
     first.seconds["evaluate"] = time.monotonic() - start
@@ -79,17 +84,27 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
 
 
 class CentralEvaluation:
-    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last."""
+    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last.
+
+    Where clients keep a part of the model to themselves there is none, and `refusal` says so; empty otherwise.
+    """
 
     def __init__(self, assembly: Assembly, settings: Settings) -> None:
         self._assembly, self._settings = assembly, settings
+        self.refusal = "" if assembly.manifest.plan.has_global_model else _refusal(assembly.manifest, settings)
 
     def __call__(self, t: int, state: State) -> dict[str, float] | None:
         every = self._settings.evaluate.every
-        if every == 0 or (t % every and t != self._settings.num_server_rounds):
+        if self.refusal or every == 0 or (t % every and t != self._settings.num_server_rounds):
             return None
         self._assembly.adapted.fill(state)
         return score(self._assembly, self._assembly.data.validation, self._settings)
+
+
+def _refusal(manifest: Manifest, settings: Settings) -> str:
+    own = ", ".join(manifest.shapes(Role.LOCAL))
+    hint = "" if settings.evaluate.on_clients else "; evaluate.on-clients = true has each client score its own"
+    return f"{manifest.method} has no global model to score, since clients keep {own} to themselves{hint}"
 
 
 def _policy(settings: Settings) -> Policy:

@@ -8,7 +8,7 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from florg_app.inline import InProcessGrid
 from strategies.federation import FederatedAdapters, Policy
 from strategies.florg import FLoRG
-from strategies.manifest import Manifest, State, flatten, nest
+from strategies.manifest import Manifest, State, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
 from strategies.record import RoundRecord
 from strategies.rng import generator
@@ -27,17 +27,17 @@ def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
 
 def initial_state(method: Method, manifest: Manifest) -> State:
     state = {g.name: method.initial(g, manifest.rank, manifest.seed) for g in manifest.groups}
-    return {**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
+    return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
 
 
-def moved(state: State, t: int, partition: int) -> State:
-    """What the client of this partition makes of a state in round t."""
-    rng = generator(0, "client", t, partition)
-    flat = {
-        key: tensor + 0.1 * torch.from_numpy(rng.standard_normal(tensor.shape)).float()
-        for key, tensor in flatten(state).items()
-    }
-    return nest(flat)
+def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
+    """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
+    given = flatten(select(state, manifest.downlink))
+    uploads = {}
+    for key, shape in manifest.uplink.items():
+        noise = generator(0, "client", t, partition, key).standard_normal(shape)
+        uploads[key] = given.get(key, torch.zeros(shape)) + 0.1 * torch.from_numpy(noise).float()
+    return nest(uploads)
 
 
 def examples_of(partition: int) -> int:
@@ -59,7 +59,7 @@ class ToyClient:
         self.served.append((t, partition))
         state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
         assert not isinstance(state, Malformed)
-        arrays = pack(moved(state, t, partition), self.manifest.uplink)
+        arrays = pack(moved(self.manifest, state, t, partition), self.manifest.uplink)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))

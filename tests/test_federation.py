@@ -39,7 +39,7 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
         combination = Combination(method, t, state, "cpu")
         for partition in accepted.get(t, []):
             weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            combination.add(moved(state, t, partition), weight)
+            combination.add(moved(manifest, state, t, partition), weight)
         state = combination.finish() if accepted.get(t) else state
     return state
 
@@ -56,9 +56,9 @@ def test_traffic_measured_equals_traffic_predicted_to_the_byte(name):
     record = run.records[0].as_dict()
     for direction, shapes in (("up", run.manifest.uplink), ("down", run.manifest.downlink)):
         predicted = predict(shapes) * 3
-        assert record[direction]["adapter-numbers"] == predicted.adapter_numbers > 0
+        assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
         assert record[direction]["adapter-payload-bytes"] == predicted.adapter_payload_bytes
-        assert record[direction]["head-payload-bytes"] == predicted.head_payload_bytes == 3 * 9 * 4
+        assert record[direction]["head-payload-bytes"] == predicted.head_payload_bytes
         assert record[direction]["wire-bytes"] == predicted.wire_bytes
 
 

@@ -1,10 +1,12 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
 from strategies.fedit import FedIT
+from strategies.ffa_lora import FFALoRA
 from strategies.florg import FLoRG
 from strategies.method import Method
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
     "fedit": FedIT,
+    "ffa-lora": FFALoRA,
 }

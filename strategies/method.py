@@ -114,6 +114,10 @@ class Method(ABC):
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """The state before round 1: SHARED, PUSHED and LOCAL symbols, float32."""
 
+    def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
+        """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
+        return {}
+
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
         """One client's summand; depends on the broadcast state and that client's upload alone."""
         return upload

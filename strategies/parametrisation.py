@@ -32,8 +32,15 @@ def _lora_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
 
 
 def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
-    """dW = s B A  (LoRA)."""
-    return scale * tensors["B"], tensors["A"]
+    """dW = s B A  (LoRA); a factor that the method keeps FIXED may come with the bases."""
+    B, A = _symbol("B", tensors, fixed), _symbol("A", tensors, fixed)
+    return scale * B, A
+
+
+def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
+    tensor = tensors[symbol] if symbol in tensors else fixed[symbol]
+    assert isinstance(tensor, Tensor)
+    return tensor
 
 
 def _gram_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:

@@ -12,10 +12,26 @@ import torch
 
 from strategies import METHODS
 from strategies.combine import aggregate
-from strategies.method import Group, Method
+from strategies.method import Group, Method, Role
 from strategies.parametrisation import PARAMETRISATIONS
 from tests.generators import orthogonal
-from tests.rounds import RANK, SCALE, SEED, TALL, WIDE, W, cases, delta, fixed, numpy_of, shared, start, trained
+from tests.rounds import (
+    RANK,
+    SCALE,
+    SEED,
+    TALL,
+    WIDE,
+    W,
+    cases,
+    delta,
+    fixed,
+    frozen,
+    initial,
+    numpy_of,
+    shared,
+    start,
+    trained,
+)
 
 
 @pytest.fixture(params=cases())
@@ -48,14 +64,21 @@ def test_the_new_state_has_the_symbols_shapes_and_dtypes_of_the_old(method, grou
 
 
 def test_the_initial_state_has_the_shapes_of_the_adapter_and_repeats(method, group):
-    first, again = method.initial(group, RANK, SEED), method.initial(group, RANK, SEED)
-    other = method.initial(group, RANK, SEED + 1)
-    for symbol, shape in PARAMETRISATIONS[method.plan.adapter].shapes(group, RANK).items():
-        if symbol in first:
-            assert first[symbol].shape == (len(group.layers), *shape)
-            assert first[symbol].dtype == torch.float32
+    first, again = initial(method, group), initial(method, group)
+    shapes = PARAMETRISATIONS[method.plan.adapter].shapes(group, RANK)
+    assert set(first) == set(method.plan.named(Role.SHARED, Role.LOCAL, Role.PUSHED))
+    assert all(first[symbol].shape == (len(group.layers), *shapes[symbol]) for symbol in first)
+    assert all(tensor.dtype == torch.float32 for tensor in first.values())
     assert all(torch.equal(first[symbol], again[symbol]) for symbol in first)
-    assert any(not torch.equal(first[symbol], other[symbol]) for symbol in first)
+
+
+def test_another_seed_or_another_backbone_is_another_start(method, group):
+    def numbers(seed, weights):
+        fixed = method.fixed(group, RANK, seed, weights)
+        return numpy_of({**fixed, **initial(method, group, seed, weights)})
+
+    one, other = numbers(SEED, frozen), numbers(SEED + 1, lambda group: -2 * frozen(group))
+    assert any(not np.array_equal(one[symbol], other[symbol]) for symbol in one)
 
 
 def test_aggregation_mutates_nothing_and_repeats_bit_for_bit(method, group):
@@ -114,9 +137,11 @@ TURNS = {
 
 
 def test_factors_turned_by_each_client_matter_exactly_where_the_method_says_so(method, group):
+    turn = TURNS[method.plan.adapter]
+    if method.plan.named(Role.FIXED):
+        pytest.skip("a FIXED factor does not turn")
     rng = np.random.default_rng(11)
     uploads = trained(method, start(method, group))
-    turn = TURNS[method.plan.adapter]
     turned = [turn(upload, orthogonal(rng, RANK)) for upload in uploads]
     for upload, other in zip(uploads, turned, strict=True):
         same(delta(method, group, other), delta(method, group, upload))

@@ -1,6 +1,7 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
 from strategies.fedit import FedIT
+from strategies.fedrot_lora import FedRotLoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.florg import FLoRG
 from strategies.method import Method
@@ -9,4 +10,5 @@ METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
     "fedit": FedIT,
     "ffa-lora": FFALoRA,
+    "fedrot-lora": FedRotLoRA,
 }

@@ -68,3 +68,11 @@ def svd(W: Float[Tensor, "*b o i"]) -> tuple[Float[Tensor, "*b o k"], Float[Tens
     largest = U.abs().argmax(-2, keepdim=True)
     signs = U.gather(-2, largest).sign()
     return (U * signs).to(W.dtype), S.to(W.dtype), (Vh * signs.mT).to(W.dtype)
+
+
+def rotation(C: Float[Tensor, "*b r r"]) -> Float[Tensor, "*b r r"]:
+    """The rotation U diag(1, ..., 1, det(U V^T)) V^T of C = U S V^T: maximises tr(X^T C) over X in SO(r) (Kabsch)."""
+    U, _, Vh = torch.linalg.svd(C.double())
+    signs = torch.ones_like(C[..., 0], dtype=torch.float64)
+    signs[..., -1] = torch.linalg.det(U @ Vh).sign()
+    return ((U * signs.unsqueeze(-2)) @ Vh).to(C.dtype)

@@ -88,11 +88,12 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for people: the idea and where it is from."""
-    plan: ClassVar[Plan]
-    exact: ClassVar[bool] = False
+    plan: Plan
+    """A constant of the class, or a property where it depends on a setting, as may be what follows."""
+    exact: bool = False
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
-    gauge_free: ClassVar[bool] = False
-    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix."""
+    gauge_free: bool = False
+    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
 
     @property
     def needs(self) -> Literal["sum", "stack"]:

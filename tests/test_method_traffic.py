@@ -20,6 +20,7 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "florg": (lambda r, o, i: r * min(o, i), lambda r, o, i: r * min(o, i)),
     "fedit": (factors, factors),
     "ffa-lora": (lambda r, o, i: r * o, lambda r, o, i: r * o),
+    "fedrot-lora": (factors, factors),
 }
 """Method -> (up, down)."""
 

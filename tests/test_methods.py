@@ -44,11 +44,15 @@ def group(request) -> Group:
     return request.param
 
 
+T = 2
+"""The round of the laws: a rule may do less in the first one."""
+
+
 def step(method, group, uploads=None, w=W):
-    """dW after one round from `start`."""
+    """dW after round T from `start`."""
     state = start(method, group)
     uploads = trained(method, state) if uploads is None else uploads
-    return delta(method, group, aggregate(method, 1, state, uploads, w))
+    return delta(method, group, aggregate(method, T, state, uploads, w))
 
 
 def same(actual, expected, atol=1e-9):
@@ -58,7 +62,7 @@ def same(actual, expected, atol=1e-9):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_new_state_has_the_symbols_shapes_and_dtypes_of_the_old(method, group, dtype):
     state = {symbol: tensor.to(dtype) for symbol, tensor in start(method, group).items()}
-    new = aggregate(method, 1, state, trained(method, state), W)
+    new = aggregate(method, T, state, trained(method, state), W)
     assert {symbol: (t.shape, t.dtype) for symbol, t in new.items()} == {s: (t.shape, dtype) for s, t in state.items()}
     assert all(tensor.isfinite().all() for tensor in new.values())
 
@@ -85,7 +89,7 @@ def test_aggregation_mutates_nothing_and_repeats_bit_for_bit(method, group):
     state = start(method, group)
     uploads = trained(method, state)
     before = [{symbol: tensor.clone() for symbol, tensor in tensors.items()} for tensors in (state, *uploads)]
-    first, again = (aggregate(method, 1, state, uploads, W) for _ in range(2))
+    first, again = (aggregate(method, T, state, uploads, W) for _ in range(2))
     assert all(torch.equal(first[symbol], again[symbol]) for symbol in first)
     for tensors, copy in zip((state, *uploads), before, strict=True):
         assert all(torch.equal(tensors[symbol], copy[symbol]) for symbol in copy)
@@ -154,9 +158,9 @@ def test_folding_adds_the_weighted_summand(method, group):
         pytest.skip("needs all uploads side by side")
     state = start(method, group)
     first, second = trained(method, state, n=2)
-    total = {symbol: tensor.clone() for symbol, tensor in method.contribute(1, state, first).items()}
-    expected = {symbol: total[symbol] + 0.3 * tensor for symbol, tensor in method.contribute(1, state, second).items()}
-    method.fold(1, state, second, 0.3, total)
+    total = {symbol: tensor.clone() for symbol, tensor in method.contribute(T, state, first).items()}
+    expected = {symbol: total[symbol] + 0.3 * tensor for symbol, tensor in method.contribute(T, state, second).items()}
+    method.fold(T, state, second, 0.3, total)
     for symbol in expected:
         same(total[symbol], expected[symbol], atol=1e-12)
 
@@ -178,7 +182,7 @@ def test_several_rounds_match_the_literal_reference(method, group):
 
 def test_diagnostics_are_finite_numbers(method, group):
     state = start(method, group)
-    new = aggregate(method, 1, state, trained(method, state), W)
+    new = aggregate(method, T, state, trained(method, state), W)
     assert all(np.isfinite(value) for value in method.diagnose(state, new).values())
 
 

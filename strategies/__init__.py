@@ -1,8 +1,11 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
+from strategies.federa import FeDeRA
+from strategies.federa_svd import FeDeRASVD
 from strategies.fedit import FedIT
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.ffa_lora import FFALoRA
+from strategies.flexlora import FlexLoRA
 from strategies.florg import FLoRG
 from strategies.method import Method
 
@@ -11,4 +14,7 @@ METHODS: dict[str, type[Method]] = {
     "fedit": FedIT,
     "ffa-lora": FFALoRA,
     "fedrot-lora": FedRotLoRA,
+    "federa": FeDeRA,
+    "federa-svd": FeDeRASVD,
+    "flexlora": FlexLoRA,
 }

@@ -12,7 +12,7 @@ from strategies.linalg import rotation
 from strategies.parametrisation import PARAMETRISATIONS
 from tests.generators import gaussian, orthogonal
 from tests.reference import fedrot_lora as reference
-from tests.rounds import TALL, W, delta, numpy_of, shared, start, trained
+from tests.rounds import SCALE, TALL, W, delta, numpy_of, shared, start, trained
 
 LAMBDAS = pytest.mark.parametrize("rotate_lambda", [0.0, 0.3, 0.5, 1.0, 1.5])
 ROUNDS = pytest.mark.parametrize("t", [1, 2, 3, 4])
@@ -62,7 +62,7 @@ def test_one_update_in_many_bases_is_averaged_without_error_once_the_broadcast_i
     uploads = [{"A": S @ state["A"], "B": state["B"] @ S.mT} for S in turns]
     new = aggregate(method, t, state, uploads, W)
     w = [weight / sum(W) for weight in W]
-    error = aggregation_error(PARAMETRISATIONS["lora"], {}, uploads, w, new)
+    error = aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, uploads, w, new)
     assert (error < 1e-6) == (t > 1)
 
 

@@ -21,6 +21,9 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "fedit": (factors, factors),
     "ffa-lora": (lambda r, o, i: r * o, lambda r, o, i: r * o),
     "fedrot-lora": (factors, factors),
+    "federa": (factors, factors),
+    "federa-svd": (factors, factors),
+    "flexlora": (factors, factors),
 }
 """Method -> (up, down)."""
 

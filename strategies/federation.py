@@ -197,7 +197,9 @@ class FederatedAdapters(Strategy):
             name = group.name
             uploads = [upload[name] for upload in combination.uploads]
             result[name] = {
-                "aggregation-error": aggregation_error(parametrisation, bases[name], uploads, w, new[name]),
+                "aggregation-error": aggregation_error(
+                    parametrisation, bases[name], self._manifest.scale, uploads, w, new[name]
+                ),
                 **self._method.diagnose(self.state[name], new[name]),
             }
         return result

@@ -15,10 +15,7 @@ class FedIT(Method):
 
     name = "fedit"
     summary = "LoRA factors averaged separately (FedIT, arXiv 2305.05644)"
-
-    @property
-    def plan(self) -> Plan:
-        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -25,7 +25,7 @@ class FedSALoRA(Method):
     """Also upload what is local, so that the server has a mean model to score."""
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # nobody sets it
         own = Role.REPORTED if self.global_model else Role.LOCAL
         roles = {"A": Role.SHARED, "B": own}
         return Plan(adapter="lora", roles=roles, head=own if self.head == "local" else Role.SHARED)

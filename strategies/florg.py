@@ -36,6 +36,7 @@ class FLoRG(Method):
 
     name = "florg"
     summary = "one matrix A per layer, Gram matrices averaged, Procrustes-aligned (FLoRG, arXiv 2602.17095)"
+    plan = Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
     gauge_free = True
 
     solver: Solver = "closed-form"
@@ -54,10 +55,6 @@ class FLoRG(Method):
                 "strategy.florg.align = false is impossible with strategy.florg.solver = 'closed-form', which contains "
                 "the alignment; set strategy.florg.solver = 'literal' or 'truncate'"
             )
-
-    @property
-    def plan(self) -> Plan:
-        return Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
 
     @property
     def needs(self) -> Literal["sum", "stack"]:

@@ -24,3 +24,12 @@ def initial_B(group: Group, rank: int) -> Tensor:
 def initial_factors(group: Group, rank: int, seed: int) -> Tensors:
     """The usual start of both factors."""
     return {"A": initial_A(group, rank, seed), "B": initial_B(group, rank)}
+
+
+def side_by_side(B: Tensor, A: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors [w_1 B_1 ... w_n B_n] (l, o, n r) and [A_1; ...; A_n] (l, n r, i) of sum_n w_n B_n A_n.
+
+    B (n, l, o, r) and A (n, l, r, i) are the stacked uploads; the weights w (n,) enter one factor only.
+    """
+    weighted = B * w.view(-1, 1, 1, 1)
+    return weighted.movedim(0, -2).flatten(-2), A.movedim(0, -3).flatten(-3, -2)

@@ -109,15 +109,12 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for people: the idea and where it is from."""
-    exact: ClassVar[bool] = False
+    plan: Plan
+    """A constant of the class, or a property where it depends on a setting, as may be what follows."""
+    exact: bool = False
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
-    gauge_free: ClassVar[bool] = False
-    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix."""
-
-    @property
-    @abstractmethod
-    def plan(self) -> Plan:
-        """What is trained, kept and sent, given the settings."""
+    gauge_free: bool = False
+    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
 
     @property
     def needs(self) -> Literal["sum", "stack"]:
@@ -138,6 +135,10 @@ class Method(ABC):
     @abstractmethod
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """Before round 1 and before a client's first: all symbols but the FIXED ones, float32."""
+
+    def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
+        """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
+        return {}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
         """One client's summand; depends on the broadcast state and that client's upload alone."""

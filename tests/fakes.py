@@ -13,6 +13,7 @@ from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
+from tests.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
 IDENTITY = {"source": "s", "backbone": "w"}
@@ -26,7 +27,13 @@ def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
 
 
 def initial_state(method: Method, manifest: Manifest) -> State:
-    state = {g.name: method.initial(g, manifest.rank, manifest.seed) for g in manifest.groups}
+    state = {
+        g.name: {
+            **method.initial(g, manifest.rank, manifest.seed),
+            **method.from_weights(g, manifest.rank, manifest.scale, frozen),
+        }
+        for g in manifest.groups
+    }
     return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
 
 
@@ -83,10 +90,7 @@ class Run:
         self.records: list[RoundRecord] = []
         self.client = ToyClient(self.manifest, faults)
         self.grid = grid_type(self.client, {}, num_clients)
-        bases = {
-            g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, lambda group: torch.zeros(0))
-            for g in GROUPS
-        }
+        bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(
             method,
             self.manifest,

@@ -53,6 +53,11 @@ def frozen(group):
     return torch.from_numpy(rng.standard_normal((len(group.layers), group.out_features, group.in_features)))
 
 
+def initial(method, group, seed=SEED, weights=frozen):
+    """The state before round 1, as the application makes it."""
+    return {**method.initial(group, RANK, seed), **method.from_weights(group, RANK, SCALE, weights)}
+
+
 def fixed(method, group):
     """The FIXED tensors and bases in float64."""
     return {
@@ -72,7 +77,7 @@ def moved(tensors, seed, size=0.5):
 
 def whole(method, group):
     """All trained and PUSHED symbols in the middle of training, float64, of order 1."""
-    return moved({symbol: tensor.double() for symbol, tensor in method.initial(group, RANK, SEED).items()}, seed=0)
+    return moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
 
 
 def start(method, group):

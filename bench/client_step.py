@@ -81,7 +81,7 @@ def adapt(method: Method | None, options: argparse.Namespace, device: torch.devi
     with scoped_seed(0):
         model = AutoModelForSequenceClassification.from_config(config).to(device)
     if method is None:
-        return AdaptedModel(model, FedIT.plan, (), options.rank, 1.0)
+        return AdaptedModel(model, FedIT().plan, (), options.rank, 1.0)
     groups = group_layers(find_targets(model))
     adapted = AdaptedModel(model, method.plan, groups, options.rank, 16 / options.rank)
     adapted.fix({group.name: method.fixed(group, options.rank, 0, adapted.weights) for group in groups})

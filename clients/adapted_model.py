@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from clients.adapters import TRAINED, AdaptedLinear, GroupAdapter
+from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
 from strategies.manifest import Shapes, State, flatten
-from strategies.method import HEAD, HEAD_SYMBOL, Fixed, Group, Plan, Role
+from strategies.method import HEAD, HEAD_SYMBOL, HELD, KEPT, TRAINED, Fixed, Group, Plan, Role
 
 
 class AdaptedModel:
@@ -62,7 +62,7 @@ class AdaptedModel:
     @property
     def shapes(self) -> Shapes:
         """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED ones."""
-        symbols = self.plan.named(Role.SHARED, Role.LOCAL, Role.PUSHED)
+        symbols = self.plan.named(*HELD, *KEPT)
         shapes = {f"{name}/{s}": adapter.shapes[s] for name, adapter in self._adapters.items() for s in symbols}
         if self._head and self.plan.head is not Role.FIXED:
             shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (sum(parameter.numel() for parameter in self._head.values()),)

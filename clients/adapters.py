@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.method import Fixed, Group, Plan, Role, Tensors
+from strategies.method import TRAINED, Fixed, Group, Plan, Tensors
 from strategies.parametrisation import PARAMETRISATIONS, Factors
-
-TRAINED = (Role.SHARED, Role.LOCAL)
-"""The roles whose tensors a client trains."""
 
 
 class GroupAdapter:

@@ -20,7 +20,7 @@ from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest
 from strategies.manifest import Manifest, State
-from strategies.method import HEAD, Fixed
+from strategies.method import HEAD, Fixed, Method
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Assembly:
     identity: Mapping[str, str]
     """What every client must share with the server; see `strategies.wire.ADVICE`."""
     initial_state: State
-    """Before round 1: the method's initial adapters and the model's fresh head."""
+    """Before anything is trained: the method's initial adapters and the model's fresh head, on server and clients."""
 
 
 def assemble(settings: Settings, device: torch.device) -> Assembly:
@@ -74,8 +74,20 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
         manifest=manifest,
         fixed=fixed,
         identity=_identity(manifest, backbone, fixed),
-        initial_state={**{g.name: method.initial(g, rank, seed) for g in groups}, **head_state},
+        initial_state={**_adapters(method, manifest, adapted), **head_state},
     )
+
+
+def _adapters(method: Method, manifest: Manifest, adapted: AdaptedModel) -> State:
+    """The adapters before round 1."""
+    rank, scale, seed = manifest.rank, manifest.scale, manifest.seed
+    return {
+        group.name: {
+            **method.initial(group, rank, seed),
+            **method.from_weights(group, rank, scale, adapted.weights),
+        }
+        for group in manifest.groups
+    }
 
 
 def _identity(manifest: Manifest, backbone: str, fixed: Mapping[str, Fixed]) -> dict[str, str]:

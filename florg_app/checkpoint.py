@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from florg_app.files import write_atomically
+from clients.files import write_atomically
 
 State = dict[str, dict[str, Tensor]]
 """Tensors by group and symbol."""

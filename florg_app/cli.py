@@ -86,7 +86,7 @@ def methods() -> None:
 
     table = Table("strategy.name", "adapter", "symbols", "weighting", "settings", "summary")
     for name, method in METHODS.items():
-        plan = method.plan
+        plan = method().plan
         settings: Any = fields(method)  # pyright: ignore[reportArgumentType] - every method is a dataclass
         table.add_row(
             name,

@@ -9,20 +9,24 @@ from flwr.clientapp import ClientApp
 
 from clients import trainer
 from clients.device import resolve_device
+from clients.memory import Memory, memory_file
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.data import ClientData
 from florg_app.evaluate import score
 from florg_app.settings import Settings, TrainSettings
-from strategies.method import Role
+from strategies.manifest import join, select
+from strategies.method import KEPT, UPLOADED
 from strategies.rng import stream_seed
 from strategies.wire import (
     ARRAYS,
     CONFIG,
     METRICS,
+    OWN,
     PARTITION,
     ROUND,
+    RUN,
     Malformed,
     RefusalError,
     check_identity,
@@ -43,7 +47,7 @@ def hello(message: Message, context: Context) -> Message:
 
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Check that both sides mean the same, fill the model, score it if asked, train it, and send the SHARED tensors."""
+    """Check that both sides mean the same, fill the model, score it if asked, train it, remember and send its parts."""
     start = time.monotonic()
     settings = parse(context.run_config)
     config = message.content.config_records[CONFIG]
@@ -57,7 +61,9 @@ def train(message: Message, context: Context) -> Message:
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
-    assembly.adapted.fill(state)
+    memory = _memory(context, assembly, partition, str(config[RUN]))
+    kept = memory.recall() or select(assembly.initial_state, assembly.manifest.kept)
+    assembly.adapted.fill(join(state, kept))
     metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     t = int(config[ROUND])  # type: ignore[arg-type]
     try:
@@ -65,18 +71,20 @@ def train(message: Message, context: Context) -> Message:
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
-    arrays = pack(assembly.adapted.read(Role.SHARED), assembly.manifest.uplink)
+    memory.remember(assembly.adapted.read(*KEPT))
+    arrays = pack(assembly.adapted.read(*UPLOADED), assembly.manifest.uplink)
     return Message(upload(arrays, t, metrics), reply_to=message)
 
 
 def _work(
     assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, evaluate: bool
 ) -> dict[str, int | float]:
-    """Score the received model on the held-out rows if asked, then train it; the metrics of both."""
+    """Score the received model if asked, then train it; the metrics of both."""
     metrics: dict[str, int | float] = {}
     if evaluate:
-        held_out = score(assembly, data.held_out, settings)
-        metrics = {f"held-out-{name}": value for name, value in held_out.items()}
+        rows = data.held_out if settings.evaluate.client_rows == "held-out" else assembly.data.validation
+        own = {"examples": len(rows), **score(assembly, rows, settings)}
+        metrics = {f"{OWN}{name}": value for name, value in own.items()}
     seed = stream_seed(settings.seed, "train", t, partition)
     device = assembly.adapted.model.device
     report = trainer.train(
@@ -91,6 +99,14 @@ def _how(train: TrainSettings) -> trainer.TrainSettings:
     given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
     given["max_steps"] = train.max_steps or -1
     return trainer.TrainSettings(**given)
+
+
+def _memory(context: Context, assembly: Assembly, partition: int, run: str) -> Memory:
+    """This client's own; on its disk too where the node configuration has a `state-dir`."""
+    owner = {RUN: run, "manifest": assembly.manifest.digest, "backbone": assembly.identity["backbone"]}
+    folder = context.node_config.get("state-dir")
+    file = memory_file(str(folder), str(context.node_config.get("client-name", partition))) if folder else None
+    return Memory(context.state, assembly.manifest.kept, {**owner, PARTITION: str(partition)}, file)
 
 
 def partition_of(context: Context) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # not pyplot: it picks a display and keeps figures alive between runs
 from matplotlib.ticker import MaxNLocator
 
-from florg_app.summary import LOWER_IS_BETTER
+from florg_app.summary import LOWER_IS_BETTER, evaluation
 
 Record = Mapping[str, Any]
 Points = tuple[list[float], list[float]]
@@ -44,12 +44,12 @@ def draw(records: Sequence[Record], path: Path, title: str) -> None:
 
 def _scores(records: Sequence[Record]) -> list[str]:
     """Names of the metrics of which more is better, in the order of their first appearance."""
-    names = dict.fromkeys(name for record in records for name in record.get("evaluation") or {})
+    names = dict.fromkeys(name for record in records for name in evaluation(record))
     return [name for name in names if name not in LOWER_IS_BETTER]
 
 
 def _evaluated(name: str) -> Callable[[Record], float | None]:
-    return lambda record: (record.get("evaluation") or {}).get(name)
+    return lambda record: evaluation(record).get(name)
 
 
 def _trained(name: str) -> Callable[[Record], float | None]:

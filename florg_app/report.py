@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from clients.files import write_atomically
 from florg_app import summary
-from florg_app.files import write_atomically
 
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""

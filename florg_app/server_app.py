@@ -4,7 +4,9 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from logging import WARNING
 from pathlib import Path
+from uuid import uuid4
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
@@ -14,11 +16,13 @@ from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import flatten, parse
 from florg_app.evaluate import score
-from florg_app.report import Report
+from florg_app.report import Report, note
 from florg_app.settings import Settings
 from strategies.federation import FederatedAdapters, Policy
-from strategies.manifest import State
+from strategies.manifest import Manifest, State, select
+from strategies.method import Role
 from strategies.record import RoundRecord
+from strategies.wire import RUN
 
 app = ServerApp()
 
@@ -47,23 +51,29 @@ def serve(grid: Grid, settings: Settings) -> None:
 def _run(grid: Grid, settings: Settings, report: Report) -> None:
     device = resolve_device(settings.server.device, "server.device")
     assembly = assemble(settings, device)
+    run_name = uuid4().hex[:16]
 
     def on_round(record: RoundRecord) -> None:
+        record.no_evaluation = evaluate.refusal
         report.round(record.as_dict())
-        checkpoint.save(report.output_dir / checkpoint.FILE, federation.state, _metadata(assembly, settings, record.t))
+        checkpoint.save(
+            report.output_dir / checkpoint.FILE, federation.state, _metadata(assembly, settings, record.t, run_name)
+        )
 
     federation = FederatedAdapters(
         settings.method,
         assembly.manifest,
-        assembly.initial_state,
-        assembly.identity,
+        select(assembly.initial_state, assembly.manifest.held),
+        {**assembly.identity, RUN: run_name},
         _policy(settings),
         device,
         diagnostics=assembly.fixed if settings.server.diagnostics else None,
         on_round=on_round,
     )
-    federation.summary()
     evaluate = CentralEvaluation(assembly, settings)
+    federation.summary()
+    if evaluate.refusal:
+        note(evaluate.refusal, WARNING)
     start = time.monotonic()
     first = RoundRecord(0, [], evaluation=evaluate(0, federation.state))
     first.seconds["evaluate"] = time.monotonic() - start
@@ -72,17 +82,27 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
 
 
 class CentralEvaluation:
-    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last."""
+    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last.
+
+    Where clients keep a part of the model to themselves there is none, and `refusal` says so; empty otherwise.
+    """
 
     def __init__(self, assembly: Assembly, settings: Settings) -> None:
         self._assembly, self._settings = assembly, settings
+        self.refusal = "" if assembly.manifest.plan.has_global_model else _refusal(assembly.manifest, settings)
 
     def __call__(self, t: int, state: State) -> dict[str, float] | None:
         every = self._settings.evaluate.every
-        if every == 0 or (t % every and t != self._settings.num_server_rounds):
+        if self.refusal or every == 0 or (t % every and t != self._settings.num_server_rounds):
             return None
         self._assembly.adapted.fill(state)
         return score(self._assembly, self._assembly.data.validation, self._settings)
+
+
+def _refusal(manifest: Manifest, settings: Settings) -> str:
+    own = ", ".join(manifest.shapes(Role.LOCAL))
+    hint = "" if settings.evaluate.on_clients else "; evaluate.on-clients = true has each client score its own"
+    return f"{manifest.method} has no global model to score, since clients keep {own} to themselves{hint}"
 
 
 def _policy(settings: Settings) -> Policy:
@@ -99,11 +119,12 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _metadata(assembly: Assembly, settings: Settings, t: int) -> dict[str, str]:
-    """What a reader of the checkpoint needs to rebuild the model: round, settings, layers, head, identity."""
+def _metadata(assembly: Assembly, settings: Settings, t: int, run_name: str) -> dict[str, str]:
+    """What rebuilds the model from a checkpoint and goes on with it: round, run, settings, layers, head, identity."""
     layers = {group.name: group.layers for group in assembly.manifest.groups}
     return {
         "round": str(t),
+        RUN: run_name,
         "settings": json.dumps(flatten(settings)),
         "layers": json.dumps(layers),
         "head": json.dumps(assembly.manifest.head),

@@ -124,7 +124,10 @@ class EvaluateSettings(Section, frozen=True):
     """Rounds between central evaluations; 0 = never."""
     batch_size: Number = 64
     on_clients: bool = False
-    """Clients score the received model on their held-out rows, within the train message."""
+    """Clients score the received model, with what they keep themselves, within the train message."""
+    client_rows: Literal["held-out", "validation"] = "held-out"
+    """What they score it on: rows of their own that they do not train on, or the task's validation rows, where every
+    client has them, to compare with methods that the server can score."""
 
 
 class ServerSettings(Section, frozen=True):
@@ -182,8 +185,9 @@ class Settings(Section, frozen=True):
 
     @model_validator(mode="after")
     def _client_evaluation_needs_rows(self) -> "Settings":
-        if self.evaluate.on_clients and not self.partition.holdout:
+        if self.evaluate.on_clients and self.evaluate.client_rows == "held-out" and not self.partition.holdout:
             raise ValueError(
-                "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0"
+                "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
+                'or evaluate.client-rows = "validation"'
             )
         return self

@@ -8,7 +8,7 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "own-loss", "own-perplexity"})
 
 _COUNTS = ("adapter-numbers", "adapter-payload-bytes", "head-numbers", "head-payload-bytes", "wire-bytes")
 _PACKAGES = ("florg-app", "flwr", "torch", "transformers", "datasets", "safetensors", "numpy", "ray")
@@ -33,7 +33,7 @@ def progress(record: Record, num_rounds: int) -> list[str]:
     if sampled:
         parts.append(f"clients {len(record['accepted'])}/{len(sampled)}")
     parts += _losses(record.get("train") or {})
-    for name, value in _evaluation(record).items():
+    for name, value in evaluation(record).items():
         parts.append(f"{'eval ' if name == 'loss' else ''}{name} {_number(value)}")
     if sampled:
         parts += [f"{way} {size(record[way]['wire-bytes'])}" for way in ("up", "down")]
@@ -52,7 +52,7 @@ def _rejection(rejected: Record) -> str:
 
 def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
     """Totals, and the final and best evaluation metrics, of rounds that were recorded; JSON-ready but for NaN."""
-    evaluated = [(record["round"], _evaluation(record)) for record in records if _evaluation(record)]
+    evaluated = [(record["round"], evaluation(record)) for record in records if evaluation(record)]
     return {
         "rounds": {
             "planned": num_rounds,
@@ -135,8 +135,10 @@ def _losses(train: Record) -> list[str]:
     return [f"loss {_number(train['loss'])}"] if "loss" in train else []
 
 
-def _evaluation(record: Record) -> Record:
-    return record.get("evaluation") or {}
+def evaluation(record: Record) -> Record:
+    """The server's scores of a round by name, and as own-... the mean of what clients gave to their own models."""
+    own = (record.get("own") or {}).get("mean") or {}
+    return {**(record.get("evaluation") or {}), **{f"own-{name}": value for name, value in own.items()}}
 
 
 def _number(value: float | None) -> str:

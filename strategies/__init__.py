@@ -1,10 +1,22 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
+from strategies.federa import FeDeRA
+from strategies.federa_svd import FeDeRASVD
 from strategies.fedit import FedIT
+from strategies.fedrot_lora import FedRotLoRA
+from strategies.fedsa_lora import FedSALoRA
+from strategies.ffa_lora import FFALoRA
+from strategies.flexlora import FlexLoRA
 from strategies.florg import FLoRG
 from strategies.method import Method
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
     "fedit": FedIT,
+    "fedsa-lora": FedSALoRA,
+    "ffa-lora": FFALoRA,
+    "fedrot-lora": FedRotLoRA,
+    "federa": FeDeRA,
+    "federa-svd": FeDeRASVD,
+    "flexlora": FlexLoRA,
 }

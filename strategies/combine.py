@@ -91,7 +91,8 @@ def _empty_like(tensors: Tensors) -> Tensors:
 def aggregate(method: Method, t: int, state: Tensors, uploads: Sequence[Tensors], w: Sequence[float]) -> Tensors:
     """The new state of one shape group from all uploads of a round; raw weights w, normalised to sum 1."""
     name = "group"
-    combination = Combination(method, t, {name: state}, next(iter(state.values())).device)
+    device = next((tensor.device for tensor in state.values()), "cpu")
+    combination = Combination(method, t, {name: state}, device)
     for upload, weight in zip(uploads, w, strict=True):
         combination.add({name: upload}, weight)
     return combination.finish()[name]

@@ -63,11 +63,14 @@ class FederatedAdapters(Strategy):
         diagnostics: Mapping[str, Fixed] | None = None,
         on_round: Callable[[RoundRecord], None] = lambda record: None,
     ) -> None:
-        """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on."""
+        """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on where
+        the server has a whole model to diagnose.
+        """
         self.state = state
         self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
         self._device, self._on_round = device, on_round
-        self._bases = diagnostics and {name: for_norms(fixed, device) for name, fixed in diagnostics.items()}
+        diagnosed = diagnostics if manifest.plan.has_global_model else None
+        self._bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
         self._roster = Roster()
         self._asked: list[tuple[Message, int]] = []
         self._record = RoundRecord(0, [])
@@ -194,7 +197,9 @@ class FederatedAdapters(Strategy):
             name = group.name
             uploads = [upload[name] for upload in combination.uploads]
             result[name] = {
-                "aggregation-error": aggregation_error(parametrisation, bases[name], uploads, w, new[name]),
+                "aggregation-error": aggregation_error(
+                    parametrisation, bases[name], self._manifest.scale, uploads, w, new[name]
+                ),
                 **self._method.diagnose(self.state[name], new[name]),
             }
         return result

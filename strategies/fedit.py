@@ -1,12 +1,9 @@
 """FedIT: LoRA whose factors are averaged one by one. Zhang et al., ICASSP 2024, arXiv 2305.05644."""
 
-import math
 from dataclasses import dataclass
 
-import torch
-
+from strategies.lora import initial_factors
 from strategies.method import Group, Method, Plan, Role, Tensors
-from strategies.rng import generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +18,5 @@ class FedIT(Method):
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
-        """A ~ U(-1/sqrt(i), 1/sqrt(i)), B = 0, as in loralib and PEFT."""
-        shape = (len(group.layers), rank, group.in_features)
-        bound = 1 / math.sqrt(group.in_features)
-        A = generator(seed, "initial-A", group.name).uniform(-bound, bound, shape)
-        B = torch.zeros(len(group.layers), group.out_features, rank)
-        return {"A": torch.from_numpy(A).float(), "B": B}
+        """A uniform, B = 0."""
+        return initial_factors(group, rank, seed)

@@ -65,6 +65,38 @@ def procrustes(X: Float[Tensor, "*b r k"], Y: Float[Tensor, "*b m k"]) -> Float[
 def svd(W: Float[Tensor, "*b o i"]) -> tuple[Float[Tensor, "*b o k"], Float[Tensor, "*b k"], Float[Tensor, "*b k i"]]:
     """Thin SVD W = U S V^T with canonical signs: the largest element of each column of U, by magnitude, is positive."""
     U, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
-    largest = U.abs().argmax(-2, keepdim=True)
-    signs = U.gather(-2, largest).sign()
+    signs = _signs(U)
     return (U * signs).to(W.dtype), S.to(W.dtype), (Vh * signs.mT).to(W.dtype)
+
+
+def svd_of_product(
+    B: Float[Tensor, "*b o m"], A: Float[Tensor, "*b m i"]
+) -> tuple[Float[Tensor, "*b o q"], Float[Tensor, "*b q"], Float[Tensor, "*b q i"]]:
+    """Thin SVD U S V^T of B A, q = min(m, o, i), signs as in `svd`.
+
+    For m < min(o, i) without a matrix of size o x i: with the thin QRs B = Q1 R1 and A^T = Q2 R2 and the SVD
+    R1 R2^T = X S Y^T of an m x m core, U = Q1 X and V = Q2 Y, in O((o + i) m^2) operations.
+    """
+    B64, A64 = B.double(), A.double()
+    if B.shape[-1] >= min(B.shape[-2], A.shape[-1]):
+        U, S, Vh = svd(B64 @ A64)
+        return U.to(B.dtype), S.to(B.dtype), Vh.to(B.dtype)
+    Q1, R1 = torch.linalg.qr(B64)
+    Q2, R2 = torch.linalg.qr(A64.mT)
+    X, S, Yh = torch.linalg.svd(R1 @ R2.mT)
+    U = Q1 @ X
+    signs = _signs(U)
+    return (U * signs).to(B.dtype), S.to(B.dtype), (Yh @ Q2.mT * signs.mT).to(B.dtype)
+
+
+def _signs(U: Float[Tensor, "*b o k"]) -> Float[Tensor, "*b 1 k"]:
+    largest = U.abs().argmax(-2, keepdim=True)
+    return torch.where(U.gather(-2, largest) < 0, -1.0, 1.0).to(U.dtype)
+
+
+def rotation(C: Float[Tensor, "*b r r"]) -> Float[Tensor, "*b r r"]:
+    """The rotation U diag(1, ..., 1, det(U V^T)) V^T of C = U S V^T: maximises tr(X^T C) over X in SO(r) (Kabsch)."""
+    U, _, Vh = torch.linalg.svd(C.double())
+    signs = torch.ones_like(C[..., 0], dtype=torch.float64)
+    signs[..., -1] = torch.linalg.det(U @ Vh).sign()
+    return ((U * signs.unsqueeze(-2)) @ Vh).to(C.dtype)

@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor
 
-from strategies.method import HEAD, HEAD_SYMBOL, Group, Plan, Role, Tensors
+from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Plan, Role, Tensors
 from strategies.parametrisation import PARAMETRISATIONS
 
 State = dict[str, Tensors]
@@ -49,11 +49,21 @@ class Manifest:
 
     @property
     def uplink(self) -> Shapes:
-        return self.shapes(Role.SHARED)
+        return self.shapes(*UPLOADED)
 
     @property
     def downlink(self) -> Shapes:
-        return self.shapes(Role.SHARED, Role.PUSHED)
+        return self.shapes(*BROADCAST)
+
+    @property
+    def kept(self) -> Shapes:
+        """By each client, in its memory."""
+        return self.shapes(*KEPT)
+
+    @property
+    def held(self) -> Shapes:
+        """By the server, as its state."""
+        return self.shapes(*HELD)
 
     @property
     def digest(self) -> str:
@@ -62,6 +72,17 @@ class Manifest:
         roles = {**self.plan.roles, HEAD: self.plan.head}
         parts = [self.method, self.plan.adapter, roles, layers, self.head, self.rank, self.scale, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def select(state: State, shapes: Shapes) -> State:
+    """The tensors of a state that `shapes` names, in its order; a group without any is left out."""
+    flat = flatten(state)
+    return nest({key: flat[key] for key in shapes})
+
+
+def join(*states: State) -> State:
+    """All tensors of some states; of two under one key the later."""
+    return nest({key: tensor for state in states for key, tensor in flatten(state).items()})
 
 
 def flatten(state: State) -> dict[str, Tensor]:

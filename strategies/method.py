@@ -31,9 +31,25 @@ class Role(StrEnum):
     """Who trains a tensor, where it lives, and whether it travels."""
 
     SHARED = "shared"  # trained by clients, up and down
-    LOCAL = "local"  # trained by one client, never leaves it
+    LOCAL = "local"  # trained by one client, which keeps it; never leaves it
+    REPORTED = (
+        "reported"  # as LOCAL, and up: the server holds the mean of a round for evaluation, and sends it to nobody
+    )
     FIXED = "fixed"  # rebuilt from the seed on both sides, checked by fingerprint
     PUSHED = "pushed"  # made by the server, down only
+
+
+TRAINED = (Role.SHARED, Role.LOCAL, Role.REPORTED)
+"""By the clients."""
+
+UPLOADED = (Role.SHARED, Role.REPORTED)
+BROADCAST = (Role.SHARED, Role.PUSHED)
+
+KEPT = (Role.LOCAL, Role.REPORTED)
+"""By each client from round to round, in its own memory."""
+
+HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED)
+"""By the server, as its state."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,11 @@ class Plan:
         """The symbols of these roles, in declaration order."""
         return tuple(symbol for symbol, role in self.roles.items() if role in roles)
 
+    @property
+    def has_global_model(self) -> bool:
+        """Whether the server's state makes a whole model: no client keeps a part of it to itself."""
+        return Role.LOCAL not in (*self.roles.values(), self.head)
+
 
 Weights = Callable[[Group], Tensor]
 """Returns the frozen W0 of a group's layers, (l, o, i)."""
@@ -88,11 +109,12 @@ class Method(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for people: the idea and where it is from."""
-    plan: ClassVar[Plan]
-    exact: ClassVar[bool] = False
+    plan: Plan
+    """A constant of the class, or a property where it depends on a setting, as may be what follows."""
+    exact: bool = False
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
-    gauge_free: ClassVar[bool] = False
-    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix."""
+    gauge_free: bool = False
+    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
 
     @property
     def needs(self) -> Literal["sum", "stack"]:
@@ -112,7 +134,11 @@ class Method(ABC):
 
     @abstractmethod
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
-        """The state before round 1: SHARED, PUSHED and LOCAL symbols, float32."""
+        """Before round 1 and before a client's first: all symbols but the FIXED ones, float32."""
+
+    def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
+        """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
+        return {}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
         """One client's summand; depends on the broadcast state and that client's upload alone."""

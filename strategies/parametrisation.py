@@ -34,8 +34,20 @@ def _lora_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
 
 
 def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
-    """dW = s B A  (LoRA)."""
-    return scale * tensors["B"], tensors["A"]
+    """dW = s B A  (LoRA); a factor that the method keeps FIXED may come with the bases.
+
+    With fixed "B0" and "A0", s B A - B0 A0: training starts from a part of W0 itself, which leaves the frozen weight.
+    """
+    B_up, A_down = scale * _symbol("B", tensors, fixed), _symbol("A", tensors, fixed)
+    if "B0" not in fixed:
+        return B_up, A_down
+    return torch.cat([B_up, -_symbol("B0", {}, fixed)], -1), torch.cat([A_down, _symbol("A0", {}, fixed)], -2)
+
+
+def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
+    tensor = tensors[symbol] if symbol in tensors else fixed[symbol]
+    assert isinstance(tensor, Tensor)
+    return tensor
 
 
 def _gram_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from strategies.ledger import Traffic
 from strategies.screen import Metrics, Rejected, Upload
-from strategies.wire import EXAMPLES, PARTITION
+from strategies.wire import EXAMPLES, OWN, PARTITION
 
 
 @dataclass
@@ -24,6 +26,8 @@ class RoundRecord:
     diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     evaluation: Mapping[str, float] | None = None
+    no_evaluation: str = ""
+    """Why the server has no model to score; empty where it has one."""
 
     def accept(self, upload: Upload) -> None:
         self.accepted.append(replace(upload, tensors={}))
@@ -40,6 +44,8 @@ class RoundRecord:
             "train": mean_metrics(self.accepted),
             "clients": {upload.partition: upload.metrics for upload in self.accepted},
             "evaluation": self.evaluation,
+            "no-evaluation": self.no_evaluation,
+            "own": own_scores(self.accepted),
             "up": _dashed(_total(upload.traffic for upload in self.accepted)),
             "down": _dashed(self.down),
             "diagnostics": self.diagnostics,
@@ -48,7 +54,7 @@ class RoundRecord:
 
 
 def mean_metrics(uploads: Sequence[Upload]) -> Metrics:
-    """Each metric averaged over the clients by their examples; examples summed, peaks maximal."""
+    """Each training metric averaged over the clients by their examples; examples summed, peaks maximal."""
     total = sum(upload.num_examples for upload in uploads)
     result: Metrics = {}
     shared = [name for name in uploads[0].metrics if all(name in u.metrics for u in uploads)] if uploads else []
@@ -58,9 +64,29 @@ def mean_metrics(uploads: Sequence[Upload]) -> Metrics:
             result[name] = sum(values)
         elif name.startswith("peak-"):
             result[name] = max(values)
-        elif name != PARTITION:
+        elif name != PARTITION and not name.startswith(OWN):
             result[name] = sum(u.num_examples * v for u, v in zip(uploads, values, strict=True)) / total
     return result
+
+
+def own_scores(uploads: Sequence[Upload]) -> dict[str, dict[str, float]]:
+    """The scores that clients gave to their own models as they received them, that is as of the round before.
+
+    "mean" counts every client alike, "weighted" by the rows that it scored; empty where nobody scored.
+    """
+    scored = [upload.metrics for upload in uploads if f"{OWN}examples" in upload.metrics]
+    if not scored:
+        return {}
+    rows = [metrics[f"{OWN}examples"] for metrics in scored]
+    scores = {
+        name.removeprefix(OWN): [metrics[name] for metrics in scored]
+        for name in scored[0]
+        if name.startswith(OWN) and name != f"{OWN}examples" and all(name in metrics for metrics in scored)
+    }
+    return {
+        "mean": {name: float(np.average(values)) for name, values in scores.items()},
+        "weighted": {name: float(np.average(values, weights=rows)) for name, values in scores.items()},
+    }
 
 
 def _total(traffic: Iterable[Traffic]) -> Traffic:

@@ -12,6 +12,10 @@ from strategies.manifest import Shapes, State, flatten, nest
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 ROUND, PARTITION, EXAMPLES = "round", "partition-id", "num-examples"
+OWN = "own-"
+"""Prefix of a client's scores of the model that it received, with what it keeps itself, on own-examples rows."""
+RUN = "run"
+"""Key of the name that a run keeps when it is resumed, so that clients know their memories of it from older ones."""
 
 ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",

@@ -8,11 +8,12 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from florg_app.inline import InProcessGrid
 from strategies.federation import FederatedAdapters, Policy
 from strategies.florg import FLoRG
-from strategies.manifest import Manifest, State, flatten, nest
+from strategies.manifest import Manifest, State, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
+from tests.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
 IDENTITY = {"source": "s", "backbone": "w"}
@@ -26,18 +27,24 @@ def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
 
 
 def initial_state(method: Method, manifest: Manifest) -> State:
-    state = {g.name: method.initial(g, manifest.rank, manifest.seed) for g in manifest.groups}
-    return {**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
-
-
-def moved(state: State, t: int, partition: int) -> State:
-    """What the client of this partition makes of a state in round t."""
-    rng = generator(0, "client", t, partition)
-    flat = {
-        key: tensor + 0.1 * torch.from_numpy(rng.standard_normal(tensor.shape)).float()
-        for key, tensor in flatten(state).items()
+    state = {
+        g.name: {
+            **method.initial(g, manifest.rank, manifest.seed),
+            **method.from_weights(g, manifest.rank, manifest.scale, frozen),
+        }
+        for g in manifest.groups
     }
-    return nest(flat)
+    return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
+
+
+def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
+    """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
+    given = flatten(select(state, manifest.downlink))
+    uploads = {}
+    for key, shape in manifest.uplink.items():
+        noise = generator(0, "client", t, partition, key).standard_normal(shape)
+        uploads[key] = given.get(key, torch.zeros(shape)) + 0.1 * torch.from_numpy(noise).float()
+    return nest(uploads)
 
 
 def examples_of(partition: int) -> int:
@@ -59,7 +66,7 @@ class ToyClient:
         self.served.append((t, partition))
         state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
         assert not isinstance(state, Malformed)
-        arrays = pack(moved(state, t, partition), self.manifest.uplink)
+        arrays = pack(moved(self.manifest, state, t, partition), self.manifest.uplink)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -83,10 +90,7 @@ class Run:
         self.records: list[RoundRecord] = []
         self.client = ToyClient(self.manifest, faults)
         self.grid = grid_type(self.client, {}, num_clients)
-        bases = {
-            g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, lambda group: torch.zeros(0))
-            for g in GROUPS
-        }
+        bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(
             method,
             self.manifest,

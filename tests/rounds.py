@@ -9,7 +9,7 @@ import torch
 
 from strategies import METHODS
 from strategies.basis import Basis
-from strategies.method import Group, Method, Role
+from strategies.method import HELD, UPLOADED, Group, Method, Role
 from strategies.parametrisation import PARAMETRISATIONS
 
 RANK, SEED, SCALE = 2, 7, 4.0
@@ -53,6 +53,11 @@ def frozen(group):
     return torch.from_numpy(rng.standard_normal((len(group.layers), group.out_features, group.in_features)))
 
 
+def initial(method, group, seed=SEED, weights=frozen):
+    """The state before round 1, as the application makes it."""
+    return {**method.initial(group, RANK, seed), **method.from_weights(group, RANK, SCALE, weights)}
+
+
 def fixed(method, group):
     """The FIXED tensors and bases in float64."""
     return {
@@ -70,13 +75,25 @@ def moved(tensors, seed, size=0.5):
     }
 
 
+def whole(method, group):
+    """All trained and PUSHED symbols in the middle of training, float64, of order 1."""
+    return moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
+
+
 def start(method, group):
-    """A state in the middle of training, float64, of order 1."""
-    return moved({symbol: tensor.double() for symbol, tensor in method.initial(group, RANK, SEED).items()}, seed=0)
+    """What the server holds of `whole`."""
+    tensors = whole(method, group)
+    return {symbol: tensors[symbol] for symbol in method.plan.named(*HELD)}
+
+
+def local(method, group):
+    """What a client keeps of `whole` to itself."""
+    tensors = whole(method, group)
+    return {symbol: tensors[symbol] for symbol in method.plan.named(Role.LOCAL)}
 
 
 def shared(method, state):
-    return {symbol: state[symbol] for symbol in method.plan.named(Role.SHARED)}
+    return {symbol: state[symbol] for symbol in method.plan.named(*UPLOADED)}
 
 
 def trained(method, state, n=4, seed=1):
@@ -85,7 +102,8 @@ def trained(method, state, n=4, seed=1):
 
 
 def delta(method, group, tensors):
-    """dW (l, o, i)."""
+    """dW (l, o, i), for a client that keeps `local` where the method has LOCAL symbols."""
+    tensors = {**local(method, group), **tensors}
     B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed(method, group), SCALE)
     return B @ A
 

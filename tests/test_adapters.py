@@ -27,6 +27,10 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
     if name == "lora":
         return SCALE * tensors["B"].double() @ tensors["A"].double()
     fixed = METHODS[name].fixed(group, len(tensors["A"]), 0, adapted.weights)
+    if name == "lora-from-w0":
+        U, S, Vh = torch.linalg.svd(adapted.weights(group)[layer].double(), full_matrices=False)
+        principal = U[:, : len(tensors["A"])] * S[: len(tensors["A"])] @ Vh[: len(tensors["A"])]
+        return SCALE * tensors["B"].double() @ tensors["A"].double() - principal
     gram = tensors["A"].double().T @ tensors["A"].double()
     if name == "gram-zero-start":
         A1 = METHODS[name].initial(group, len(tensors["A"]), 0)["A"][layer].double()

@@ -1,14 +1,17 @@
 """The whole application in one process: server, clients, embedded task."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from flwr.app import Message
 from flwr.serverapp.exception import AggregationError
 
 from florg_app import checkpoint, client_app, inline, server_app
+from florg_app.assembly import assemble
 from florg_app.config import ConfigError, parse
 from florg_app.inline import InProcessGrid, task_identity
 from strategies import METHODS
@@ -55,7 +58,12 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
     }
     assert [record["round"] for record in records] == [0, 1, 2]
     assert records[2]["train"]["loss"] < records[1]["train"]["loss"]
-    assert set(records[2]["evaluation"]) >= {"accuracy", "f1", "loss"}
+    if METHODS[name]().plan.has_global_model:
+        assert set(records[2]["evaluation"]) >= {"accuracy", "f1", "loss"}
+        assert records[2]["no-evaluation"] == ""
+    else:
+        assert records[2]["evaluation"] is None
+        assert "no global model to score, since clients keep" in records[2]["no-evaluation"]
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["status"] == "completed"
 
@@ -63,10 +71,10 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
 @pytest.mark.parametrize("name", METHODS)
 def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
-    shapes = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
-    predicted = predict(shapes) * 3
+    manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
     for record in records[1:]:
-        for direction in ("up", "down"):
+        for direction, shapes in (("up", manifest.uplink), ("down", manifest.downlink)):
+            predicted = predict(shapes) * 3
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
 
@@ -152,8 +160,22 @@ def test_an_output_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
 
 
 def test_clients_score_their_held_out_rows_within_the_train_message(tmp_path):
-    records = history(run(tmp_path / "run", **{"evaluate.on-clients": True, "partition.holdout": 0.2}))
-    assert 0 <= records[1]["train"]["held-out-accuracy"] <= 1
+    record = history(run(tmp_path / "run", **{"evaluate.on-clients": True, "partition.holdout": 0.2}))[1]
+    clients = record["clients"].values()
+    rows = [client["own-examples"] for client in clients]
+    assert len(set(rows)) > 1
+    for name in ("accuracy", "loss"):
+        scores = [client[f"own-{name}"] for client in clients]
+        assert record["own"]["mean"][name] == pytest.approx(sum(scores) / 3)
+        assert record["own"]["weighted"][name] == pytest.approx(np.average(scores, weights=rows))
+
+
+def test_clients_may_score_the_rows_of_the_central_evaluation(tmp_path):
+    """They all received the model that the server scored at the end of the round before."""
+    on = {"evaluate.on-clients": True, "evaluate.client-rows": "validation"}
+    records = history(run(tmp_path / "run", **on, **{"train.precision": "float32"}))
+    for before, after in pairwise(records):
+        assert after["own"]["mean"] == pytest.approx(before["evaluation"], abs=1e-6)
 
 
 def test_zero_start_begins_at_the_pretrained_model(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from florg_app import checkpoint, files
+from clients import files
+from florg_app import checkpoint
 
 
 def state():

@@ -66,6 +66,14 @@ def test_every_method_is_chosen_by_its_name_with_the_defaults_of_its_class(name,
     assert settings.method == METHODS[name]()
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_a_file_that_chooses_it_and_differs_from_the_defaults_elsewhere(name, pyproject):
+    given = flat(tomllib.loads((PYPROJECT.parent / "conf" / "methods" / f"{name}.toml").read_text()))
+    assert given.pop("strategy.name") == name
+    assert parse({"strategy.name": name, **given}).strategy.name == name
+    assert all(value != pyproject[key] for key, value in given.items())
+
+
 @pytest.mark.parametrize("config", [{}, CHANGED, {"strategy.name": "fedit"}])
 def test_flatten_and_parse_are_inverse(config):
     settings = parse(config)

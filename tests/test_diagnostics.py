@@ -4,14 +4,19 @@ import pytest
 import torch
 
 from strategies.diagnostics import aggregation_error, for_norms
+from strategies.federa import FeDeRA
 from strategies.fedit import FedIT
+from strategies.ffa_lora import FFALoRA
 from strategies.florg import FLoRG
 from strategies.method import Group
 from strategies.parametrisation import PARAMETRISATIONS
+from tests.rounds import SCALE, frozen
 
 GROUP = Group(6, 5, ("a", "b"))
 CASES = [
     FedIT(),
+    FFALoRA(),
+    FeDeRA(),
     FLoRG(),
     FLoRG(basis="kaiming"),
     FLoRG(basis="signed-permutation", bases="one"),
@@ -22,22 +27,22 @@ CASES = [
 def dense(method, tensors, fixed):
     tensors = {symbol: tensor.double() for symbol, tensor in tensors.items()}
     fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed.items()}
-    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed, 1.0)
+    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed, SCALE)
     return B @ A
 
 
 @pytest.mark.parametrize("method", CASES, ids=str)
 def test_aggregation_error_is_the_relative_distance_of_the_dense_updates(method):
     torch.manual_seed(0)
-    fixed = method.fixed(GROUP, 2, 1, lambda group: torch.zeros(0))
-    tensors = method.initial(GROUP, 2, 1)
+    fixed = method.fixed(GROUP, 2, 1, frozen)
+    tensors = {**method.initial(GROUP, 2, 1), **method.from_weights(GROUP, 2, SCALE, frozen)}
     uploads = [{s: v + torch.randn(v.shape) for s, v in tensors.items()} for _ in range(3)]
     new = {s: v + torch.randn(v.shape) for s, v in tensors.items()}
     w = [0.5, 0.3, 0.2]
     mean = sum(w_n * dense(method, upload, fixed) for w_n, upload in zip(w, uploads, strict=True))
     expected = float((dense(method, new, fixed) - mean).norm() / mean.norm())
     parametrisation = PARAMETRISATIONS[method.plan.adapter]
-    got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), uploads, w, new)
+    got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), SCALE, uploads, w, new)
     assert got == pytest.approx(expected, rel=1e-5)
 
 
@@ -45,10 +50,10 @@ def test_identical_clients_make_no_error():
     method = FLoRG()
     fixed = for_norms(method.fixed(GROUP, 2, 1, lambda group: torch.zeros(0)), torch.device("cpu"))
     upload = method.initial(GROUP, 2, 1)
-    assert aggregation_error(PARAMETRISATIONS["gram"], fixed, [upload] * 3, [0.2, 0.3, 0.5], upload) < 1e-6
+    assert aggregation_error(PARAMETRISATIONS["gram"], fixed, SCALE, [upload] * 3, [0.2, 0.3, 0.5], upload) < 1e-6
 
 
 def test_no_update_at_all_has_no_error():
     method = FedIT()
     upload = method.initial(GROUP, 2, 1)
-    assert aggregation_error(PARAMETRISATIONS["lora"], {}, [upload], [1.0], upload) == 0.0
+    assert aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, [upload], [1.0], upload) == 0.0

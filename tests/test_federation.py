@@ -18,7 +18,7 @@ from strategies.ledger import predict
 from strategies.manifest import flatten
 from strategies.roster import Roster
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
-from tests.fakes import GROUPS, Run, examples_of, initial_state, manifest_of, moved
+from tests.fakes import Run, examples_of, initial_state, manifest_of, moved
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
         combination = Combination(method, t, state, "cpu")
         for partition in accepted.get(t, []):
             weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            combination.add(moved(state, t, partition), weight)
+            combination.add(moved(manifest, state, t, partition), weight)
         state = combination.finish() if accepted.get(t) else state
     return state
 
@@ -58,16 +58,10 @@ def test_traffic_measured_equals_traffic_predicted_to_the_byte(name):
     record = run.records[0].as_dict()
     for direction, shapes in (("up", run.manifest.uplink), ("down", run.manifest.downlink)):
         predicted = predict(shapes) * 3
-        assert record[direction]["adapter-numbers"] == predicted.adapter_numbers > 0
+        assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
         assert record[direction]["adapter-payload-bytes"] == predicted.adapter_payload_bytes
-        assert record[direction]["head-payload-bytes"] == predicted.head_payload_bytes == 3 * 9 * 4
+        assert record[direction]["head-payload-bytes"] == predicted.head_payload_bytes
         assert record[direction]["wire-bytes"] == predicted.wire_bytes
-
-
-def test_florg_sends_r_k_numbers_per_layer_and_direction():
-    record = Run(FLoRG(), num_clients=1).go(1).records[0].as_dict()
-    numbers = sum(len(group.layers) * 2 * group.k for group in GROUPS)
-    assert record["up"]["adapter-numbers"] == record["down"]["adapter-numbers"] == numbers
 
 
 class ShuffledGrid(InProcessGrid):

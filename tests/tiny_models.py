@@ -19,6 +19,7 @@ from transformers import (
 from clients.adapted_model import AdaptedModel
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
+from strategies.federa import FeDeRA
 from strategies.fedit import FedIT
 from strategies.florg import FLoRG
 from strategies.manifest import State, nest
@@ -31,6 +32,7 @@ SCALE = 1.5
 
 METHODS: Mapping[str, Method] = {
     "lora": FedIT(),
+    "lora-from-w0": FeDeRA(),
     "gram": FLoRG(),
     "gram-zero-start": FLoRG(zero_start=True),
     "gram-signed-permutation": FLoRG(basis="signed-permutation"),

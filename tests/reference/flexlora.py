@@ -1,0 +1,23 @@
+"""FlexLoRA line by line with one rank for all: arXiv 2402.11505, section 3; NumPy float64, one layer at a time.
+
+Not here: ranks of its own for each client. The scale enters before the SVD and leaves B after it, so it cancels.
+"""
+
+import numpy as np
+
+
+def aggregate(t, state, uploads, w, **_):
+    """B = U_r S_r, A = V_r^T of sum_n w_n B_n A_n; w sums to 1 and is proportional to the numbers of examples."""
+    A, B = np.zeros_like(state["A"]), np.zeros_like(state["B"])
+    r = A.shape[1]
+    for layer in range(len(A)):
+        D = sum(w[n] * uploads[n]["B"][layer] @ uploads[n]["A"][layer] for n in range(len(uploads)))
+        U, S, Vt = np.linalg.svd(D)
+        B[layer] = U[:, :r] @ np.diag(S[:r])
+        A[layer] = Vt[:r]
+    return {"A": A, "B": B}
+
+
+def delta_weight(state, fixed, scale):
+    """dW (l, o, i) = s B A."""
+    return np.stack([scale * B @ A for B, A in zip(state["B"], state["A"], strict=True)])

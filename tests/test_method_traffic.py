@@ -1,0 +1,43 @@
+"""What every method sends per adapted layer, client and round: measured on the wire, against the papers' formulas."""
+
+from collections.abc import Callable
+
+import pytest
+
+from florg_app.inline import task_identity
+from strategies import METHODS
+from tests.fakes import GROUPS, Run
+
+Numbers = Callable[[int, int, int], int]
+"""(rank, out_features, in_features) -> how many numbers."""
+
+
+def factors(r: int, o: int, i: int) -> int:
+    return r * (o + i)
+
+
+FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
+    "florg": (lambda r, o, i: r * min(o, i), lambda r, o, i: r * min(o, i)),
+    "fedit": (factors, factors),
+    "ffa-lora": (lambda r, o, i: r * o, lambda r, o, i: r * o),
+    "fedsa-lora": (lambda r, o, i: r * i, lambda r, o, i: r * i),
+    "fedrot-lora": (factors, factors),
+    "federa": (factors, factors),
+    "federa-svd": (factors, factors),
+    "flexlora": (factors, factors),
+}
+"""Method -> (up, down)."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_adapters_cost_what_the_formula_of_the_method_says(name):
+    with task_identity():
+        run = Run(METHODS[name](), num_clients=2).go(2)
+    for record in run.records:
+        traffic = record.as_dict()
+        for direction, formula in zip(("up", "down"), FORMULAS[name], strict=True):
+            per_client = sum(
+                len(group.layers) * formula(run.manifest.rank, group.out_features, group.in_features)
+                for group in GROUPS
+            )
+            assert traffic[direction]["adapter-numbers"] == 2 * per_client

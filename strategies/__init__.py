@@ -1,5 +1,6 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
+from strategies.centralised import Centralised
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
 from strategies.fedit import FedIT
@@ -8,6 +9,7 @@ from strategies.fedsa_lora import FedSALoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
 from strategies.florg import FLoRG
+from strategies.local import Local
 from strategies.method import Method
 
 METHODS: dict[str, type[Method]] = {
@@ -19,4 +21,6 @@ METHODS: dict[str, type[Method]] = {
     "federa": FeDeRA,
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
+    "local": Local,
+    "centralised": Centralised,
 }

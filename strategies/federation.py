@@ -108,7 +108,8 @@ class FederatedAdapters(Strategy):
     ) -> Iterable[Message]:
         """One message for each sampled client; all share the one broadcast."""
         online = self._roster.online(grid)
-        partitions = sample(list(online), self._policy.fraction_train, self._manifest.seed, server_round)
+        candidates = [p for p in online if p == 0 or not self._method.pooled]
+        partitions = sample(candidates, self._policy.fraction_train, self._manifest.seed, server_round)
         content = broadcast(arrays, server_round, self._identity, self._policy.evaluate_on_clients)
         messages = [Message(content, online[p], MessageType.TRAIN, group_id=str(server_round)) for p in partitions]
         self._asked = list(zip(messages, partitions, strict=True))

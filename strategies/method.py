@@ -115,6 +115,8 @@ class Method(ABC):
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
+    pooled: ClassVar[bool] = False
+    """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
     @property
     def needs(self) -> Literal["sum", "stack"]:

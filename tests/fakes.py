@@ -47,6 +47,11 @@ def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     return nest(uploads)
 
 
+def asked(method: Method, num_clients: int = 4) -> list[int]:
+    """The partitions that take part in a round of all clients."""
+    return [0] if method.pooled else list(range(num_clients))
+
+
 def examples_of(partition: int) -> int:
     return 10 * (partition + 1)
 

@@ -74,7 +74,7 @@ def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
     for record in records[1:]:
         for direction, shapes in (("up", manifest.uplink), ("down", manifest.downlink)):
-            predicted = predict(shapes) * 3
+            predicted = predict(shapes) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
 
@@ -98,6 +98,15 @@ def test_clients_that_share_a_process_do_not_see_each_other(tmp_path):
     with task_identity():
         server_app.serve(BackwardGrid(client_app.app, config, 3), parse(config))
     assert same_bits(forward, tmp_path / "backward")
+
+
+def test_the_client_that_pools_the_rows_has_exactly_those_of_all_clients(tmp_path):
+    settings = {"num-server-rounds": 1, "partition.holdout": 0.2, "evaluate.on-clients": True}
+    spread = history(run(tmp_path / "spread", **settings, **{"strategy.name": "fedit"}))[1]
+    (pooled,) = history(run(tmp_path / "pooled", **settings, **{"strategy.name": "centralised"}))[1]["clients"].values()
+    for count in ("num-examples", "own-examples"):
+        assert pooled[count] == sum(client[count] for client in spread["clients"].values())
+    assert pooled["num-examples"] + pooled["own-examples"] == SMALL["task.max-train-rows"]
 
 
 @pytest.mark.parametrize("part", ["source", "backbone", "manifest", "bases"])

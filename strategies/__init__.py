@@ -2,6 +2,7 @@
 
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
+from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.ffa_lora import FFALoRA
@@ -17,4 +18,5 @@ METHODS: dict[str, type[Method]] = {
     "federa": FeDeRA,
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
+    "fedex-lora": FedExLoRA,
 }

@@ -90,9 +90,9 @@ def trained(method, state, n=4, seed=1):
 
 
 def delta(method, group, tensors):
-    """dW (l, o, i)."""
-    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed(method, group), SCALE)
-    return B @ A
+    """dW (l, o, i); an upload is completed by what `start` pushes."""
+    whole = {**start(method, group), **tensors}
+    return PARAMETRISATIONS[method.plan.adapter].update(whole, fixed(method, group), SCALE)
 
 
 def numpy_of(tensors):

@@ -14,7 +14,7 @@ from strategies import METHODS
 from strategies.combine import Combination
 from strategies.florg import FLoRG
 from strategies.ledger import predict
-from strategies.manifest import flatten
+from strategies.manifest import flatten, nest
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
 from tests.fakes import Run, examples_of, initial_state, manifest_of, moved
 
@@ -39,7 +39,8 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
         combination = Combination(method, t, state, "cpu")
         for partition in accepted.get(t, []):
             weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            combination.add(moved(state, t, partition), weight)
+            upload = flatten(moved(state, t, partition))
+            combination.add(nest({key: upload[key] for key in manifest.uplink}), weight)
         state = combination.finish() if accepted.get(t) else state
     return state
 

@@ -24,6 +24,7 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "federa": (factors, factors),
     "federa-svd": (factors, factors),
     "flexlora": (factors, factors),
+    "fedex-lora": (factors, lambda r, o, i: r * (o + i) + o * i),
 }
 """Method -> (up, down)."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from transformers import PreTrainedModel
 from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
-from strategies.manifest import Shapes, State, flatten
+from strategies.manifest import Shapes, State, fits, flatten
 from strategies.method import HEAD, HEAD_SYMBOL, HELD, KEPT, TRAINED, Fixed, Group, Plan, Role
 
 
@@ -48,8 +47,8 @@ class AdaptedModel:
         self._layers: dict[str, AdaptedLinear] = {}
         for group in self.groups:
             for index, name in enumerate(group.layers):
-                factors = partial(_layer_factors, self._adapters[group.name], index)
-                self._layers[name] = AdaptedLinear(layers[name], factors, dropout).train(model.training)
+                layer = AdaptedLinear(layers[name], self._adapters[group.name], index, dropout)
+                self._layers[name] = layer.train(model.training)
         self._put(self._layers)
         self._hook = model.register_forward_pre_hook(self._begin_forward)
 
@@ -138,8 +137,7 @@ class AdaptedModel:
                     raise ValueError(f"{name} is quantised: dW cannot be merged into it; save the adapter instead")
                 originals.append((weight, weight.detach().clone()))
                 with torch.no_grad():
-                    B_up, A_down = layer.factors()
-                    weight.copy_(weight + B_up @ A_down)
+                    weight.copy_(weight + layer.update())
             yield self.model
         finally:
             with torch.no_grad():
@@ -179,10 +177,6 @@ class AdaptedModel:
             parameter.grad = None
 
 
-def _layer_factors(adapter: GroupAdapter, index: int) -> tuple[Tensor, Tensor]:
-    return adapter.factors()[index]
-
-
 def _to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32, copy=True)
 
@@ -193,6 +187,8 @@ def _require(expected: Shapes, state: State) -> None:
     problems = [f"{key} {shape} is missing" for key, shape in expected.items() if key not in given]
     problems += [f"{key} {shape} is unknown" for key, shape in given.items() if key not in expected]
     shared = [key for key in expected if key in given]
-    problems += [f"{key} is {given[key]}, expected {expected[key]}" for key in shared if given[key] != expected[key]]
+    problems += [
+        f"{key} is {given[key]}, expected {expected[key]}" for key in shared if not fits(given[key], expected[key])
+    ]
     if problems:
         raise ValueError(f"the state does not fit the model: {'; '.join(problems)}. Other model, rank or targets?")

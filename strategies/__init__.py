@@ -3,6 +3,7 @@
 from strategies.centralised import Centralised
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
+from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.fedsa_lora import FedSALoRA
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "federa": FeDeRA,
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
+    "fedex-lora": FedExLoRA,
     "local": Local,
     "centralised": Centralised,
 }

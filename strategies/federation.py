@@ -199,7 +199,7 @@ class FederatedAdapters(Strategy):
             uploads = [upload[name] for upload in combination.uploads]
             result[name] = {
                 "aggregation-error": aggregation_error(
-                    parametrisation, bases[name], self._manifest.scale, uploads, w, new[name]
+                    parametrisation, bases[name], self._manifest.scale, uploads, w, self.state[name], new[name]
                 ),
                 **self._method.diagnose(self.state[name], new[name]),
             }

@@ -102,10 +102,9 @@ def trained(method, state, n=4, seed=1):
 
 
 def delta(method, group, tensors):
-    """dW (l, o, i), for a client that keeps `local` where the method has LOCAL symbols."""
-    tensors = {**local(method, group), **tensors}
-    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed(method, group), SCALE)
-    return B @ A
+    """dW (l, o, i); an upload is completed by what `start` pushes, and by what the client keeps to itself."""
+    complete = {**whole(method, group), **tensors}
+    return PARAMETRISATIONS[method.plan.adapter].update(complete, fixed(method, group), SCALE)
 
 
 def numpy_of(tensors):

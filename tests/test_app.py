@@ -72,9 +72,10 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
 def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
+    held = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
     for record in records[1:]:
-        for direction, shapes in (("up", manifest.uplink), ("down", manifest.downlink)):
-            predicted = predict(shapes) * len(record["accepted"])
+        for direction, keys in (("up", manifest.uplink), ("down", manifest.downlink)):
+            predicted = predict({key: held[key] for key in keys}) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
 

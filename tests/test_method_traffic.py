@@ -25,6 +25,7 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "federa": (factors, factors),
     "federa-svd": (factors, factors),
     "flexlora": (factors, factors),
+    "fedex-lora": (factors, lambda r, o, i: r * (o + i) + o * i),
     "local": (lambda r, o, i: 0, lambda r, o, i: 0),
     "centralised": (factors, factors),
 }

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from strategies.manifest import fits
-from strategies.method import Fixed, Group, Plan, Role, Tensors
+from strategies.method import UP, Fixed, Group, Plan, Role, Tensors
 from strategies.parametrisation import PARAMETRISATIONS, Factors, Shape
 
-TRAINED = (Role.SHARED, Role.LOCAL)
+TRAINED = (*UP, Role.LOCAL)
 """The roles whose tensors a client trains."""
 
 

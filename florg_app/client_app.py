@@ -15,7 +15,7 @@ from florg_app.config import parse
 from florg_app.data import ClientData
 from florg_app.evaluate import score
 from florg_app.settings import Settings, TrainSettings
-from strategies.method import Role
+from strategies.method import UP
 from strategies.rng import stream_seed
 from strategies.wire import (
     ARRAYS,
@@ -57,15 +57,15 @@ def train(message: Message, context: Context) -> Message:
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
-    assembly.adapted.fill(state)
-    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     t = int(config[ROUND])  # type: ignore[arg-type]
+    assembly.load(state, t)
+    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     try:
         metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
-    arrays = pack(assembly.adapted.read(Role.SHARED), assembly.manifest.uplink)
+    arrays = pack(assembly.adapted.read(*UP), assembly.manifest.uplink)
     return Message(upload(arrays, t, metrics), reply_to=message)
 
 

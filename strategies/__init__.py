@@ -7,8 +7,10 @@ from strategies.fedit import FedIT
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
+from strategies.flora import FLoRA
 from strategies.florg import FLoRG
 from strategies.method import Method
+from strategies.rac_lora import RACLoRA
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
@@ -19,4 +21,6 @@ METHODS: dict[str, type[Method]] = {
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
     "fedex-lora": FedExLoRA,
+    "flora": FLoRA,
+    "rac-lora": RACLoRA,
 }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from strategies.method import HEAD, HEAD_SYMBOL, Method, Role, Tensors
+from strategies.method import HEAD, HEAD_SYMBOL, UP, Method, Tensors
 
 Groups = dict[str, Tensors]
 """The tensors of every shape group by its name; the trained layers outside adapters are {HEAD: {"values": (h,)}}."""
@@ -58,7 +58,7 @@ class Combination:
 
     def _sent(self, name: str) -> Tensors:
         """The tensors of a group that clients send."""
-        symbols = (HEAD_SYMBOL,) if name == HEAD else self.method.plan.named(Role.SHARED)
+        symbols = (HEAD_SYMBOL,) if name == HEAD else self.method.plan.named(*UP)
         return {symbol: self._state[name][symbol] for symbol in symbols}
 
     def _widened(self, name: str, tensors: Tensors) -> Tensors:

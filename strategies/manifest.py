@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor
 
-from strategies.method import HEAD, HEAD_SYMBOL, Group, Plan, Role, Tensors
+from strategies.method import HEAD, HEAD_SYMBOL, UP, Group, Method, Plan, Role, Tensors
 from strategies.parametrisation import PARAMETRISATIONS, Shape
 
 State = dict[str, Tensors]
@@ -54,7 +54,7 @@ class Manifest:
 
     @property
     def uplink(self) -> Shapes:
-        return self.shapes(Role.SHARED)
+        return self.shapes(*UP)
 
     @property
     def downlink(self) -> Shapes:
@@ -67,6 +67,11 @@ class Manifest:
         roles = {**self.plan.roles, HEAD: self.plan.head}
         parts = [self.method, self.plan.adapter, roles, layers, self.head, self.rank, self.scale, self.seed]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
+    """What round t begins with beside the broadcast."""
+    return {g.name: method.fresh(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
 
 
 def flatten(state: State) -> dict[str, Tensor]:

@@ -34,6 +34,11 @@ class Role(StrEnum):
     LOCAL = "local"  # trained by one client, never leaves it
     FIXED = "fixed"  # rebuilt from the seed on both sides, checked by fingerprint
     PUSHED = "pushed"  # made by the server, down only
+    FRESH = "fresh"  # begun anew each round from the seed on both sides, trained by clients, up only
+
+
+UP = (Role.SHARED, Role.FRESH)
+"""The roles whose tensors a client sends."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,13 @@ class Method(ABC):
 
     def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
         """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
+        return {}
+
+    def fresh(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
+        """What round t begins with on both sides, float32: FRESH symbols, and FIXED ones that change with the round.
+
+        The server has them in the state that `contribute` and `finish` see, but keeps none of them.
+        """
         return {}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:

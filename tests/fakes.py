@@ -8,7 +8,7 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from florg_app.inline import InProcessGrid
 from strategies.federation import FederatedAdapters, Policy
 from strategies.florg import FLoRG
-from strategies.manifest import Manifest, State, flatten, nest
+from strategies.manifest import Manifest, State, flatten, fresh_state, nest
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
 from strategies.record import RoundRecord
 from strategies.rng import generator
@@ -37,6 +37,12 @@ def initial_state(method: Method, manifest: Manifest) -> State:
     return {**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
 
 
+def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
+    """The state as round t begins on both sides."""
+    fresh = fresh_state(method, manifest, t)
+    return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
+
+
 def moved(state: State, t: int, partition: int) -> State:
     """What the client of this partition makes of a state in round t."""
     rng = generator(0, "client", t, partition)
@@ -54,8 +60,10 @@ def examples_of(partition: int) -> int:
 class ToyClient:
     """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
 
-    def __init__(self, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None) -> None:
-        self.manifest, self.faults = manifest, faults or {}
+    def __init__(
+        self, method: Method, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None
+    ) -> None:
+        self.method, self.manifest, self.faults = method, manifest, faults or {}
         self.served: list[tuple[int, int]] = []
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -66,7 +74,7 @@ class ToyClient:
         self.served.append((t, partition))
         state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
         assert not isinstance(state, Malformed)
-        arrays = pack(moved(state, t, partition), self.manifest.uplink)
+        arrays = pack(moved(begun(self.method, self.manifest, state, t), t, partition), self.manifest.uplink)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -88,7 +96,7 @@ class Run:
         method = method or FLoRG()
         self.manifest = manifest_of(method)
         self.records: list[RoundRecord] = []
-        self.client = ToyClient(self.manifest, faults)
+        self.client = ToyClient(method, self.manifest, faults)
         self.grid = grid_type(self.client, {}, num_clients)
         bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(

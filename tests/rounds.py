@@ -9,7 +9,7 @@ import torch
 
 from strategies import METHODS
 from strategies.basis import Basis
-from strategies.method import Group, Method, Role
+from strategies.method import UP, Group, Method
 from strategies.parametrisation import PARAMETRISATIONS
 
 RANK, SEED, SCALE = 2, 7, 4.0
@@ -75,13 +75,23 @@ def moved(tensors, seed, size=0.5):
     }
 
 
-def start(method, group):
-    """A state in the middle of training, float64, of order 1."""
-    return moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
+T = 2
+"""The round of the laws: a rule may do less in the first one."""
+
+
+def fresh(method, group, t):
+    """What round t begins with beside the state, float64."""
+    return {symbol: tensor.double() for symbol, tensor in method.fresh(t, group, RANK, SEED).items()}
+
+
+def start(method, group, t=T):
+    """A state in the middle of training as round t begins, float64, of order 1."""
+    state = moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
+    return {**state, **fresh(method, group, t)}
 
 
 def shared(method, state):
-    return {symbol: state[symbol] for symbol in method.plan.named(Role.SHARED)}
+    return {symbol: state[symbol] for symbol in method.plan.named(*UP)}
 
 
 def trained(method, state, n=4, seed=1):
@@ -90,7 +100,7 @@ def trained(method, state, n=4, seed=1):
 
 
 def delta(method, group, tensors):
-    """dW (l, o, i); an upload is completed by what `start` pushes."""
+    """dW (l, o, i) of a state or of an upload; what an upload lacks is that of `start`."""
     whole = {**start(method, group), **tensors}
     return PARAMETRISATIONS[method.plan.adapter].update(whole, fixed(method, group), SCALE)
 

@@ -9,12 +9,12 @@ from flwr.app import Message
 from flwr.serverapp.exception import AggregationError
 
 from florg_app import checkpoint, client_app, inline, server_app
+from florg_app.assembly import assemble
 from florg_app.config import ConfigError, parse
 from florg_app.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.ledger import predict
 from strategies.manifest import flatten
-from strategies.method import HEAD_SYMBOL, Role
 from strategies.wire import CONFIG
 
 SMALL = {
@@ -65,13 +65,19 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
 def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     down = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
-    sent = (*METHODS[name]().plan.named(Role.SHARED), HEAD_SYMBOL)
-    up = {key: shape for key, shape in down.items() if key.rpartition("/")[2] in sent}
+    assembly = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu"))
     for record in records[1:]:
-        for direction, shapes in (("up", up), ("down", down)):
+        for direction, shapes in (("up", assembly.manifest.uplink), ("down", down)):
             predicted = predict(shapes) * 3
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
+
+
+def test_a_state_whose_size_changes_with_the_round_runs_too(tmp_path):
+    folder = run(tmp_path / "run", **{"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"})
+    first, second = (record["down"]["adapter-numbers"] for record in history(folder)[1:])
+    assert second == first + first // 4 * 8  # (n - 1) r = 8 columns more than r = 4
+    assert {tensor.shape[-1] for key, tensor in state_of(folder).items() if key.endswith("/U")} == {16}
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):

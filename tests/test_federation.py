@@ -16,7 +16,7 @@ from strategies.florg import FLoRG
 from strategies.ledger import predict
 from strategies.manifest import flatten, nest
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
-from tests.fakes import Run, examples_of, initial_state, manifest_of, moved
+from tests.fakes import Run, begun, examples_of, initial_state, manifest_of, moved
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +36,11 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
     manifest = manifest_of(method)
     state = initial_state(method, manifest)
     for t in range(1, num_rounds + 1):
-        combination = Combination(method, t, state, "cpu")
+        start = begun(method, manifest, state, t)
+        combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):
             weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            upload = flatten(moved(state, t, partition))
+            upload = flatten(moved(start, t, partition))
             combination.add(nest({key: upload[key] for key in manifest.uplink}), weight)
         state = combination.finish() if accepted.get(t) else state
     return state

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
-from strategies.manifest import Shapes, State, fits, flatten
+from strategies.manifest import Shapes, State, fits, flatten, nest
 from strategies.method import HEAD, HEAD_SYMBOL, HELD, KEPT, TRAINED, Fixed, Group, Plan, Role
 
 
@@ -60,7 +60,7 @@ class AdaptedModel:
 
     @property
     def shapes(self) -> Shapes:
-        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED ones."""
+        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED and FRESH ones."""
         symbols = self.plan.named(*HELD, *KEPT)
         shapes = {f"{name}/{s}": adapter.shapes[s] for name, adapter in self._adapters.items() for s in symbols}
         if self._head and self.plan.head is not Role.FIXED:
@@ -91,6 +91,16 @@ class AdaptedModel:
         if HEAD in state:
             sizes = [parameter.numel() for parameter in self._head.values()]
             self._set_head(state[HEAD][HEAD_SYMBOL].split(sizes))
+
+    def refresh(self, fresh: State) -> None:
+        """Set the FRESH symbols, and FIXED ones that change with the round, to what the round begins with."""
+        required = {
+            f"{name}/{s}": a.shapes[s] for name, a in self._adapters.items() for s in self.plan.named(Role.FRESH)
+        }
+        given = flatten(fresh)
+        _require(required, nest({key: tensor for key, tensor in given.items() if key in required}))
+        for name, tensors in fresh.items():
+            self._adapters[name].copy(tensors)
 
     def read(self, *roles: Role) -> State:
         """The tensors of these roles, and the head where its role is one of them: float32 clones on the CPU."""

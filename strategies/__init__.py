@@ -9,9 +9,11 @@ from strategies.fedrot_lora import FedRotLoRA
 from strategies.fedsa_lora import FedSALoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
+from strategies.flora import FLoRA
 from strategies.florg import FLoRG
 from strategies.local import Local
 from strategies.method import Method
+from strategies.rac_lora import RACLoRA
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
@@ -23,6 +25,8 @@ METHODS: dict[str, type[Method]] = {
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
     "fedex-lora": FedExLoRA,
+    "flora": FLoRA,
+    "rac-lora": RACLoRA,
     "local": Local,
     "centralised": Centralised,
 }

@@ -31,7 +31,10 @@ def aggregation_error(
     error = mean = 0.0
     for layer in range(num_layers):
         bases: Fixed = {s: v[layer] if isinstance(v, Tensor) else v.layer(layer) for s, v in fixed.items()}
-        B_n, A_n = zip(*(parametrisation.factors(_of_tensors(u, layer), bases, scale) for u in uploads), strict=True)
+        B_n, A_n = zip(
+            *(parametrisation.factors(_of_tensors({**old, **upload}, layer), bases, scale) for upload in uploads),
+            strict=True,
+        )
         summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
         B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, scale)
         difference = torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2)

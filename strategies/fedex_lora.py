@@ -6,15 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from strategies.linalg import svd_of_product
-from strategies.lora import initial_factors, side_by_side
+from strategies.lora import Form, initial_factors, no_part, plan_with_part, side_by_side, widened
 from strategies.method import Group, Method, Plan, Role, Tensors
-
-ROLES = {"A": Role.SHARED, "B": Role.SHARED}
-PLANS = {
-    "dense": Plan(adapter="lora+dense", roles={**ROLES, "W": Role.PUSHED}, weighting="uniform"),
-    "factored": Plan(adapter="lora+factored", roles={**ROLES, "U": Role.PUSHED, "V": Role.PUSHED}, weighting="uniform"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +26,11 @@ class FedExLoRA(Method):
     exact = True
     gauge_free = True
 
-    residual: Literal["dense", "factored"] = "dense"
+    residual: Form = "dense"
 
     @property
     def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
-        return PLANS[self.residual]
+        return plan_with_part(self.residual, Role.SHARED, Role.SHARED, "uniform")
 
     @property
     def needs(self) -> Literal["sum", "stack"]:
@@ -45,11 +38,7 @@ class FedExLoRA(Method):
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0, P = 0."""
-        num_layers, o, i = len(group.layers), group.out_features, group.in_features
-        factors = initial_factors(group, rank, seed)
-        if self.residual == "dense":
-            return {**factors, "W": torch.zeros(num_layers, o, i)}
-        return {**factors, "U": torch.zeros(num_layers, o, 0), "V": torch.zeros(num_layers, 0, i)}
+        return {**initial_factors(group, rank, seed), **no_part(group, self.residual)}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
         """A_n, B_n and their product (l, o, i)."""
@@ -71,9 +60,4 @@ class FedExLoRA(Method):
         A_n, B_n = uploads["A"], uploads["B"]
         A, B = (torch.einsum("n,n...->...", w, stacked) for stacked in (A_n, B_n))
         U_t, V_t = side_by_side(B_n[:-1] - B, A_n[:-1] - A_n[-1], w[:-1])
-        U, V = torch.cat([state["U"], U_t], -1), torch.cat([state["V"], V_t], -2)
-        if U.shape[-1] > min(U.shape[-2], V.shape[-1]):
-            X, S, Yh = svd_of_product(U, V)
-            root = S.sqrt()
-            U, V = X * root.unsqueeze(-2), root.unsqueeze(-1) * Yh
-        return {"A": A, "B": B, "U": U, "V": V}
+        return {"A": A, "B": B, **widened(state, U_t, V_t)}

@@ -8,7 +8,7 @@ from math import prod
 
 from torch import Tensor
 
-from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Plan, Role, Tensors
+from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Method, Plan, Role, Tensors
 from strategies.parametrisation import PARAMETRISATIONS, Shape
 
 State = dict[str, Tensors]
@@ -88,6 +88,11 @@ def select(state: State, shapes: Shapes) -> State:
 def join(*states: State) -> State:
     """All tensors of some states; of two under one key the later."""
     return nest({key: tensor for state in states for key, tensor in flatten(state).items()})
+
+
+def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
+    """What round t begins with beside the broadcast."""
+    return {g.name: method.fresh(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
 
 
 def flatten(state: State) -> dict[str, Tensor]:

@@ -73,11 +73,19 @@ def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
     held = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
+    down = {key: held[key] for key in manifest.downlink}  # the widths of a round are in its state alone
     for record in records[1:]:
-        for direction, keys in (("up", manifest.uplink), ("down", manifest.downlink)):
-            predicted = predict({key: held[key] for key in keys}) * len(record["accepted"])
+        for direction, shapes in (("up", manifest.uplink), ("down", down)):
+            predicted = predict(shapes) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
+
+
+def test_a_state_whose_size_changes_with_the_round_runs_too(tmp_path):
+    folder = run(tmp_path / "run", **{"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"})
+    first, second = (record["down"]["adapter-numbers"] for record in history(folder)[1:])
+    assert second == first + first // 4 * 8  # (n - 1) r = 8 columns more than r = 4
+    assert {tensor.shape[-1] for key, tensor in state_of(folder).items() if key.endswith("/U")} == {16}
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):

@@ -16,7 +16,7 @@ from strategies.florg import FLoRG
 from strategies.ledger import predict
 from strategies.manifest import flatten
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
-from tests.fakes import Run, asked, examples_of, initial_state, manifest_of, moved
+from tests.fakes import Run, asked, begun, examples_of, initial_state, manifest_of, moved
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +36,11 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
     manifest = manifest_of(method)
     state = initial_state(method, manifest)
     for t in range(1, num_rounds + 1):
-        combination = Combination(method, t, state, "cpu")
+        start = begun(method, manifest, state, t)
+        combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):
             weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            combination.add(moved(manifest, state, t, partition), weight)
+            combination.add(moved(manifest, start, t, partition), weight)
         state = combination.finish() if accepted.get(t) else state
     return state
 

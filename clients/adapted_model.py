@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from transformers import PreTrainedModel
 from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
-from strategies.manifest import Shapes, State, flatten
+from strategies.manifest import Shapes, State, fits, flatten, nest
 from strategies.method import HEAD, HEAD_SYMBOL, HELD, KEPT, TRAINED, Fixed, Group, Plan, Role
 
 
@@ -48,8 +47,8 @@ class AdaptedModel:
         self._layers: dict[str, AdaptedLinear] = {}
         for group in self.groups:
             for index, name in enumerate(group.layers):
-                factors = partial(_layer_factors, self._adapters[group.name], index)
-                self._layers[name] = AdaptedLinear(layers[name], factors, dropout).train(model.training)
+                layer = AdaptedLinear(layers[name], self._adapters[group.name], index, dropout)
+                self._layers[name] = layer.train(model.training)
         self._put(self._layers)
         self._hook = model.register_forward_pre_hook(self._begin_forward)
 
@@ -61,7 +60,7 @@ class AdaptedModel:
 
     @property
     def shapes(self) -> Shapes:
-        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED ones."""
+        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED and FRESH ones."""
         symbols = self.plan.named(*HELD, *KEPT)
         shapes = {f"{name}/{s}": adapter.shapes[s] for name, adapter in self._adapters.items() for s in symbols}
         if self._head and self.plan.head is not Role.FIXED:
@@ -92,6 +91,16 @@ class AdaptedModel:
         if HEAD in state:
             sizes = [parameter.numel() for parameter in self._head.values()]
             self._set_head(state[HEAD][HEAD_SYMBOL].split(sizes))
+
+    def refresh(self, fresh: State) -> None:
+        """Set the FRESH symbols, and FIXED ones that change with the round, to what the round begins with."""
+        required = {
+            f"{name}/{s}": a.shapes[s] for name, a in self._adapters.items() for s in self.plan.named(Role.FRESH)
+        }
+        given = flatten(fresh)
+        _require(required, nest({key: tensor for key, tensor in given.items() if key in required}))
+        for name, tensors in fresh.items():
+            self._adapters[name].copy(tensors)
 
     def read(self, *roles: Role) -> State:
         """The tensors of these roles, and the head where its role is one of them: float32 clones on the CPU."""
@@ -138,8 +147,7 @@ class AdaptedModel:
                     raise ValueError(f"{name} is quantised: dW cannot be merged into it; save the adapter instead")
                 originals.append((weight, weight.detach().clone()))
                 with torch.no_grad():
-                    B_up, A_down = layer.factors()
-                    weight.copy_(weight + B_up @ A_down)
+                    weight.copy_(weight + layer.update())
             yield self.model
         finally:
             with torch.no_grad():
@@ -179,10 +187,6 @@ class AdaptedModel:
             parameter.grad = None
 
 
-def _layer_factors(adapter: GroupAdapter, index: int) -> tuple[Tensor, Tensor]:
-    return adapter.factors()[index]
-
-
 def _to_cpu(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", torch.float32, copy=True)
 
@@ -193,6 +197,8 @@ def _require(expected: Shapes, state: State) -> None:
     problems = [f"{key} {shape} is missing" for key, shape in expected.items() if key not in given]
     problems += [f"{key} {shape} is unknown" for key, shape in given.items() if key not in expected]
     shared = [key for key in expected if key in given]
-    problems += [f"{key} is {given[key]}, expected {expected[key]}" for key in shared if given[key] != expected[key]]
+    problems += [
+        f"{key} is {given[key]}, expected {expected[key]}" for key in shared if not fits(given[key], expected[key])
+    ]
     if problems:
         raise ValueError(f"the state does not fit the model: {'; '.join(problems)}. Other model, rank or targets?")

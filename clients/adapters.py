@@ -1,18 +1,20 @@
-"""Adapters on frozen linear layers: y = W0 x + B' A' x.
+"""Adapters on frozen linear layers: y = W0 x + B' A' x + s P x.
 
 The layers of a shape group keep each symbol in one tensor with a leading layer axis, as it travels and as the server
 holds it. All factors (B', A') of a group are therefore made at once, by one batched product per forward pass of the
 model, at a cost that does not depend on the number of tokens.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from strategies.manifest import fits
 from strategies.method import TRAINED, Fixed, Group, Plan, Tensors
-from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.parametrisation import PARAMETRISATIONS, Factors, Shape
 
 
 class GroupAdapter:
@@ -25,17 +27,20 @@ class GroupAdapter:
     def __init__(self, group: Group, plan: Plan, rank: int, scale: float, device: torch.device, dtype: torch.dtype):
         parametrisation = PARAMETRISATIONS[plan.adapter]
         self.group = group
-        self.shapes: Mapping[str, tuple[int, ...]] = {
+        self.shapes: Mapping[str, Shape] = {
             symbol: (len(group.layers), *shape) for symbol, shape in parametrisation.shapes(group, rank).items()
         }
         self.symbols: Tensors = {
-            symbol: torch.zeros(shape, device=device, dtype=dtype, requires_grad=plan.roles[symbol] in TRAINED)
+            symbol: torch.zeros([size or 0 for size in shape], device=device, dtype=dtype)
             for symbol, shape in self.shapes.items()
         }
+        for symbol, tensor in self.symbols.items():
+            tensor.requires_grad_(plan.roles[symbol] in TRAINED)
+        self.scale = scale
         self._device, self._dtype = device, dtype
         self._fixed: Fixed = {}
         self._make_factors = parametrisation.factors
-        self._scale = scale
+        self._pushed = parametrisation.pushed
         self._factors: Sequence[Factors] = ()
         self._key: tuple[bool | int, ...] = ()
 
@@ -48,11 +53,15 @@ class GroupAdapter:
         key = (torch.is_grad_enabled(), *(tensor._version for tensor in self.symbols.values()))
         if key != self._key:
             with torch.autocast(self._device.type, enabled=False):
-                ups, downs = self._make_factors(self.symbols, self._fixed, self._scale)
+                ups, downs = self._make_factors(self.symbols, self._fixed, self.scale)
             # unbind, not indexing: its backward pass is one stack, where every index would write zeros (l, ...).
             self._factors = tuple(zip(ups.unbind(), downs.unbind(), strict=True))
             self._key = key
         return self._factors
+
+    def pushed(self, index: int) -> Sequence[Tensor]:
+        """The matrices of one layer whose product is P (o, i), the part s P of dW beside the factors; () without."""
+        return [self.symbols[symbol][index] for symbol in self._pushed]
 
     def forget(self) -> None:
         """Drop the factors, so that the next layer that asks makes them anew."""
@@ -65,8 +74,12 @@ class GroupAdapter:
 
     @torch.no_grad()
     def copy(self, tensors: Tensors) -> None:
-        """Overwrite symbols in place with tensors of the same shapes."""
+        """Overwrite symbols, in place but for those whose size changes with the round."""
         for symbol, tensor in tensors.items():
+            if self.symbols[symbol].shape != tensor.shape:
+                assert fits(tensor.shape, self.shapes[symbol])
+                self.symbols[symbol] = self.symbols[symbol].new_empty(tensor.shape)
+                self.forget()
             self.symbols[symbol].copy_(tensor)
             self.symbols[symbol].grad = None
 
@@ -74,18 +87,34 @@ class GroupAdapter:
 class AdaptedLinear(nn.Module):
     """A frozen linear layer of any kind with an adapter beside it: (..., i) -> (..., o)."""
 
-    def __init__(self, base: nn.Module, factors: Callable[[], Factors], dropout: float = 0.0):
+    def __init__(self, base: nn.Module, adapter: GroupAdapter, index: int, dropout: float = 0.0):
         super().__init__()
         self.base = base
-        self.factors = factors
+        self.adapter, self.index = adapter, index
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """base(x) + dropout(x) A'ᵀ B'ᵀ; outside autocast the second term is computed in the adapter's precision."""
+        """base(x) + dropout(x) A'ᵀ B'ᵀ + s x Pᵀ; outside autocast all but base(x) is in the adapter's precision."""
         B_up, A_down = self.factors()
-        inputs = self.dropout(x if torch.is_autocast_enabled(x.device.type) else x.to(A_down.dtype))
+        inputs = x if torch.is_autocast_enabled(x.device.type) else x.to(A_down.dtype)
+        change = functional.linear(functional.linear(self.dropout(inputs), A_down), B_up)
+        if pushed := self.adapter.pushed(self.index):
+            for matrix in reversed(pushed):
+                inputs = functional.linear(inputs, matrix)
+            change = change + self.adapter.scale * inputs
         y = self.base(x)
-        return y + functional.linear(functional.linear(inputs, A_down), B_up).to(y.dtype)
+        return y + change.to(y.dtype)
+
+    def factors(self) -> Factors:
+        """B' (o, m) and A' (m, i)."""
+        return self.adapter.factors()[self.index]
+
+    def update(self) -> Tensor:
+        """dW (o, i), dense."""
+        B_up, A_down = self.factors()
+        dW = B_up @ A_down
+        pushed = self.adapter.pushed(self.index)
+        return dW + self.adapter.scale * reduce(torch.matmul, pushed) if pushed else dW
 
     @property
     def weight(self) -> Tensor:

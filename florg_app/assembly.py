@@ -19,7 +19,7 @@ from florg_app.settings import Settings
 from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest
-from strategies.manifest import Manifest, State
+from strategies.manifest import Manifest, State, fresh_state
 from strategies.method import HEAD, Fixed, Method
 
 
@@ -38,6 +38,12 @@ class Assembly:
     """What every client must share with the server; see `strategies.wire.ADVICE`."""
     initial_state: State
     """Before anything is trained: the method's initial adapters and the model's fresh head, on server and clients."""
+    method: Method
+
+    def load(self, state: State, t: int) -> None:
+        """Fill the model as round t begins with this state."""
+        self.adapted.fill(state)
+        self.adapted.refresh(fresh_state(self.method, self.manifest, t))
 
 
 def assemble(settings: Settings, device: torch.device) -> Assembly:
@@ -75,6 +81,7 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
         fixed=fixed,
         identity=_identity(manifest, backbone, fixed),
         initial_state={**_adapters(method, manifest, adapted), **head_state},
+        method=method,
     )
 
 

@@ -63,9 +63,9 @@ def train(message: Message, context: Context) -> Message:
     data = assembly.data.client(partition, num_partitions)
     memory = _memory(context, assembly, partition, str(config[RUN]))
     kept = memory.recall() or select(assembly.initial_state, assembly.manifest.kept)
-    assembly.adapted.fill(join(state, kept))
-    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     t = int(config[ROUND])  # type: ignore[arg-type]
+    assembly.load(join(state, kept), t)
+    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     try:
         metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
     except torch.OutOfMemoryError as error:

@@ -38,15 +38,24 @@ class Data:
         return self._task.rows("train")
 
     def client(self, partition_id: int, num_partitions: int) -> ClientData:
-        """The rows of one of `num_partitions` clients, the same in every process."""
+        """The rows of one of `num_partitions` clients, the same in every process.
+
+        Where the method pools the rows, partition 0 has those of all clients, for training and held out.
+        """
         key = partition_id, num_partitions
         if key not in self._clients:
-            settings = self._settings
-            indices = self._indices(num_partitions)[partition_id]
-            parts = split_holdout(indices, settings.partition.holdout, settings.seed, partition_id)
-            train, held_out = (self._features(self._train_rows.select(part)) for part in parts)
+            owners = range(num_partitions) if self._settings.method.pooled else [partition_id]
+            parts = zip(*(self._split(owner, num_partitions) for owner in owners), strict=True)
+            rows = (np.sort(np.concatenate(part)) for part in parts)
+            train, held_out = (self._features(self._train_rows.select(part)) for part in rows)
             self._clients[key] = ClientData(train, held_out)
         return self._clients[key]
+
+    def _split(self, partition_id: int, num_partitions: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers that one client trains on, and that it holds out."""
+        settings = self._settings
+        indices = self._indices(num_partitions)[partition_id]
+        return split_holdout(indices, settings.partition.holdout, settings.seed, partition_id)
 
     def _indices(self, num_partitions: int) -> list[np.ndarray]:
         if num_partitions not in self._partitions:

@@ -28,7 +28,7 @@ def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) 
         bases: Fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed[group.name].items()}
         constants = {symbol: value for symbol, value in bases.items() if isinstance(value, Tensor)}
         symbols = constants | {symbol: tensor.cpu().double() for symbol, tensor in state[group.name].items()}
-        ups, downs = parametrisation.factors(symbols, bases, manifest.scale)
+        ups, downs = parametrisation.whole_factors(symbols, bases, manifest.scale)
         for name, B_up, A_down in zip(group.layers, ups.float(), downs.float(), strict=True):
             layers[name] = B_up, A_down
     return layers

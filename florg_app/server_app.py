@@ -95,7 +95,7 @@ class CentralEvaluation:
         every = self._settings.evaluate.every
         if self.refusal or every == 0 or (t % every and t != self._settings.num_server_rounds):
             return None
-        self._assembly.adapted.fill(state)
+        self._assembly.load(state, t + 1)
         return score(self._assembly, self._assembly.data.validation, self._settings)
 
 

@@ -1,14 +1,19 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
+from strategies.centralised import Centralised
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
+from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.fedsa_lora import FedSALoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
+from strategies.flora import FLoRA
 from strategies.florg import FLoRG
+from strategies.local import Local
 from strategies.method import Method
+from strategies.rac_lora import RACLoRA
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
@@ -19,4 +24,9 @@ METHODS: dict[str, type[Method]] = {
     "federa": FeDeRA,
     "federa-svd": FeDeRASVD,
     "flexlora": FlexLoRA,
+    "fedex-lora": FedExLoRA,
+    "flora": FLoRA,
+    "rac-lora": RACLoRA,
+    "local": Local,
+    "centralised": Centralised,
 }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from strategies.method import HEAD, Method, Tensors
+from strategies.method import HEAD, HEAD_SYMBOL, UPLOADED, Method, Tensors
 
 Groups = dict[str, Tensors]
 """The tensors of every shape group by its name; the trained layers outside adapters are {HEAD: {"values": (h,)}}."""
@@ -31,7 +31,7 @@ class Combination:
             for name, tensors in state.items()
         }
         # One buffer for all uploads: fresh pages for each cost more than the arithmetic on them.
-        self._wide = {name: _empty_like(tensors) for name, tensors in self._state.items()}
+        self._wide = {name: {s: torch.empty_like(t) for s, t in self._sent(name).items()} for name in self._state}
         self._hold = keep or method.needs == "stack"
         self._total: Groups = {}
 
@@ -55,6 +55,11 @@ class Combination:
             tensors = self._summed(name, weight) if name in self._total else self._stacked(name, weight)
             new[name] = {symbol: tensor.to(old[symbol]) for symbol, tensor in tensors.items()}
         return new
+
+    def _sent(self, name: str) -> Tensors:
+        """The tensors of a group that clients send."""
+        symbols = (HEAD_SYMBOL,) if name == HEAD else self.method.plan.named(*UPLOADED)
+        return {symbol: self._state[name][symbol] for symbol in symbols}
 
     def _widened(self, name: str, tensors: Tensors) -> Tensors:
         """The upload in the group's float64 buffer, which the next upload overwrites."""
@@ -82,10 +87,6 @@ class Combination:
         uploads = [upload[name] for upload in self.uploads]
         stacked = {symbol: torch.stack([upload[symbol] for upload in uploads]).double() for symbol in uploads[0]}
         return self.method.combine(self.t, self._state[name], stacked, w)
-
-
-def _empty_like(tensors: Tensors) -> Tensors:
-    return {symbol: torch.empty_like(tensor) for symbol, tensor in tensors.items()}
 
 
 def aggregate(method: Method, t: int, state: Tensors, uploads: Sequence[Tensors], w: Sequence[float]) -> Tensors:

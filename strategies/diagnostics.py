@@ -16,23 +16,35 @@ def aggregation_error(
     scale: float,
     uploads: Sequence[Tensors],
     w: Sequence[float],
+    old: Tensors,
     new: Tensors,
 ) -> float:
     """||dW_new - sum_n w_n dW_n||_F / ||sum_n w_n dW_n||_F over all layers of a group; 0 where both are 0.
 
     Works on the stacked factors of all uploads, whose (n m) x (n m) Gram matrices carry the norms: O((n m)^2 (o + i))
-    per layer and O(n m (o + i)) memory. `fixed` as `for_norms` gives it.
+    per layer and O(n m (o + i)) memory; where the server pushes a part of dW, which the uploads have from `old`, with
+    dense matrices (o, i). `fixed` as `for_norms` gives it.
     """
     num_layers = next(iter(new.values())).shape[0]
+    device = next(iter(uploads[0].values())).device
+    old, new = ({symbol: tensor.to(device) for symbol, tensor in state.items()} for state in (old, new))
     error = mean = 0.0
     for layer in range(num_layers):
         bases: Fixed = {s: v[layer] if isinstance(v, Tensor) else v.layer(layer) for s, v in fixed.items()}
-        B_n, A_n = zip(*(parametrisation.factors(_of_tensors(u, layer), bases, scale) for u in uploads), strict=True)
+        B_n, A_n = zip(
+            *(parametrisation.factors(_of_tensors({**old, **upload}, layer), bases, scale) for upload in uploads),
+            strict=True,
+        )
         summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
         B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, scale)
         difference = torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2)
-        mean += _squared_norm(summed)
-        error += _squared_norm(difference)
+        if parametrisation.pushed:
+            P_old, P_new = (scale * parametrisation.pushed_part(_of_tensors(state, layer)) for state in (old, new))
+            mean += float((summed[0] @ summed[1] + P_old).square().sum())
+            error += float((difference[0] @ difference[1] + P_old - P_new).square().sum())
+        else:
+            mean += _squared_norm(summed)
+            error += _squared_norm(difference)
     return (max(error, 0.0) / mean) ** 0.5 if mean > 0 else 0.0
 
 

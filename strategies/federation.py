@@ -18,7 +18,7 @@ from strategies.combine import Combination
 from strategies.diagnostics import aggregation_error, for_norms
 from strategies.inorder import InOrder
 from strategies.ledger import measure
-from strategies.manifest import Manifest, State, flatten
+from strategies.manifest import Manifest, State, flatten, fresh_state
 from strategies.method import Fixed, Method
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.record import RoundRecord
@@ -108,7 +108,8 @@ class FederatedAdapters(Strategy):
     ) -> Iterable[Message]:
         """One message for each sampled client; all share the one broadcast."""
         online = self._roster.online(grid)
-        partitions = sample(list(online), self._policy.fraction_train, self._manifest.seed, server_round)
+        candidates = [p for p in online if p == 0 or not self._method.pooled]
+        partitions = sample(candidates, self._policy.fraction_train, self._manifest.seed, server_round)
         content = broadcast(arrays, server_round, self._identity, self._policy.evaluate_on_clients)
         messages = [Message(content, online[p], MessageType.TRAIN, group_id=str(server_round)) for p in partitions]
         self._asked = list(zip(messages, partitions, strict=True))
@@ -120,7 +121,8 @@ class FederatedAdapters(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
         record, seconds = self._record, 0.0
-        combination = Combination(self._method, server_round, self.state, self._device, keep=self._bases is not None)
+        begun = self._begun(server_round)
+        combination = Combination(self._method, server_round, begun, self._device, keep=self._bases is not None)
 
         def use(upload: Upload) -> None:
             nonlocal seconds
@@ -148,6 +150,11 @@ class FederatedAdapters(Strategy):
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
+
+    def _begun(self, t: int) -> State:
+        """The state with what round t begins with beside the broadcast."""
+        fresh = fresh_state(self._method, self._manifest, t)
+        return {name: {**tensors, **fresh.get(name, {})} for name, tensors in self.state.items()}
 
     def _weight(self, upload: Upload) -> float:
         return upload.num_examples if self._policy.weighting == "examples" else 1.0
@@ -192,13 +199,20 @@ class FederatedAdapters(Strategy):
     ) -> dict[str, dict[str, float]]:
         w = [weight / sum(self._record.weights.values()) for weight in self._record.weights.values()]
         parametrisation = PARAMETRISATIONS[self._manifest.plan.adapter]
+        old, fresh = self._begun(self._record.t), fresh_state(self._method, self._manifest, self._record.t + 1)
         result: dict[str, dict[str, float]] = {}
         for group in self._manifest.groups:
             name = group.name
             uploads = [upload[name] for upload in combination.uploads]
             result[name] = {
                 "aggregation-error": aggregation_error(
-                    parametrisation, bases[name], self._manifest.scale, uploads, w, new[name]
+                    parametrisation,
+                    bases[name],
+                    self._manifest.scale,
+                    uploads,
+                    w,
+                    old[name],
+                    {**new[name], **fresh[name]},
                 ),
                 **self._method.diagnose(self.state[name], new[name]),
             }

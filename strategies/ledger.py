@@ -1,13 +1,13 @@
 """What a round sends: numbers, payload bytes and wire bytes, predicted from the plan and measured on the wire."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 
 import numpy as np
 from flwr.app import ArrayRecord
 
-from strategies.manifest import Shapes
 from strategies.method import HEAD
 
 WIRE_DTYPE = np.dtype(np.float32)
@@ -35,7 +35,7 @@ class Traffic:
         return Traffic(**{name: value * times for name, value in asdict(self).items()})
 
 
-def predict(shapes: Shapes) -> Traffic:
+def predict(shapes: Mapping[str, tuple[int, ...]]) -> Traffic:
     """The traffic of one message that carries tensors of these shapes in the wire's dtype."""
     total = Traffic()
     for key, shape in shapes.items():

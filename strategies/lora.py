@@ -1,12 +1,24 @@
 """What the methods on plain LoRA factors, dW = s B A with B (l, o, r) and A (l, r, i), have in common."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from strategies.method import Group, Tensors
+from strategies.linalg import svd_of_product
+from strategies.method import Group, Plan, Role, Tensors
 from strategies.rng import generator
+
+Form = Literal["dense", "factored"]
+"""Of the part P of dW = s (B A + P) that a server pushes: W (l, o, i), or U V whose width grows with the rounds."""
+
+
+def plan_with_part(form: Form, A: Role, B: Role, weighting: Literal["uniform", "examples"]) -> Plan:
+    """The plan of a method whose server pushes a part P."""
+    pushed = ("W",) if form == "dense" else ("U", "V")
+    roles = {"A": A, "B": B, **dict.fromkeys(pushed, Role.PUSHED)}
+    return Plan(adapter=f"lora+{form}", roles=roles, weighting=weighting)
 
 
 def initial_A(group: Group, rank: int, seed: int, *keys: int) -> Tensor:
@@ -24,6 +36,27 @@ def initial_B(group: Group, rank: int) -> Tensor:
 def initial_factors(group: Group, rank: int, seed: int) -> Tensors:
     """The usual start of both factors."""
     return {"A": initial_A(group, rank, seed), "B": initial_B(group, rank)}
+
+
+def widened(state: Tensors, U: Tensor, V: Tensor) -> Tensors:
+    """Factors "U" (l, o, m) and "V" (l, m, i) of state U V + U V, the columns and rows of both side by side.
+
+    Beyond m = min(o, i) the product is decomposed anew at that width, without loss, S^(1/2) on each side.
+    """
+    U, V = torch.cat([state["U"], U], -1), torch.cat([state["V"], V], -2)
+    if U.shape[-1] > min(U.shape[-2], V.shape[-1]):
+        X, S, Yh = svd_of_product(U, V)
+        root = S.sqrt()
+        U, V = X * root.unsqueeze(-2), root.unsqueeze(-1) * Yh
+    return {"U": U, "V": V}
+
+
+def no_part(group: Group, form: Form) -> Tensors:
+    """P = 0: "W" (l, o, i), or "U" and "V" of no width."""
+    num_layers, o, i = len(group.layers), group.out_features, group.in_features
+    if form == "dense":
+        return {"W": torch.zeros(num_layers, o, i)}
+    return {"U": torch.zeros(num_layers, o, 0), "V": torch.zeros(num_layers, 0, i)}
 
 
 def side_by_side(B: Tensor, A: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:

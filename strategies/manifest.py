@@ -2,20 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from torch import Tensor
 
-from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Plan, Role, Tensors
-from strategies.parametrisation import PARAMETRISATIONS
+from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Method, Plan, Role, Tensors
+from strategies.parametrisation import PARAMETRISATIONS, Shape
 
 State = dict[str, Tensors]
 """group name -> symbol -> tensor with a leading layer axis; the head is the group HEAD with one flat tensor."""
 
-Shapes = Mapping[str, tuple[int, ...]]
-"""Wire key "group/symbol" -> shape. The order is the order on the wire."""
+Shapes = Mapping[str, Shape]
+"""Wire key "group/symbol" -> shape; None is a size that may change with the round. The order is that on the wire."""
+
+
+def fits(shape: Sequence[int], expected: Shape) -> bool:
+    """Whether a tensor's shape is the expected one."""
+    return len(shape) == len(expected) and all(e in (None, s) for s, e in zip(shape, expected, strict=True))
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Manifest:
 
     def shapes(self, *roles: Role) -> Shapes:
         """Wire keys and shapes of the tensors of these roles: one array per group and symbol, the head as one."""
-        shapes: dict[str, tuple[int, ...]] = {}
+        shapes: dict[str, Shape] = {}
         for group in self.groups:
             per_layer = PARAMETRISATIONS[self.plan.adapter].shapes(group, self.rank)
             for symbol in self.plan.named(*roles):
@@ -83,6 +88,11 @@ def select(state: State, shapes: Shapes) -> State:
 def join(*states: State) -> State:
     """All tensors of some states; of two under one key the later."""
     return nest({key: tensor for state in states for key, tensor in flatten(state).items()})
+
+
+def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
+    """What round t begins with beside the broadcast."""
+    return {g.name: method.fresh(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
 
 
 def flatten(state: State) -> dict[str, Tensor]:

@@ -32,17 +32,16 @@ class Role(StrEnum):
 
     SHARED = "shared"  # trained by clients, up and down
     LOCAL = "local"  # trained by one client, which keeps it; never leaves it
-    REPORTED = (
-        "reported"  # as LOCAL, and up: the server holds the mean of a round for evaluation, and sends it to nobody
-    )
+    REPORTED = "reported"  # as LOCAL, and up: the server holds a mean to evaluate, which it sends to nobody
     FIXED = "fixed"  # rebuilt from the seed on both sides, checked by fingerprint
     PUSHED = "pushed"  # made by the server, down only
+    FRESH = "fresh"  # begun anew each round from the seed on both sides, trained by clients, up only
 
 
-TRAINED = (Role.SHARED, Role.LOCAL, Role.REPORTED)
+TRAINED = (Role.SHARED, Role.LOCAL, Role.REPORTED, Role.FRESH)
 """By the clients."""
 
-UPLOADED = (Role.SHARED, Role.REPORTED)
+UPLOADED = (Role.SHARED, Role.REPORTED, Role.FRESH)
 BROADCAST = (Role.SHARED, Role.PUSHED)
 
 KEPT = (Role.LOCAL, Role.REPORTED)
@@ -115,6 +114,8 @@ class Method(ABC):
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
+    pooled: ClassVar[bool] = False
+    """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
     @property
     def needs(self) -> Literal["sum", "stack"]:
@@ -138,6 +139,13 @@ class Method(ABC):
 
     def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
         """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
+        return {}
+
+    def fresh(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
+        """What round t begins with on both sides, float32: FRESH symbols, and FIXED ones that change with the round.
+
+        The server has them in the state that `contribute` and `finish` see, but keeps none of them.
+        """
         return {}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:

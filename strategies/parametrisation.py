@@ -1,17 +1,22 @@
 """How an adapter's tensors make dW: pure functions shared by the server, the clients and the export.
 
 Every low-rank parametrisation is a pair of factors, dW = B' A' with B' (o, m) and A' (m, i); the scale s = alpha / r
-is part of B'. So one layer on the client, one diagnostic on the server and one PEFT export serve them all.
+is part of B'. So one layer on the client, one diagnostic on the server and one PEFT export serve them all. What a
+server adds to W0 in the course of a run comes beside them, dense or in factors of its own: dW = B' A' + s P.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
 
 from strategies.basis import Basis
 from strategies.method import Fixed, Group, Tensors
+
+Shape = tuple[int | None, ...]
+"""None: a size that may change from round to round."""
 
 Factors = tuple[Tensor, Tensor]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
@@ -21,16 +26,47 @@ Factors = tuple[Tensor, Tensor]
 class Parametrisation:
     """The shapes of an adapter's symbols and the factors of its dW."""
 
-    shapes: Callable[[Group, int], Mapping[str, tuple[int, ...]]]
+    shapes: Callable[[Group, int], Mapping[str, Shape]]
     """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
     factors: Callable[[Tensors, Fixed, float], Factors]
     """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
-    low_rank: bool = True
-    """Whether dW is B' A' and nothing else, so that a LoRA adapter can hold it."""
+    pushed: tuple[str, ...] = ()
+    """The PUSHED symbols whose product is P: ("W",) or ("U", "V"); () where dW is B' A' alone."""
+
+    @property
+    def low_rank(self) -> bool:
+        """Whether dW is a product of two factors, so that a LoRA adapter can hold it."""
+        return len(self.pushed) != 1
+
+    def whole_factors(self, tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+        """(B', A') with dW = B' A', the pushed factors included; of low-rank parametrisations only."""
+        assert self.low_rank
+        B_up, A_down = self.factors(tensors, fixed, scale)
+        if not self.pushed:
+            return B_up, A_down
+        U, V = (tensors[symbol] for symbol in self.pushed)
+        return torch.cat([B_up, scale * U], -1), torch.cat([A_down, V], -2)
+
+    def pushed_part(self, tensors: Tensors) -> Tensor:
+        """P (..., o, i), dense."""
+        return reduce(torch.matmul, [tensors[symbol] for symbol in self.pushed])
+
+    def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Tensor:
+        """dW (..., o, i), dense."""
+        B_up, A_down = self.factors(tensors, fixed, scale)
+        return B_up @ A_down + scale * self.pushed_part(tensors) if self.pushed else B_up @ A_down
 
 
-def _lora_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
+def _lora_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"A": (rank, group.in_features), "B": (group.out_features, rank)}
+
+
+def _lora_dense_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {**_lora_shapes(group, rank), "W": (group.out_features, group.in_features)}
+
+
+def _lora_factored_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {**_lora_shapes(group, rank), "U": (group.out_features, None), "V": (None, group.in_features)}
 
 
 def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
@@ -50,7 +86,7 @@ def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
     return tensor
 
 
-def _gram_shapes(group: Group, rank: int) -> Mapping[str, tuple[int, ...]]:
+def _gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"A": (rank, group.k)}
 
 
@@ -69,5 +105,7 @@ def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
 
 PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora": Parametrisation(_lora_shapes, _lora_factors),
+    "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, ("W",)),
+    "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, ("U", "V")),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
 }

@@ -8,7 +8,8 @@ import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from strategies.ledger import WIRE_DTYPE
-from strategies.manifest import Shapes, State, flatten, nest
+from strategies.manifest import Shapes, State, fits, flatten, nest
+from strategies.parametrisation import Shape
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 ROUND, PARTITION, EXAMPLES = "round", "partition-id", "num-examples"
@@ -43,8 +44,8 @@ def pack(state: State, shapes: Shapes) -> ArrayRecord:
     return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
 
 
-def _float32(tensor: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    assert tuple(tensor.shape) == shape, f"{tuple(tensor.shape)} is not {shape}"
+def _float32(tensor: torch.Tensor, shape: Shape) -> np.ndarray:
+    assert fits(tensor.shape, shape), f"{tuple(tensor.shape)} is not {shape}"
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
 
@@ -62,14 +63,14 @@ def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
     return nest(flat)
 
 
-def _decode(array: Array, key: str, shape: tuple[int, ...]) -> np.ndarray | Malformed:
+def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
     try:
         values = array.numpy()
     except (ValueError, TypeError, EOFError, OSError) as error:
         return Malformed(f"'{key}' cannot be decoded ({error})")
     if values.dtype != WIRE_DTYPE:
         return Malformed(f"'{key}' has dtype {values.dtype}, expected {WIRE_DTYPE}")
-    if values.shape != tuple(shape):
+    if not fits(values.shape, shape):
         return Malformed(f"'{key}' is {values.shape}, expected {tuple(shape)}; other model, targets or rank?")
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())

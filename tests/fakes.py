@@ -8,8 +8,8 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from florg_app.inline import InProcessGrid
 from strategies.federation import FederatedAdapters, Policy
 from strategies.florg import FLoRG
-from strategies.manifest import Manifest, State, flatten, nest, select
-from strategies.method import HEAD, HEAD_SYMBOL, Group, Method
+from strategies.manifest import Manifest, State, flatten, fresh_state, nest, select
+from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
@@ -39,12 +39,23 @@ def initial_state(method: Method, manifest: Manifest) -> State:
 
 def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
-    given = flatten(select(state, manifest.downlink))
+    given = {**flatten(state), **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
     uploads = {}
     for key, shape in manifest.uplink.items():
         noise = generator(0, "client", t, partition, key).standard_normal(shape)
-        uploads[key] = given.get(key, torch.zeros(shape)) + 0.1 * torch.from_numpy(noise).float()
+        uploads[key] = given[key] + 0.1 * torch.from_numpy(noise).float()
     return nest(uploads)
+
+
+def asked(method: Method, num_clients: int = 4) -> list[int]:
+    """The partitions that take part in a round of all clients."""
+    return [0] if method.pooled else list(range(num_clients))
+
+
+def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
+    """The state as round t begins on both sides."""
+    fresh = fresh_state(method, manifest, t)
+    return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
 
 
 def examples_of(partition: int) -> int:
@@ -54,8 +65,10 @@ def examples_of(partition: int) -> int:
 class ToyClient:
     """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
 
-    def __init__(self, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None) -> None:
-        self.manifest, self.faults = manifest, faults or {}
+    def __init__(
+        self, method: Method, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None
+    ) -> None:
+        self.method, self.manifest, self.faults = method, manifest, faults or {}
         self.served: list[tuple[int, int]] = []
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -66,7 +79,8 @@ class ToyClient:
         self.served.append((t, partition))
         state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
         assert not isinstance(state, Malformed)
-        arrays = pack(moved(self.manifest, state, t, partition), self.manifest.uplink)
+        begins = begun(self.method, self.manifest, state, t)
+        arrays = pack(moved(self.manifest, begins, t, partition), self.manifest.uplink)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -88,7 +102,7 @@ class Run:
         method = method or FLoRG()
         self.manifest = manifest_of(method)
         self.records: list[RoundRecord] = []
-        self.client = ToyClient(self.manifest, faults)
+        self.client = ToyClient(method, self.manifest, faults)
         self.grid = grid_type(self.client, {}, num_clients)
         bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(

@@ -9,7 +9,7 @@ import torch
 
 from strategies import METHODS
 from strategies.basis import Basis
-from strategies.method import HELD, UPLOADED, Group, Method, Role
+from strategies.method import UPLOADED, Group, Method, Role
 from strategies.parametrisation import PARAMETRISATIONS
 
 RANK, SEED, SCALE = 2, 7, 4.0
@@ -75,15 +75,25 @@ def moved(tensors, seed, size=0.5):
     }
 
 
-def whole(method, group):
-    """All trained and PUSHED symbols in the middle of training, float64, of order 1."""
-    return moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
+T = 2
+"""The round of the laws: a rule may do less in the first one."""
 
 
-def start(method, group):
-    """What the server holds of `whole`."""
-    tensors = whole(method, group)
-    return {symbol: tensors[symbol] for symbol in method.plan.named(*HELD)}
+def fresh(method, group, t):
+    """What round t begins with beside the state, float64."""
+    return {symbol: tensor.double() for symbol, tensor in method.fresh(t, group, RANK, SEED).items()}
+
+
+def whole(method, group, t=T):
+    """All symbols of a client in the middle of training as round t begins, float64, of order 1."""
+    state = moved({symbol: tensor.double() for symbol, tensor in initial(method, group).items()}, seed=0)
+    return {**state, **fresh(method, group, t)}
+
+
+def start(method, group, t=T):
+    """What the server has of `whole`."""
+    tensors = whole(method, group, t)
+    return {symbol: tensor for symbol, tensor in tensors.items() if symbol not in local(method, group)}
 
 
 def local(method, group):
@@ -102,10 +112,9 @@ def trained(method, state, n=4, seed=1):
 
 
 def delta(method, group, tensors):
-    """dW (l, o, i), for a client that keeps `local` where the method has LOCAL symbols."""
-    tensors = {**local(method, group), **tensors}
-    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed(method, group), SCALE)
-    return B @ A
+    """dW (l, o, i); what an upload, or the server, lacks is that of `whole`."""
+    complete = {**whole(method, group), **tensors}
+    return PARAMETRISATIONS[method.plan.adapter].update(complete, fixed(method, group), SCALE)
 
 
 def numpy_of(tensors):

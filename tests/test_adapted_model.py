@@ -43,7 +43,7 @@ def test_what_is_filled_is_read(model: PreTrainedModel, name: str):
     with tiny_adapted(model, METHODS[name]) as adapted:
         state = random_state(adapted, seed=5)
         adapted.fill(state)
-        assert_equal(adapted.read(Role.SHARED), state)
+        assert_equal(adapted.read(Role.SHARED, Role.PUSHED), state)
         assert {tensor.dtype for tensor in flatten(state).values()} == {torch.float32}
 
 

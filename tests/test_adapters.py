@@ -23,15 +23,17 @@ def basis(value: Basis | Tensor) -> Tensor:
 
 def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> Tensor:
     """dW (o, i) of one layer from the symbols alone, as the papers write it."""
-    tensors = {symbol: value[layer] for symbol, value in adapted.read(Role.SHARED)[group.name].items()}
-    if name == "lora":
-        return SCALE * tensors["B"].double() @ tensors["A"].double()
+    tensors = {symbol: value[layer] for symbol, value in adapted.read(Role.SHARED, Role.PUSHED)[group.name].items()}
+    tensors = {symbol: value.double() for symbol, value in tensors.items()}
+    if name in ("lora", "lora+dense", "lora+factored"):
+        P = tensors["W"] if "W" in tensors else tensors["U"] @ tensors["V"] if "U" in tensors else 0
+        return SCALE * (tensors["B"] @ tensors["A"] + P)
     fixed = METHODS[name].fixed(group, len(tensors["A"]), 0, adapted.weights)
     if name == "lora-from-w0":
         U, S, Vh = torch.linalg.svd(adapted.weights(group)[layer].double(), full_matrices=False)
         principal = U[:, : len(tensors["A"])] * S[: len(tensors["A"])] @ Vh[: len(tensors["A"])]
-        return SCALE * tensors["B"].double() @ tensors["A"].double() - principal
-    gram = tensors["A"].double().T @ tensors["A"].double()
+        return SCALE * tensors["B"] @ tensors["A"] - principal
+    gram = tensors["A"].T @ tensors["A"]
     if name == "gram-zero-start":
         A1 = METHODS[name].initial(group, len(tensors["A"]), 0)["A"][layer].double()
         gram = gram - A1.T @ A1

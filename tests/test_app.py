@@ -72,11 +72,20 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
 def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
+    held = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
+    down = {key: held[key] for key in manifest.downlink}  # the widths of a round are in its state alone
     for record in records[1:]:
-        for direction, shapes in (("up", manifest.uplink), ("down", manifest.downlink)):
-            predicted = predict(shapes) * 3
+        for direction, shapes in (("up", manifest.uplink), ("down", down)):
+            predicted = predict(shapes) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
+
+
+def test_a_state_whose_size_changes_with_the_round_runs_too(tmp_path):
+    folder = run(tmp_path / "run", **{"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"})
+    first, second = (record["down"]["adapter-numbers"] for record in history(folder)[1:])
+    assert second == first + first // 4 * 8  # (n - 1) r = 8 columns more than r = 4
+    assert {tensor.shape[-1] for key, tensor in state_of(folder).items() if key.endswith("/U")} == {16}
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
@@ -98,6 +107,15 @@ def test_clients_that_share_a_process_do_not_see_each_other(tmp_path):
     with task_identity():
         server_app.serve(BackwardGrid(client_app.app, config, 3), parse(config))
     assert same_bits(forward, tmp_path / "backward")
+
+
+def test_the_client_that_pools_the_rows_has_exactly_those_of_all_clients(tmp_path):
+    settings = {"num-server-rounds": 1, "partition.holdout": 0.2, "evaluate.on-clients": True}
+    spread = history(run(tmp_path / "spread", **settings, **{"strategy.name": "fedit"}))[1]
+    (pooled,) = history(run(tmp_path / "pooled", **settings, **{"strategy.name": "centralised"}))[1]["clients"].values()
+    for count in ("num-examples", "own-examples"):
+        assert pooled[count] == sum(client[count] for client in spread["clients"].values())
+    assert pooled["num-examples"] + pooled["own-examples"] == SMALL["task.max-train-rows"]
 
 
 @pytest.mark.parametrize("part", ["source", "backbone", "manifest", "bases"])

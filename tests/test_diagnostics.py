@@ -5,10 +5,11 @@ import torch
 
 from strategies.diagnostics import aggregation_error, for_norms
 from strategies.federa import FeDeRA
+from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
 from strategies.ffa_lora import FFALoRA
 from strategies.florg import FLoRG
-from strategies.method import Group
+from strategies.method import Group, Role
 from strategies.parametrisation import PARAMETRISATIONS
 from tests.rounds import SCALE, frozen
 
@@ -17,6 +18,8 @@ CASES = [
     FedIT(),
     FFALoRA(),
     FeDeRA(),
+    FedExLoRA(),
+    FedExLoRA(residual="factored"),
     FLoRG(),
     FLoRG(basis="kaiming"),
     FLoRG(basis="signed-permutation", bases="one"),
@@ -27,8 +30,7 @@ CASES = [
 def dense(method, tensors, fixed):
     tensors = {symbol: tensor.double() for symbol, tensor in tensors.items()}
     fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed.items()}
-    B, A = PARAMETRISATIONS[method.plan.adapter].factors(tensors, fixed, SCALE)
-    return B @ A
+    return PARAMETRISATIONS[method.plan.adapter].update(tensors, fixed, SCALE)
 
 
 @pytest.mark.parametrize("method", CASES, ids=str)
@@ -36,13 +38,13 @@ def test_aggregation_error_is_the_relative_distance_of_the_dense_updates(method)
     torch.manual_seed(0)
     fixed = method.fixed(GROUP, 2, 1, frozen)
     tensors = {**method.initial(GROUP, 2, 1), **method.from_weights(GROUP, 2, SCALE, frozen)}
-    uploads = [{s: v + torch.randn(v.shape) for s, v in tensors.items()} for _ in range(3)]
-    new = {s: v + torch.randn(v.shape) for s, v in tensors.items()}
+    old, new, *trained = ({s: v + torch.randn(v.shape) for s, v in tensors.items()} for _ in range(5))
+    uploads = [{symbol: tensors[symbol] for symbol in method.plan.named(Role.SHARED)} for tensors in trained]
     w = [0.5, 0.3, 0.2]
-    mean = sum(w_n * dense(method, upload, fixed) for w_n, upload in zip(w, uploads, strict=True))
+    mean = sum(w_n * dense(method, {**old, **upload}, fixed) for w_n, upload in zip(w, uploads, strict=True))
     expected = float((dense(method, new, fixed) - mean).norm() / mean.norm())
     parametrisation = PARAMETRISATIONS[method.plan.adapter]
-    got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), SCALE, uploads, w, new)
+    got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), SCALE, uploads, w, old, new)
     assert got == pytest.approx(expected, rel=1e-5)
 
 
@@ -50,10 +52,12 @@ def test_identical_clients_make_no_error():
     method = FLoRG()
     fixed = for_norms(method.fixed(GROUP, 2, 1, lambda group: torch.zeros(0)), torch.device("cpu"))
     upload = method.initial(GROUP, 2, 1)
-    assert aggregation_error(PARAMETRISATIONS["gram"], fixed, SCALE, [upload] * 3, [0.2, 0.3, 0.5], upload) < 1e-6
+    assert (
+        aggregation_error(PARAMETRISATIONS["gram"], fixed, SCALE, [upload] * 3, [0.2, 0.3, 0.5], upload, upload) < 1e-6
+    )
 
 
 def test_no_update_at_all_has_no_error():
     method = FedIT()
     upload = method.initial(GROUP, 2, 1)
-    assert aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, [upload], [1.0], upload) == 0.0
+    assert aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, [upload], [1.0], upload, upload) == 0.0

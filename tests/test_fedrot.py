@@ -62,7 +62,7 @@ def test_one_update_in_many_bases_is_averaged_without_error_once_the_broadcast_i
     uploads = [{"A": S @ state["A"], "B": state["B"] @ S.mT} for S in turns]
     new = aggregate(method, t, state, uploads, W)
     w = [weight / sum(W) for weight in W]
-    error = aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, uploads, w, new)
+    error = aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, uploads, w, state, new)
     assert (error < 1e-6) == (t > 1)
 
 

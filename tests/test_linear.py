@@ -35,7 +35,7 @@ def test_a_quantised_layer_is_read_and_adapted_through_its_forward_pass():
     adapter.copy({"A": torch.ones(1, 2, 5), "B": torch.ones(1, 6, 2)})
     x = torch.randn(3, 5)
     expected = x @ (weight + 2).T + layer.bias
-    torch.testing.assert_close(AdaptedLinear(layer, lambda: adapter.factors()[0])(x), expected)
+    torch.testing.assert_close(AdaptedLinear(layer, adapter, 0)(x), expected)
 
 
 def test_conv1d_is_read_in_the_orientation_of_linear():

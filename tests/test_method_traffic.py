@@ -25,6 +25,11 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "federa": (factors, factors),
     "federa-svd": (factors, factors),
     "flexlora": (factors, factors),
+    "fedex-lora": (factors, lambda r, o, i: r * (o + i) + o * i),
+    "flora": (factors, lambda r, o, i: o * i),
+    "rac-lora": (lambda r, o, i: r * o, lambda r, o, i: o * i),
+    "local": (lambda r, o, i: 0, lambda r, o, i: 0),
+    "centralised": (factors, factors),
 }
 """Method -> (up, down)."""
 
@@ -40,4 +45,4 @@ def test_adapters_cost_what_the_formula_of_the_method_says(name):
                 len(group.layers) * formula(run.manifest.rank, group.out_features, group.in_features)
                 for group in GROUPS
             )
-            assert traffic[direction]["adapter-numbers"] == 2 * per_client
+            assert traffic[direction]["adapter-numbers"] == len(record.accepted) * per_client

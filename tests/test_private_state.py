@@ -20,14 +20,19 @@ KEEPING = [name for name in METHODS if not METHODS[name]().plan.has_global_model
 class Observed(InProcessGrid):
     """Notes what each client remembers after each round, and the names of all arrays that travel."""
 
-    def __init__(self, *args, node_config: dict | None = None, restart: bool = False) -> None:
+    def __init__(self, *args, node_config: dict | None = None, restart: bool = False, asked_alone=None):
         super().__init__(*args)
         self.remembered: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
         self.up: set[str] = set()
         self.down: set[str] = set()
         self.restart = restart
+        self.asked_alone = asked_alone
         for context in self._contexts.values():
             context.node_config = {**context.node_config, **(node_config or {})}
+
+    def get_node_ids(self):
+        nodes = super().get_node_ids()
+        return nodes if self.asked_alone is None else [nodes[self.asked_alone]]
 
     def _serve(self, message):
         context = self._contexts[message.metadata.dst_node_id]
@@ -112,6 +117,16 @@ def test_an_absent_client_keeps_its_own_until_it_is_asked_again(name, tmp_path):
             own = {key: torch.tensor(array.numpy()) for key, array in arrays.items()}
             assert equal(own, grid.remembered[rounds[-1], partition])
     assert any(len(partitions) < 4 for partitions in sampled)
+
+
+def test_clients_that_share_nothing_send_nothing_and_do_not_matter_to_each_other(tmp_path):
+    all_of_them, alone = observe("local", tmp_path / "all"), observe("local", tmp_path / "few", asked_alone=0)
+    for t in (1, 2):
+        assert equal(all_of_them.remembered[t, 0], alone.remembered[t, 0])
+    assert all_of_them.up == all_of_them.down == set()
+    assert [record["up"]["wire-bytes"] + record["down"]["wire-bytes"] for record in history(tmp_path / "all")] == [
+        0
+    ] * 3
 
 
 def test_a_reported_tensor_goes_up_and_not_down_and_is_scored_by_the_server(tmp_path):

@@ -20,6 +20,7 @@ from clients.adapted_model import AdaptedModel
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
 from strategies.federa import FeDeRA
+from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
 from strategies.florg import FLoRG
 from strategies.manifest import State, nest
@@ -33,6 +34,8 @@ SCALE = 1.5
 METHODS: Mapping[str, Method] = {
     "lora": FedIT(),
     "lora-from-w0": FeDeRA(),
+    "lora+dense": FedExLoRA(),
+    "lora+factored": FedExLoRA(residual="factored"),
     "gram": FLoRG(),
     "gram-zero-start": FLoRG(zero_start=True),
     "gram-signed-permutation": FLoRG(basis="signed-permutation"),
@@ -89,8 +92,9 @@ def tiny_adapted(
 
 
 def random_state(adapted: AdaptedModel, seed: int, std: float = 0.2) -> State:
-    """A state that `fill` accepts, N(0, std^2)."""
-    draws = {key: generator(seed, "state", key).normal(0, std, shape) for key, shape in adapted.shapes.items()}
+    """A state that `fill` accepts, N(0, std^2); free sizes are other than the rank."""
+    shapes = {key: [RANK + 2 if size is None else size for size in shape] for key, shape in adapted.shapes.items()}
+    draws = {key: generator(seed, "state", key).normal(0, std, shape) for key, shape in shapes.items()}
     return nest({key: torch.from_numpy(values).float() for key, values in draws.items()})
 
 

@@ -8,6 +8,7 @@ from strategies.fedrot_lora import FedRotLoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
 from strategies.flora import FLoRA
+from strategies.flora_na import FLoRANA
 from strategies.florg import FLoRG
 from strategies.method import Method
 from strategies.rac_lora import RACLoRA
@@ -23,4 +24,5 @@ METHODS: dict[str, type[Method]] = {
     "fedex-lora": FedExLoRA,
     "flora": FLoRA,
     "rac-lora": RACLoRA,
+    "flora-na": FLoRANA,
 }

@@ -10,6 +10,7 @@ from strategies.flexlora import FlexLoRA
 from strategies.flora import FLoRA
 from strategies.flora_na import FLoRANA
 from strategies.florg import FLoRG
+from strategies.lora_fair import LoRAFAIR
 from strategies.method import Method
 from strategies.rac_lora import RACLoRA
 
@@ -24,5 +25,6 @@ METHODS: dict[str, type[Method]] = {
     "fedex-lora": FedExLoRA,
     "flora": FLoRA,
     "rac-lora": RACLoRA,
+    "lora-fair": LoRAFAIR,
     "flora-na": FLoRANA,
 }

@@ -10,8 +10,10 @@ from strategies.fedsa_lora import FedSALoRA
 from strategies.ffa_lora import FFALoRA
 from strategies.flexlora import FlexLoRA
 from strategies.flora import FLoRA
+from strategies.flora_na import FLoRANA
 from strategies.florg import FLoRG
 from strategies.local import Local
+from strategies.lora_fair import LoRAFAIR
 from strategies.method import Method
 from strategies.rac_lora import RACLoRA
 
@@ -29,4 +31,6 @@ METHODS: dict[str, type[Method]] = {
     "rac-lora": RACLoRA,
     "local": Local,
     "centralised": Centralised,
+    "lora-fair": LoRAFAIR,
+    "flora-na": FLoRANA,
 }

@@ -26,6 +26,8 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "federa-svd": (factors, factors),
     "flexlora": (factors, factors),
     "fedex-lora": (factors, lambda r, o, i: r * (o + i) + o * i),
+    "lora-fair": (factors, factors),
+    "flora-na": (factors, factors),
     "flora": (factors, lambda r, o, i: o * i),
     "rac-lora": (lambda r, o, i: r * o, lambda r, o, i: o * i),
     "local": (lambda r, o, i: 0, lambda r, o, i: 0),

@@ -21,6 +21,8 @@ METHOD_SETTINGS = {
     "one-basis": {"strategy.florg.bases": "one"},
     "zero-start": {"strategy.florg.zero-start": True},
     "fedit": {"strategy.name": "fedit"},
+    "federa": {"strategy.name": "federa"},
+    "fedex-factored": {"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"},
 }
 
 
@@ -41,7 +43,7 @@ def finished(folder: Path, family: str = "bert", **changes) -> tuple[Path, Assem
     keys = {"model.name": model, "adapter.targets": ",".join(FAMILIES[family]), "adapter.rank": 3, **changes}
     settings = parse(keys)
     assembly = assemble(settings, CPU)
-    metadata = server_app._metadata(assembly, settings, 3)
+    metadata = server_app._metadata(assembly, settings, 3, "run")
     (folder / "run").mkdir()
     checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), metadata)
     return folder / "run", assembly

@@ -20,6 +20,10 @@ def test_the_factors_of_a_layer_multiply_to_its_update(method, tmp_path):
             A = symbols["A"][index].double()
             if "B" in symbols:
                 dW = symbols["B"][index].double() @ A
+                if "B0" in fixed:
+                    dW -= fixed["B0"][index].double() @ fixed["A0"][index].double() / manifest.scale
+                if "U" in symbols:
+                    dW += symbols["U"][index].double() @ symbols["V"][index].double()
             else:
                 L, R = (basis.dense().double() for s in "LR" if isinstance(basis := fixed[s], Basis))
                 A1 = fixed["A1"][index].double() if "A1" in fixed else torch.zeros_like(A)

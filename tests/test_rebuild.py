@@ -47,3 +47,12 @@ def test_a_run_that_cannot_be_rebuilt_says_why(tmp_path):
     save_file({"A": torch.ones(2)}, run / checkpoint.FILE)
     with pytest.raises(ValueError, match="no checkpoint of this application"):
         rebuild(run, CPU)
+
+
+def test_a_run_whose_clients_keep_their_parts_is_no_whole_model(tmp_path):
+    run, _ = finished(tmp_path, **{"strategy.name": "fedsa-lora"})
+    state, metadata = checkpoint.load(run / checkpoint.FILE)
+    shared = {name: {"A": tensors["A"]} for name, tensors in state.items() if "A" in tensors}
+    checkpoint.save(run / checkpoint.FILE, shared, metadata)
+    with pytest.raises(ValueError, match=r"is no whole model: .*each client keeps its own .*global-model"):
+        rebuild(run, CPU)

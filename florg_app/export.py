@@ -11,9 +11,9 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from clients.files import folder_atomically
 from clients.targets import find_head
 from florg_app.assembly import Assembly
-from florg_app.files import folder_atomically
 from florg_app.model_card import model_card
 from florg_app.models import EMBEDDED, load_pretrained
 from florg_app.peft_folder import layer_factors, write_adapter

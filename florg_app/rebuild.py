@@ -48,8 +48,9 @@ def rebuild(run_dir: Path, device: torch.device) -> Rebuilt:
         raise ValueError(f"{path} has settings that this version cannot use: {error}") from error
     assembly = assemble(settings, device)
     notes = _compare(path, json.loads(metadata["identity"]), assembly.identity)
-    assembly.adapted.fill(state)
-    return Rebuilt(settings, assembly, state, int(metadata["round"]), notes)
+    t = int(metadata["round"])
+    assembly.load(state, t + 1)
+    return Rebuilt(settings, assembly, state, t, notes)
 
 
 def _compare(path: Path, saved: Mapping[str, str], own: Mapping[str, str]) -> tuple[str, ...]:

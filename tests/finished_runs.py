@@ -41,7 +41,7 @@ def finished(folder: Path, family: str = "bert", **changes) -> tuple[Path, Assem
     keys = {"model.name": model, "adapter.targets": ",".join(FAMILIES[family]), "adapter.rank": 3, **changes}
     settings = parse(keys)
     assembly = assemble(settings, CPU)
-    metadata = server_app._metadata(assembly, settings, 3)
+    metadata = server_app._metadata(assembly, settings, 3, "run")
     (folder / "run").mkdir()
     checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), metadata)
     return folder / "run", assembly

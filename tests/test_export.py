@@ -21,7 +21,6 @@ from florg_app.cli import app
 from florg_app.export import ExportError, export
 from florg_app.rebuild import rebuild
 from strategies.method import Role
-from strategies.parametrisation import PARAMETRISATIONS
 from tests.finished_runs import CPU, FAMILIES, METHOD_SETTINGS, finished, said_by_export
 from tests.processes import ENVIRONMENT
 from tests.tiny_models import logits_fn, pad, tiny_features
@@ -131,11 +130,10 @@ def test_a_backbone_in_half_precision_keeps_its_adapter_and_head_whole(merged, t
         assert torch.equal(saved["base_model.model.classifier.weight"], head)
 
 
-def test_an_update_that_is_not_low_rank_is_merged_and_it_is_said(tmp_path, monkeypatch):
-    run, _ = finished(tmp_path, **METHOD_SETTINGS["fedit"])
-    monkeypatch.setitem(PARAMETRISATIONS, "lora", replace(PARAMETRISATIONS["lora"], low_rank=False))
+def test_an_update_that_is_not_low_rank_is_merged_and_it_is_said(tmp_path):
+    run, _ = finished(tmp_path, **{"strategy.name": "fedex-lora"})
     said = said_by_export(run)
-    assert "note: The update of fedit is not low-rank" in said
+    assert "note: The update of fedex-lora is not low-rank" in said
     assert (run / "merged" / "model.safetensors").exists()
     assert not (run / "adapter").exists()
 

@@ -12,6 +12,7 @@ from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.settings import Settings
 from strategies.manifest import State, flatten
+from strategies.method import Role
 from strategies.wire import ADVICE
 
 _NEEDED = ("round", "settings", "identity")
@@ -48,13 +49,14 @@ def rebuild(run_dir: Path, device: torch.device) -> Rebuilt:
         raise ValueError(f"{path} has settings that this version cannot use: {error}") from error
     assembly = assemble(settings, device)
     notes = _compare(path, json.loads(metadata["identity"]), assembly.identity)
-    if kept := [key for key in assembly.adapted.shapes if key not in flatten(state)]:
+    if kept := [key for key in assembly.manifest.shapes(Role.LOCAL) if key not in flatten(state)]:
         raise ValueError(
             f'{path} is no whole model: with strategy.name = "{settings.strategy.name}" each client keeps its own '
             f"{', '.join(kept)}; run a method with a global model, or strategy.fedsa-lora.global-model = true"
         )
-    assembly.adapted.fill(state)
-    return Rebuilt(settings, assembly, state, int(metadata["round"]), notes)
+    t = int(metadata["round"])
+    assembly.load(state, t + 1)
+    return Rebuilt(settings, assembly, state, t, notes)
 
 
 def _compare(path: Path, saved: Mapping[str, str], own: Mapping[str, str]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ CASES = [
 
 
 RANKS = {"zero-start": 6, "federa": 6, "fedex-factored": 3 + 5}
-"""Of the exported adapter, where it is not that of the run: a subtracted start doubles it, pushed factors add theirs."""
+"""Of the exported adapter where it is not the run's: a subtracted start doubles it, pushed factors add theirs."""
 
 
 @pytest.fixture(scope="module")

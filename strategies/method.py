@@ -79,6 +79,10 @@ class Plan:
     weighting: Literal["uniform", "examples"] = "examples"
     """Aggregation weights of the paper: 1 or num_examples per client, normalised to sum 1."""
     head: Role = Role.SHARED
+    scaled: bool = True
+    """Whether dW carries the scale alpha / rank; False: s = 1."""
+    targets: Literal["attention", "mlp-up"] = "attention"
+    """What is adapted unless adapter.targets says otherwise: attention query and value, or the MLP up-projection."""
 
     def named(self, *roles: Role) -> tuple[str, ...]:
         """The symbols of these roles, in declaration order."""
@@ -132,6 +136,10 @@ class Method(ABC):
     def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:
         """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
         return {}
+
+    def proximal(self) -> float:
+        """mu of the term mu/2 ||w - w^t||^2 that clients add to their loss, over all they train; 0 = none."""
+        return 0.0
 
     @abstractmethod
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

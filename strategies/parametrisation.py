@@ -30,17 +30,17 @@ class Parametrisation:
     """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
     factors: Callable[[Tensors, Fixed, float], Factors]
     """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
-    pushed: tuple[str, ...] = ()
-    """The PUSHED symbols whose product is P: ("W",) or ("U", "V"); () where dW is B' A' alone."""
+    product: tuple[str, ...] = ()
+    """The symbols whose product is P, PUSHED or full-rank: ("W",) or ("U", "V"); () where dW is B' A' alone."""
 
-    def pushed_part(self, tensors: Tensors) -> Tensor:
+    def product_part(self, tensors: Tensors) -> Tensor:
         """P (..., o, i), dense."""
-        return reduce(torch.matmul, [tensors[symbol] for symbol in self.pushed])
+        return reduce(torch.matmul, [tensors[symbol] for symbol in self.product])
 
     def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Tensor:
         """dW (..., o, i), dense."""
         B_up, A_down = self.factors(tensors, fixed, scale)
-        return B_up @ A_down + scale * self.pushed_part(tensors) if self.pushed else B_up @ A_down
+        return B_up @ A_down + scale * self.product_part(tensors) if self.product else B_up @ A_down
 
 
 def _lora_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
@@ -72,6 +72,16 @@ def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
     return tensor
 
 
+def _full_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {"D": (group.out_features, group.in_features)}
+
+
+def _no_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """Factors of width 0, where all of dW = s D is in the product."""
+    D = tensors["D"]
+    return D.new_zeros(*D.shape[:-1], 0), D.new_zeros(*D.shape[:-2], 0, D.shape[-1])
+
+
 def _gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"A": (rank, group.k)}
 
@@ -94,4 +104,5 @@ PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, ("W",)),
     "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, ("U", "V")),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
+    "full": Parametrisation(_full_shapes, _no_factors, ("D",)),
 }

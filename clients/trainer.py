@@ -16,6 +16,7 @@ from clients.adapted_model import AdaptedModel
 from clients.device import Precision, autocast, check_precision, peak_memory_bytes, reset_peak_memory
 from clients.optimizers import build_optimizer, warmup_factor
 from clients.seeding import scoped_seed
+from strategies.method import Projection
 from strategies.rng import generator, stream_seed
 
 Batch = dict[str, Any]
@@ -78,10 +79,11 @@ def train(
     seed: int,
     device: torch.device,
     penalty: Penalty | None = None,
+    projection: Projection | None = None,
 ) -> TrainReport:
     """Train everything that requires a gradient, in place, with a fresh optimizer.
 
-    `penalty` is added to each batch's loss where gradients are taken; losses are reported without it.
+    `penalty` is added to each batch's loss, but reported with none; the optimizer works in the adapters' `projection`.
     Batches and dropout depend on `seed` alone, so a client gets the same bits in any process and after any others.
     Raises ValueError for no data or an unavailable precision, FloatingPointError for a loss that is not finite.
     """
@@ -90,7 +92,7 @@ def train(
     check_precision(settings.precision, device)
     per_epoch = math.ceil(len(features) / settings.batch_size)
     num_steps = settings.max_steps if settings.max_steps > 0 else settings.epochs * per_epoch
-    stepper = _Stepper(adapted, loss_fn, settings, device, penalty)
+    stepper = _Stepper(adapted, loss_fn, settings, device, penalty, projection)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     adapted.model.train()
@@ -155,9 +157,15 @@ class _Stepper:
         settings: TrainSettings,
         device: torch.device,
         penalty: Penalty | None,
+        projection: Projection | None,
     ):
-        self.penalty = penalty
-        self.model, self.loss_fn, self.settings, self.device = adapted.model, loss_fn, settings, device
+        self.model, self.loss_fn, self.penalty, self.settings, self.device = (
+            adapted.model,
+            loss_fn,
+            penalty,
+            settings,
+            device,
+        )
         self.parameters = adapted.adapter_parameters() + adapted.head_parameters()
         self.optimizer = build_optimizer(
             settings.optimizer,
@@ -167,6 +175,7 @@ class _Stepper:
             settings.head_learning_rate,
             settings.weight_decay,
             settings.momentum,
+            projection,
         )
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         in_float16 = settings.precision == "float16" or adapted.model.dtype == torch.float16

@@ -90,8 +90,17 @@ def _work(
     device = assembly.adapted.model.device
     adapted, mu = assembly.adapted, settings.method.proximal()
     penalty = proximal_term(adapted.adapter_parameters() + adapted.head_parameters(), mu) if mu else None
-    how = _how(settings.train)
-    report = trainer.train(adapted, data.train, assembly.collate, assembly.task.loss, how, seed, device, penalty)
+    report = trainer.train(
+        adapted,
+        data.train,
+        assembly.collate,
+        assembly.task.loss,
+        _how(settings.train),
+        seed,
+        device,
+        penalty,
+        settings.method.projection(),
+    )
     return {**metrics, **{name.replace("_", "-"): value for name, value in asdict(report).items()}}
 
 

@@ -5,6 +5,7 @@ from strategies.fedavg import FedAvg
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
 from strategies.fedex_lora import FedExLoRA
+from strategies.fedftg import FedFTG
 from strategies.fedit import FedIT
 from strategies.fedprox import FedProx
 from strategies.fedrot_lora import FedRotLoRA
@@ -31,6 +32,7 @@ METHODS: dict[str, type[Method]] = {
     "rac-lora": RACLoRA,
     "fedavg": FedAvg,
     "fedprox": FedProx,
+    "fedftg": FedFTG,
     "local": Local,
     "centralised": Centralised,
 }

@@ -94,6 +94,18 @@ class Plan:
         return Role.LOCAL not in (*self.roles.values(), self.head)
 
 
+@dataclass(frozen=True)
+class Projection:
+    """The low-rank space in which a client's optimizer works on its adapters (GaLore)."""
+
+    rank: int
+    gap: int
+    """Steps between two choices of the space."""
+    scale: float
+    """Factor of each step."""
+    side: Literal["std", "left", "right"] = "std"
+
+
 Weights = Callable[[Group], Tensor]
 """Returns the frozen W0 of a group's layers, (l, o, i)."""
 
@@ -140,6 +152,10 @@ class Method(ABC):
     def proximal(self) -> float:
         """mu of the term mu/2 ||w - w^t||^2 that clients add to their loss, over all they train; 0 = none."""
         return 0.0
+
+    def projection(self) -> Projection | None:
+        """The low-rank space in which clients' optimizers work on the adapters; None = on the tensors themselves."""
+        return None
 
     @abstractmethod
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

@@ -40,8 +40,9 @@ class GroupAdapter:
         self._device, self._dtype = device, dtype
         self._fixed: Fixed = {}
         self._make_factors = parametrisation.factors
-        self._pushed = parametrisation.pushed
+        self._product = parametrisation.product
         self._factors: Sequence[Factors] = ()
+        self._products: Sequence[Sequence[Tensor]] = ()
         self._key: tuple[bool | int, ...] = ()
 
     def factors(self) -> Sequence[Factors]:
@@ -56,12 +57,14 @@ class GroupAdapter:
                 ups, downs = self._make_factors(self.symbols, self._fixed, self.scale)
             # unbind, not indexing: its backward pass is one stack, where every index would write zeros (l, ...).
             self._factors = tuple(zip(ups.unbind(), downs.unbind(), strict=True))
+            self._products = [self.symbols[symbol].unbind() for symbol in self._product]
             self._key = key
         return self._factors
 
-    def pushed(self, index: int) -> Sequence[Tensor]:
+    def product(self, index: int) -> Sequence[Tensor]:
         """The matrices of one layer whose product is P (o, i), the part s P of dW beside the factors; () without."""
-        return [self.symbols[symbol][index] for symbol in self._pushed]
+        self.factors()
+        return [layers[index] for layers in self._products]
 
     def forget(self) -> None:
         """Drop the factors, so that the next layer that asks makes them anew."""
@@ -98,8 +101,8 @@ class AdaptedLinear(nn.Module):
         B_up, A_down = self.factors()
         inputs = x if torch.is_autocast_enabled(x.device.type) else x.to(A_down.dtype)
         change = functional.linear(functional.linear(self.dropout(inputs), A_down), B_up)
-        if pushed := self.adapter.pushed(self.index):
-            for matrix in reversed(pushed):
+        if product := self.adapter.product(self.index):
+            for matrix in reversed(product):
                 inputs = functional.linear(inputs, matrix)
             change = change + self.adapter.scale * inputs
         y = self.base(x)
@@ -113,8 +116,8 @@ class AdaptedLinear(nn.Module):
         """dW (o, i), dense."""
         B_up, A_down = self.factors()
         dW = B_up @ A_down
-        pushed = self.adapter.pushed(self.index)
-        return dW + self.adapter.scale * reduce(torch.matmul, pushed) if pushed else dW
+        product = self.adapter.product(self.index)
+        return dW + self.adapter.scale * reduce(torch.matmul, product) if product else dW
 
     @property
     def weight(self) -> Tensor:

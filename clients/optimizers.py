@@ -7,6 +7,9 @@ from functools import partial
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
+from clients.galore import GaLore
+from strategies.method import Projection
+
 OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD}
 """By the value of `train.optimizer`."""
 
@@ -19,15 +22,21 @@ def build_optimizer(
     head_learning_rate: float,
     weight_decay: float,
     momentum: float,
+    projection: Projection | None = None,
 ) -> Optimizer:
     """A fresh optimizer with one parameter group for the adapters and one for the head; empty ones are left out.
 
     momentum is SGD's; AdamW has its usual (0.9, 0.999). Raises ValueError for an unknown name.
+    With a projection the adapters' steps are GaLore's.
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"train.optimizer = {name!r}; known are {', '.join(OPTIMIZERS)}")
     build = partial(OPTIMIZERS[name], momentum=momentum) if name == "sgd" else OPTIMIZERS[name]
     groups = [{"params": list(adapter), "lr": learning_rate}, {"params": list(head), "lr": head_learning_rate}]
+    if projection is not None:
+        groups = [{**group, "weight_decay": weight_decay} for group in groups]
+        groups[0]["project"] = True
+        return GaLore([group for group in groups if group["params"]], build, projection)
     return build([group for group in groups if group["params"]], weight_decay=weight_decay)
 
 

@@ -28,6 +28,23 @@ QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
 The first row found in the model counts. Names and not model types: families share them, and they move between versions.
 """
 
+MLP_UP: tuple[tuple[str, ...], ...] = (
+    ("up_proj",),  # Llama, Mistral, Gemma, Qwen, MPT
+    ("intermediate.dense",),  # BERT, RoBERTa, ELECTRA, DeBERTa, MPNet, ViT
+    ("fc1",),  # OPT, BART, Phi, CLIP, SigLIP
+    ("lin1",),  # DistilBERT
+    ("c_fc",),  # GPT-2
+    ("wi_1",),  # T5 with gates
+    ("wi",),  # T5
+    ("dense_h_to_4h",),  # GPT-NeoX, BLOOM, Falcon
+    ("gate_up_proj",),  # Phi-3
+    ("Wi",),  # ModernBERT
+)
+"""Names of the first layer of the MLP (with its gate where one layer fuses both)."""
+
+DEFAULTS: Mapping[str, tuple[tuple[str, ...], ...]] = {"attention": QUERY_AND_VALUE, "mlp-up": MLP_UP}
+"""By `strategies.method.Plan.targets`."""
+
 
 def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     """The backbone's linear layers by qualified name, in model order; no task head and no language-model head."""
@@ -37,16 +54,18 @@ def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     return {name: module for name, module in modules.items() if id(module) in backbone and is_linear(module)}
 
 
-def find_targets(model: PreTrainedModel, patterns: Sequence[str] = ()) -> dict[str, nn.Module]:
+def find_targets(
+    model: PreTrainedModel, patterns: Sequence[str] = (), default: str = "attention"
+) -> dict[str, nn.Module]:
     """The layers to adapt, by qualified name in model order.
 
     A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
-    spans components. No pattern: the attention's query and value projections.
+    spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
     Raises ValueError where a pattern, or the default, matches nothing.
     """
     layers = linear_layers(model)
     if not patterns:
-        patterns = next((row for row in QUERY_AND_VALUE if _unmatched(row, layers) == []), ())
+        patterns = next((row for row in DEFAULTS[default] if _unmatched(row, layers) == []), ())
     unmatched = _unmatched(patterns, layers)
     if unmatched or not patterns:
         what = f"{unmatched[0]!r} matches no linear layer" if unmatched else "empty, and no default is known"

@@ -16,6 +16,7 @@ from clients.adapted_model import AdaptedModel
 from clients.device import Precision, autocast, check_precision, peak_memory_bytes, reset_peak_memory
 from clients.optimizers import build_optimizer, warmup_factor
 from clients.seeding import scoped_seed
+from strategies.method import Projection
 from strategies.rng import generator, stream_seed
 
 Batch = dict[str, Any]
@@ -23,6 +24,8 @@ Collate = Callable[[list[Mapping[str, Any]]], Batch]
 """Pads a list of examples to the longest of them and stacks them into tensors."""
 LossFn = Callable[[nn.Module, Batch], Tensor]
 """The mean loss of a batch, a scalar that can be differentiated."""
+Penalty = Callable[[], Tensor]
+"""A term of the local loss that depends on the parameters alone."""
 
 INITIAL_LOSS_SCALE = 2.0**12
 """Of float16 training. torch's own 2^16 overflows at first, and a round is too short to lose its first steps."""
@@ -75,9 +78,12 @@ def train(
     settings: TrainSettings,
     seed: int,
     device: torch.device,
+    penalty: Penalty | None = None,
+    projection: Projection | None = None,
 ) -> TrainReport:
     """Train everything that requires a gradient, in place, with a fresh optimizer.
 
+    `penalty` is added to each batch's loss, but reported with none; the optimizer works in the adapters' `projection`.
     Batches and dropout depend on `seed` alone, so a client gets the same bits in any process and after any others.
     Raises ValueError for no data or an unavailable precision, FloatingPointError for a loss that is not finite.
     """
@@ -86,7 +92,7 @@ def train(
     check_precision(settings.precision, device)
     per_epoch = math.ceil(len(features) / settings.batch_size)
     num_steps = settings.max_steps if settings.max_steps > 0 else settings.epochs * per_epoch
-    stepper = _Stepper(adapted, loss_fn, settings, device)
+    stepper = _Stepper(adapted, loss_fn, settings, device, penalty, projection)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     adapted.model.train()
@@ -144,8 +150,22 @@ def evaluate(
 class _Stepper:
     """One optimizer step at a time: forward, backward, clip, update."""
 
-    def __init__(self, adapted: AdaptedModel, loss_fn: LossFn, settings: TrainSettings, device: torch.device):
-        self.model, self.loss_fn, self.settings, self.device = adapted.model, loss_fn, settings, device
+    def __init__(
+        self,
+        adapted: AdaptedModel,
+        loss_fn: LossFn,
+        settings: TrainSettings,
+        device: torch.device,
+        penalty: Penalty | None,
+        projection: Projection | None,
+    ):
+        self.model, self.loss_fn, self.penalty, self.settings, self.device = (
+            adapted.model,
+            loss_fn,
+            penalty,
+            settings,
+            device,
+        )
         self.parameters = adapted.adapter_parameters() + adapted.head_parameters()
         self.optimizer = build_optimizer(
             settings.optimizer,
@@ -155,6 +175,7 @@ class _Stepper:
             settings.head_learning_rate,
             settings.weight_decay,
             settings.momentum,
+            projection,
         )
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         in_float16 = settings.precision == "float16" or adapted.model.dtype == torch.float16
@@ -167,7 +188,7 @@ class _Stepper:
         self.optimizer.zero_grad()
         with autocast(self.settings.precision, self.device):
             loss = self.loss_fn(self.model, _to_device(batch, self.device))
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss if self.penalty is None else loss + self.penalty()).backward()
         self.scaler.unscale_(self.optimizer)
         norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         loss_value, norm_value = torch.stack([loss.detach().float(), norm.float()]).tolist()

@@ -61,11 +61,11 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
     pretrained = load_pretrained(settings.model, len(task.label_names), seed)
     model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
     backbone = weights_fingerprint(model)[:16]
-    groups = group_layers(find_targets(model, settings.adapter.targets))
+    groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
     for group in groups:
         method.check(group, rank)
     head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
-    scale = settings.adapter.alpha / rank
+    scale = settings.adapter.alpha / rank if method.plan.scaled else 1.0
     manifest = Manifest(method.name, method.plan, groups, head, rank, scale, seed)
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}

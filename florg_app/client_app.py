@@ -10,6 +10,7 @@ from flwr.clientapp import ClientApp
 from clients import trainer
 from clients.device import resolve_device
 from clients.memory import Memory, memory_file
+from clients.proximal import proximal_term
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
@@ -87,8 +88,18 @@ def _work(
         metrics = {f"{OWN}{name}": value for name, value in own.items()}
     seed = stream_seed(settings.seed, "train", t, partition)
     device = assembly.adapted.model.device
+    adapted, mu = assembly.adapted, settings.method.proximal()
+    penalty = proximal_term(adapted.adapter_parameters() + adapted.head_parameters(), mu) if mu else None
     report = trainer.train(
-        assembly.adapted, data.train, assembly.collate, assembly.task.loss, _how(settings.train), seed, device
+        adapted,
+        data.train,
+        assembly.collate,
+        assembly.task.loss,
+        _how(settings.train),
+        seed,
+        device,
+        penalty,
+        settings.method.projection(),
     )
     return {**metrics, **{name.replace("_", "-"): value for name, value in asdict(report).items()}}
 

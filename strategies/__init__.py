@@ -1,10 +1,13 @@
 """The federated mathematics: what is shared, how it is combined, and the one Flower Strategy that does it."""
 
 from strategies.centralised import Centralised
+from strategies.fedavg import FedAvg
 from strategies.federa import FeDeRA
 from strategies.federa_svd import FeDeRASVD
 from strategies.fedex_lora import FedExLoRA
+from strategies.fedftg import FedFTG
 from strategies.fedit import FedIT
+from strategies.fedprox import FedProx
 from strategies.fedrot_lora import FedRotLoRA
 from strategies.fedsa_lora import FedSALoRA
 from strategies.ffa_lora import FFALoRA
@@ -29,6 +32,9 @@ METHODS: dict[str, type[Method]] = {
     "fedex-lora": FedExLoRA,
     "flora": FLoRA,
     "rac-lora": RACLoRA,
+    "fedavg": FedAvg,
+    "fedprox": FedProx,
+    "fedftg": FedFTG,
     "local": Local,
     "centralised": Centralised,
     "lora-fair": LoRAFAIR,

@@ -22,8 +22,8 @@ def aggregation_error(
     """||dW_new - sum_n w_n dW_n||_F / ||sum_n w_n dW_n||_F over all layers of a group; 0 where both are 0.
 
     Works on the stacked factors of all uploads, whose (n m) x (n m) Gram matrices carry the norms: O((n m)^2 (o + i))
-    per layer and O(n m (o + i)) memory; where the server pushes a part of dW, which the uploads have from `old`, with
-    dense matrices (o, i). `fixed` as `for_norms` gives it.
+    per layer and O(n m (o + i)) memory; where a part of dW is no product of factors, with dense matrices (o, i). What
+    uploads lack they have from `old`. `fixed` as `for_norms` gives it.
     """
     num_layers = next(iter(new.values())).shape[0]
     device = next(iter(uploads[0].values())).device
@@ -38,10 +38,12 @@ def aggregation_error(
         summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
         B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, scale)
         difference = torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2)
-        if parametrisation.pushed:
-            P_old, P_new = (scale * parametrisation.pushed_part(_of_tensors(state, layer)) for state in (old, new))
-            mean += float((summed[0] @ summed[1] + P_old).square().sum())
-            error += float((difference[0] @ difference[1] + P_old - P_new).square().sum())
+        if parametrisation.product:
+            P_n = (parametrisation.product_part(_of_tensors({**old, **upload}, layer)) for upload in uploads)
+            P_mean = scale * torch.stack([w_n * P for w_n, P in zip(w, P_n, strict=True)]).sum(0)
+            P_new = scale * parametrisation.product_part(_of_tensors(new, layer))
+            mean += float((summed[0] @ summed[1] + P_mean).square().sum())
+            error += float((difference[0] @ difference[1] + P_mean - P_new).square().sum())
         else:
             mean += _squared_norm(summed)
             error += _squared_norm(difference)

@@ -79,6 +79,10 @@ class Plan:
     weighting: Literal["uniform", "examples"] = "examples"
     """Aggregation weights of the paper: 1 or num_examples per client, normalised to sum 1."""
     head: Role = Role.SHARED
+    scaled: bool = True
+    """Whether dW carries the scale alpha / rank; False: s = 1."""
+    targets: Literal["attention", "mlp-up"] = "attention"
+    """What is adapted unless adapter.targets says otherwise: attention query and value, or the MLP up-projection."""
 
     def named(self, *roles: Role) -> tuple[str, ...]:
         """The symbols of these roles, in declaration order."""
@@ -88,6 +92,18 @@ class Plan:
     def has_global_model(self) -> bool:
         """Whether the server's state makes a whole model: no client keeps a part of it to itself."""
         return Role.LOCAL not in (*self.roles.values(), self.head)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The low-rank space in which a client's optimizer works on its adapters (GaLore)."""
+
+    rank: int
+    gap: int
+    """Steps between two choices of the space."""
+    scale: float
+    """Factor of each step."""
+    side: Literal["std", "left", "right"] = "std"
 
 
 Weights = Callable[[Group], Tensor]
@@ -132,6 +148,14 @@ class Method(ABC):
     def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:
         """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
         return {}
+
+    def proximal(self) -> float:
+        """mu of the term mu/2 ||w - w^t||^2 that clients add to their loss, over all they train; 0 = none."""
+        return 0.0
+
+    def projection(self) -> Projection | None:
+        """The low-rank space in which clients' optimizers work on the adapters; None = on the tensors themselves."""
+        return None
 
     @abstractmethod
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

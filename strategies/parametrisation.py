@@ -30,31 +30,31 @@ class Parametrisation:
     """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
     factors: Callable[[Tensors, Fixed, float], Factors]
     """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
-    pushed: tuple[str, ...] = ()
-    """The PUSHED symbols whose product is P: ("W",) or ("U", "V"); () where dW is B' A' alone."""
+    product: tuple[str, ...] = ()
+    """The symbols whose product is P, PUSHED or full-rank: ("W",) or ("U", "V"); () where dW is B' A' alone."""
 
     @property
     def low_rank(self) -> bool:
         """Whether dW is a product of two factors, so that a LoRA adapter can hold it."""
-        return len(self.pushed) != 1
+        return len(self.product) != 1
 
     def whole_factors(self, tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
         """(B', A') with dW = B' A', the pushed factors included; of low-rank parametrisations only."""
         assert self.low_rank
         B_up, A_down = self.factors(tensors, fixed, scale)
-        if not self.pushed:
+        if not self.product:
             return B_up, A_down
-        U, V = (tensors[symbol] for symbol in self.pushed)
+        U, V = (tensors[symbol] for symbol in self.product)
         return torch.cat([B_up, scale * U], -1), torch.cat([A_down, V], -2)
 
-    def pushed_part(self, tensors: Tensors) -> Tensor:
+    def product_part(self, tensors: Tensors) -> Tensor:
         """P (..., o, i), dense."""
-        return reduce(torch.matmul, [tensors[symbol] for symbol in self.pushed])
+        return reduce(torch.matmul, [tensors[symbol] for symbol in self.product])
 
     def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Tensor:
         """dW (..., o, i), dense."""
         B_up, A_down = self.factors(tensors, fixed, scale)
-        return B_up @ A_down + scale * self.pushed_part(tensors) if self.pushed else B_up @ A_down
+        return B_up @ A_down + scale * self.product_part(tensors) if self.product else B_up @ A_down
 
 
 def _lora_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
@@ -86,6 +86,16 @@ def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
     return tensor
 
 
+def _full_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {"D": (group.out_features, group.in_features)}
+
+
+def _no_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """Factors of width 0, where all of dW = s D is in the product."""
+    D = tensors["D"]
+    return D.new_zeros(*D.shape[:-1], 0), D.new_zeros(*D.shape[:-2], 0, D.shape[-1])
+
+
 def _gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"A": (rank, group.k)}
 
@@ -108,4 +118,5 @@ PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, ("W",)),
     "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, ("U", "V")),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
+    "full": Parametrisation(_full_shapes, _no_factors, ("D",)),
 }

@@ -25,6 +25,8 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
     """dW (o, i) of one layer from the symbols alone, as the papers write it."""
     tensors = {symbol: value[layer] for symbol, value in adapted.read(Role.SHARED, Role.PUSHED)[group.name].items()}
     tensors = {symbol: value.double() for symbol, value in tensors.items()}
+    if name == "full":
+        return SCALE * tensors["D"]
     if name in ("lora", "lora+dense", "lora+factored"):
         P = tensors["W"] if "W" in tensors else tensors["U"] @ tensors["V"] if "U" in tensors else 0
         return SCALE * (tensors["B"] @ tensors["A"] + P)

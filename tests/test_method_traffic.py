@@ -30,6 +30,9 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "flora-na": (factors, factors),
     "flora": (factors, lambda r, o, i: o * i),
     "rac-lora": (lambda r, o, i: r * o, lambda r, o, i: o * i),
+    "fedavg": (lambda r, o, i: o * i, lambda r, o, i: o * i),
+    "fedprox": (lambda r, o, i: o * i, lambda r, o, i: o * i),
+    "fedftg": (lambda r, o, i: o * i, lambda r, o, i: o * i),
     "local": (lambda r, o, i: 0, lambda r, o, i: 0),
     "centralised": (factors, factors),
 }

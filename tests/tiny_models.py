@@ -19,6 +19,7 @@ from transformers import (
 from clients.adapted_model import AdaptedModel
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
+from strategies.fedavg import FedAvg
 from strategies.federa import FeDeRA
 from strategies.fedex_lora import FedExLoRA
 from strategies.fedit import FedIT
@@ -33,6 +34,7 @@ SCALE = 1.5
 
 METHODS: Mapping[str, Method] = {
     "lora": FedIT(),
+    "full": FedAvg(),
     "lora-from-w0": FeDeRA(),
     "lora+dense": FedExLoRA(),
     "lora+factored": FedExLoRA(residual="factored"),

@@ -1,0 +1,92 @@
+"""GaLore: optimizer steps in a low-rank space of the gradients (Zhao et al., ICML 2024, arXiv 2403.03507)."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from strategies.method import Projection
+
+Side = Literal["left", "right"]
+
+
+def side_of(rows: int, columns: int, side: str) -> Side:
+    """Where the projector stands; "std": on the shorter side, right of tall and square gradients."""
+    if side == "std":
+        return "right" if rows >= columns else "left"
+    assert side in ("left", "right"), side
+    return side  # pyright: ignore[reportReturnType]  # one of the two, see above
+
+
+def projector(G: Tensor, rank: int, side: Side) -> Tensor:
+    """P with orthonormal columns: leading right (..., n, r) or left (..., m, r) singular vectors of G (..., m, n)."""
+    U, _, Vh = torch.linalg.svd(G, full_matrices=False)
+    return Vh[..., :rank, :].mT if side == "right" else U[..., :rank]
+
+
+def project(G: Tensor, P: Tensor, side: Side) -> Tensor:
+    """G P (..., m, r) or P^T G (..., r, n)."""
+    return G @ P if side == "right" else P.mT @ G
+
+
+def project_back(N: Tensor, P: Tensor, side: Side) -> Tensor:
+    """N P^T or P N, (..., m, n)."""
+    return N @ P.mT if side == "right" else P @ N
+
+
+class GaLore(Optimizer):
+    """Any optimizer, whose moments live in the low-rank space for parameters (l, m, n) of groups with "project": True.
+
+    With R = project(G), N the inner optimizer's direction for R: W <- W - lr scale project_back(N) - lr wd W. The
+    projector is made from the current gradient at step 0 and every `gap` steps; the moments are neither reset nor
+    rotated then, as in the authors' code. Other groups go through the inner optimizer as they are.
+    """
+
+    def __init__(
+        self, groups: list[dict[str, Any]], build: Callable[[list[dict[str, Any]]], Optimizer], projection: Projection
+    ):
+        super().__init__(groups, {"project": False, "weight_decay": 0.0})
+        self._projection, self._steps = projection, 0
+        self._low: dict[Tensor, Tensor] = {p: self._low_rank_zeros(p) for p, _ in self._projected()}
+        self._projectors: dict[Tensor, Tensor] = {}
+        self._inner = build([self._inner_group(group) for group in self.param_groups])
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """One step from the parameters' gradients."""
+        assert closure is None, "a closure is not supported"
+        for group, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
+            inner["lr"] = group["lr"]
+        for parameter, _ in self._projected():
+            self._descend(parameter)
+        self._inner.step()
+        for parameter, group in self._projected():
+            back = project_back(self._low[parameter], self._projectors[parameter], self._side(parameter))
+            parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(back, alpha=self._projection.scale)
+        self._steps += 1
+
+    def _descend(self, parameter: Tensor) -> None:
+        """Hand the projected gradient to the inner optimizer, which moves from zero: it leaves -lr N behind."""
+        G, side = parameter.grad, self._side(parameter)
+        assert G is not None, "a projected parameter has no gradient"
+        if self._steps % self._projection.gap == 0:
+            self._projectors[parameter] = projector(G, self._projection.rank, side)
+        self._low[parameter].zero_().grad = project(G, self._projectors[parameter], side)
+
+    def _projected(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+        return ((parameter, group) for group in self.param_groups if group["project"] for parameter in group["params"])
+
+    def _inner_group(self, group: dict[str, Any]) -> dict[str, Any]:
+        if not group["project"]:
+            return {key: group[key] for key in ("params", "lr", "weight_decay")}
+        return {"params": [self._low[p] for p in group["params"]], "lr": group["lr"], "weight_decay": 0.0}
+
+    def _side(self, parameter: Tensor) -> Side:
+        return side_of(parameter.shape[-2], parameter.shape[-1], self._projection.side)
+
+    def _low_rank_zeros(self, parameter: Tensor) -> Tensor:
+        *layers, m, n = parameter.shape
+        r = self._projection.rank
+        return parameter.new_zeros(*layers, *((m, r) if self._side(parameter) == "right" else (r, n)))

@@ -1,0 +1,30 @@
+"""FedProx: FedAvg with a local loss that holds clients near the broadcast. Li et al., MLSys 2020, arXiv 1812.06127."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Gt
+
+from strategies.full import initial_change
+from strategies.method import Group, Method, Plan, Role, Tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class FedProx(Method):
+    """Client n minimises F_n(w) + mu/2 ||w - w^t||^2 over its full weights and head; the server averages as FedAvg."""
+
+    name = "fedprox"
+    summary = "FedAvg with a proximal term in the local loss (FedProx, arXiv 1812.06127)"
+    plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
+    exact = True
+    gauge_free = True
+
+    mu: Annotated[float, Gt(0)] = 0.01
+    """Strength of the proximal term."""
+
+    def proximal(self) -> float:
+        return self.mu
+
+    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
+        """D = 0."""
+        return initial_change(group)

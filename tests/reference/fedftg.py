@@ -1,0 +1,19 @@
+"""FedFTG line by line: W = sum_n w_n W_n, sample-weighted (arXiv 2410.23111); NumPy float64.
+
+Deliberate difference: D = W - W0 travels instead of W, which the weights w, of sum 1, make the same.
+"""
+
+import numpy as np
+
+
+def aggregate(t, state, uploads, w, **_):
+    """D = sum_n w_n D_n, w_n proportional to the numbers of examples."""
+    D = np.zeros_like(state["D"])
+    for n in range(len(uploads)):
+        D = D + w[n] * uploads[n]["D"]
+    return {"D": D}
+
+
+def delta_weight(state, fixed, scale):
+    """dW (l, o, i) = s D; the application has s = 1."""
+    return scale * state["D"]

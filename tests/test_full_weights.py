@@ -1,0 +1,50 @@
+"""Methods on whole weights: what is trained, and what holds clients near the broadcast."""
+
+import pytest
+import torch
+
+from clients import trainer
+from clients.proximal import proximal_term
+from clients.targets import find_targets
+from strategies.fedavg import FedAvg
+from tests.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
+
+SETTINGS = trainer.TrainSettings(batch_size=4, learning_rate=0.01, head_learning_rate=0.01)
+
+
+def trained(mu: float) -> list[torch.Tensor]:
+    """How far each parameter moved."""
+    adapted = tiny_adapted(tiny_model("bert"), FedAvg())
+    parameters = adapted.adapter_parameters() + adapted.head_parameters()
+    before = [parameter.detach().clone() for parameter in parameters]
+    penalty = proximal_term(parameters, mu) if mu else None
+    trainer.train(adapted, tiny_features(24), pad, loss_fn, SETTINGS, 1, torch.device("cpu"), penalty)
+    return [(now - then).detach() for now, then in zip(parameters, before, strict=True)]
+
+
+def test_the_proximal_term_is_half_mu_times_the_squared_distance_and_pulls_back():
+    parameters = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([[3.0]], requires_grad=True)]
+    penalty = proximal_term(parameters, 0.5)
+    assert penalty() == 0
+    with torch.no_grad():
+        parameters[0] += torch.tensor([1.0, -2.0])
+        parameters[1] += 3
+    assert penalty().item() == pytest.approx(0.25 * (1 + 4 + 9))
+    penalty().backward()
+    pulls = [torch.tensor([0.5, -1.0]), torch.tensor([[1.5]])]
+    for parameter, pull in zip(parameters, pulls, strict=True):
+        torch.testing.assert_close(parameter.grad, pull)
+
+
+def test_a_stronger_proximal_term_keeps_clients_nearer():
+    far, near, nearest = (sum(float(d.square().sum()) for d in trained(mu)) for mu in (0, 1.0, 100.0))
+    assert far > near > nearest > 0
+
+
+@pytest.mark.parametrize(
+    ("family", "ending"), {"bert": "intermediate.dense", "opt": "fc1", "gpt2": "c_fc", "llama": "up_proj"}.items()
+)
+def test_the_up_projection_of_every_family_is_found(family, ending):
+    targets = find_targets(tiny_model(family), (), "mlp-up")
+    assert len(targets) == 2
+    assert all(name.endswith(ending) for name in targets)

@@ -19,7 +19,7 @@ run: $(INSTALLED)
 	$(BIN)/florg run --clients 8 --set partition.name=dirichlet --set partition.alpha=0.5
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -m "not gpu" -n 2 --dist worksteal
 
 test-gpu: $(INSTALLED)
 	@$(BIN)/python -c 'import torch; torch.cuda.is_available() or exit("make test-gpu: torch sees no CUDA device here")'
@@ -30,7 +30,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist worksteal
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'make: installing into .venv; the first time this takes some minutes'

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from clients.adapted_model import AdaptedModel
 from clients.device import Precision, autocast, check_precision, peak_memory_bytes, reset_peak_memory
 from clients.optimizers import build_optimizer, warmup_factor
+from clients.proximal import Penalty
 from clients.seeding import scoped_seed
 from strategies.method import Projection
 from strategies.rng import generator, stream_seed
@@ -24,9 +25,6 @@ Collate = Callable[[list[Mapping[str, Any]]], Batch]
 """Pads a list of examples to the longest of them and stacks them into tensors."""
 LossFn = Callable[[nn.Module, Batch], Tensor]
 """The mean loss of a batch, a scalar that can be differentiated."""
-Penalty = Callable[[], Tensor]
-"""A term of the local loss that depends on the parameters alone."""
-
 INITIAL_LOSS_SCALE = 2.0**12
 """Of float16 training. torch's own 2^16 overflows at first, and a round is too short to lose its first steps."""
 
@@ -159,13 +157,8 @@ class _Stepper:
         penalty: Penalty | None,
         projection: Projection | None,
     ):
-        self.model, self.loss_fn, self.penalty, self.settings, self.device = (
-            adapted.model,
-            loss_fn,
-            penalty,
-            settings,
-            device,
-        )
+        self.model, self.loss_fn, self.penalty = adapted.model, loss_fn, penalty
+        self.settings, self.device = settings, device
         self.parameters = adapted.adapter_parameters() + adapted.head_parameters()
         self.optimizer = build_optimizer(
             settings.optimizer,

@@ -19,6 +19,8 @@ from florg_app.models import EMBEDDED, load_pretrained
 from florg_app.peft_folder import layer_factors, write_adapter
 from florg_app.rebuild import Rebuilt, rebuild
 from florg_app.report import SUMMARY
+from strategies.manifest import Manifest
+from strategies.method import HEAD, Role
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.rng import generator
 
@@ -53,7 +55,7 @@ def export(run_dir: Path, output: Path | None, merged: bool, device: torch.devic
     nothing can be written; ExportError where the folder gives other logits than the run's model.
     """
     run = rebuild(run_dir, device)
-    notes = run.notes
+    notes = run.notes + _notes(run.assembly.manifest)
     if not PARAMETRISATIONS[run.assembly.manifest.plan.adapter].low_rank and not merged:
         merged = True
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
@@ -176,6 +178,12 @@ def _call(source: str, options: Mapping[str, Any]) -> str:
 def _literal(value: object) -> str:
     """The value in Python, texts in the quotation marks of our style."""
     return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def _notes(manifest: Manifest) -> tuple[str, ...]:
+    roles = {**manifest.plan.roles, HEAD: manifest.plan.head}
+    own = [symbol for symbol, role in roles.items() if role is Role.REPORTED]
+    return (f"Each client keeps its own {' and '.join(own)}; this is the mean of what they reported.",) if own else ()
 
 
 def _hub_name(run: Rebuilt) -> str | None:

@@ -11,8 +11,7 @@ from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.settings import Settings
-from strategies.manifest import State, flatten
-from strategies.method import Role
+from strategies.manifest import State
 from strategies.wire import ADVICE
 
 _NEEDED = ("round", "settings", "identity")
@@ -47,13 +46,13 @@ def rebuild(run_dir: Path, device: torch.device) -> Rebuilt:
         settings = parse(json.loads(metadata["settings"]))
     except ValueError as error:
         raise ValueError(f"{path} has settings that this version cannot use: {error}") from error
+    if not settings.method.plan.has_global_model:
+        raise ValueError(
+            f"{path} is of a run of {settings.strategy.name}, whose clients keep a part of the model to themselves; "
+            "the server has no whole model to rebuild"
+        )
     assembly = assemble(settings, device)
     notes = _compare(path, json.loads(metadata["identity"]), assembly.identity)
-    if kept := [key for key in assembly.manifest.shapes(Role.LOCAL) if key not in flatten(state)]:
-        raise ValueError(
-            f'{path} is no whole model: with strategy.name = "{settings.strategy.name}" each client keeps its own '
-            f"{', '.join(kept)}; run a method with a global model, or strategy.fedsa-lora.global-model = true"
-        )
     t = int(metadata["round"])
     assembly.load(state, t + 1)
     return Rebuilt(settings, assembly, state, t, notes)

@@ -140,6 +140,11 @@ def test_an_update_that_is_not_low_rank_is_merged_and_it_is_said(tmp_path):
     assert not (run / "adapter").exists()
 
 
+def test_what_clients_keep_for_themselves_is_said(tmp_path):
+    run, _ = finished(tmp_path, **{"strategy.name": "fedsa-lora", "strategy.fedsa-lora.global-model": True})
+    assert "note: Each client keeps its own B and head; this is the mean of what they reported." in said_by_export(run)
+
+
 def test_what_does_not_give_the_logits_of_the_run_is_removed(tmp_path, monkeypatch):
     run, _ = finished(tmp_path)
     write = exporter.write_adapter

@@ -6,6 +6,7 @@ import torch
 from flwr.app import Context, Message, MetricRecord, RecordDict
 
 from florg_app.inline import InProcessGrid
+from strategies.combine import Combination
 from strategies.federation import FederatedAdapters, Policy
 from strategies.florg import FLoRG
 from strategies.manifest import Manifest, State, flatten, fresh_state, nest, select
@@ -123,3 +124,23 @@ class Run:
     @property
     def state(self) -> State:
         return self.federation.state
+
+
+def assert_same_bits(one, other):
+    one, other = flatten(one), flatten(other)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None):
+    """The state after folding the accepted partitions of each round by hand."""
+    manifest = manifest_of(method)
+    state = initial_state(method, manifest)
+    for t in range(1, num_rounds + 1):
+        start = begun(method, manifest, state, t)
+        combination = Combination(method, t, start, "cpu")
+        for partition in accepted.get(t, []):
+            weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
+            combination.add(moved(manifest, start, t, partition), weight)
+        state = combination.finish() if accepted.get(t) else state
+    return state

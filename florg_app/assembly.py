@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -36,9 +37,25 @@ class Assembly:
     fixed: Mapping[str, Fixed]
     identity: Mapping[str, str]
     """What every client must share with the server; see `strategies.wire.ADVICE`."""
-    initial_state: State
-    """Before anything is trained: the method's initial adapters and the model's fresh head, on server and clients."""
+    head: State
+    """The model's fresh head; empty where it has none."""
     method: Method
+
+    @cached_property
+    def initial_state(self) -> State:
+        """Before anything is trained: the method's initial adapters and the model's fresh head, on server and clients.
+
+        Made at its first use, since what comes from W0 is costly and most clients need none of it.
+        """
+        rank, scale, seed = self.manifest.rank, self.manifest.scale, self.manifest.seed
+        adapters = {
+            group.name: {
+                **self.method.initial(group, rank, seed),
+                **self.method.from_weights(group, rank, scale, self.adapted.weights),
+            }
+            for group in self.manifest.groups
+        }
+        return {**adapters, **self.head}
 
     def load(self, state: State, t: int) -> None:
         """Fill the model as round t begins with this state."""
@@ -70,7 +87,7 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
-    head_state = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
+    fresh_head = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
     return Assembly(
         task=task,
         tokenizer=pretrained.tokenizer,
@@ -80,21 +97,9 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
         manifest=manifest,
         fixed=fixed,
         identity=_identity(manifest, backbone, fixed),
-        initial_state={**_adapters(method, manifest, adapted), **head_state},
+        head=fresh_head,
         method=method,
     )
-
-
-def _adapters(method: Method, manifest: Manifest, adapted: AdaptedModel) -> State:
-    """The adapters before round 1."""
-    rank, scale, seed = manifest.rank, manifest.scale, manifest.seed
-    return {
-        group.name: {
-            **method.initial(group, rank, seed),
-            **method.from_weights(group, rank, scale, adapted.weights),
-        }
-        for group in manifest.groups
-    }
 
 
 def _identity(manifest: Manifest, backbone: str, fixed: Mapping[str, Fixed]) -> dict[str, str]:

@@ -63,7 +63,8 @@ def train(message: Message, context: Context) -> Message:
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
     memory = _memory(context, assembly, partition, str(config[RUN]))
-    kept = memory.recall() or select(assembly.initial_state, assembly.manifest.kept)
+    shapes = assembly.manifest.kept
+    kept = memory.recall() or (select(assembly.initial_state, shapes) if shapes else {})
     t = int(config[ROUND])  # type: ignore[arg-type]
     assembly.load(join(state, kept), t)
     metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}

@@ -18,9 +18,10 @@ from florg_app.config import flatten, parse
 from florg_app.evaluate import score
 from florg_app.report import Report, note
 from florg_app.settings import Settings
-from strategies.federation import FederatedAdapters, Policy
+from strategies.federation import FederatedAdapters
 from strategies.manifest import Manifest, State, select
 from strategies.method import Role
+from strategies.policy import Policy
 from strategies.record import RoundRecord
 from strategies.wire import RUN
 

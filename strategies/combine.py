@@ -25,7 +25,8 @@ class Combination:
         """With `keep`, or where the method needs them: the uploads on the device as they came, without the head."""
         self.weights: list[float] = []
         """The raw weight of every upload."""
-        self._given = state
+        self.given = state
+        """The state as the round began."""
         self._state = {
             name: {symbol: tensor.to(self.device, torch.float64) for symbol, tensor in tensors.items()}
             for name, tensors in state.items()
@@ -37,7 +38,7 @@ class Combination:
 
     def add(self, upload: Groups, weight: float) -> None:
         """Fold one client's upload, all groups of the state, in with its raw weight >= 0."""
-        assert upload.keys() == self._given.keys(), f"groups {sorted(upload)} instead of {sorted(self._given)}"
+        assert upload.keys() == self.given.keys(), f"groups {sorted(upload)} instead of {sorted(self.given)}"
         local = {name: {s: tensor.to(self.device) for s, tensor in tensors.items()} for name, tensors in upload.items()}
         self.weights.append(weight)
         if self._hold:
@@ -51,7 +52,7 @@ class Combination:
         weight = sum(self.weights)
         assert weight > 0, f"the weights {self.weights} of the round sum to {weight}"
         new = {}
-        for name, old in self._given.items():
+        for name, old in self.given.items():
             tensors = self._summed(name, weight) if name in self._total else self._stacked(name, weight)
             new[name] = {symbol: tensor.to(old[symbol]) for symbol, tensor in tensors.items()}
         return new

@@ -1,7 +1,6 @@
 """FeDeRA as FLoRG (arXiv 2602.17095, section 4.1) describes it: the mean of the products, decomposed anew."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -22,11 +21,8 @@ class FeDeRASVD(Method):
     name = "federa-svd"
     summary = "LoRA products averaged, then decomposed, sqrt(S) on both factors (FeDeRA as FLoRG reads it)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="uniform")
+    needs = "stack"
     gauge_free = True
-
-    @property
-    def needs(self) -> Literal["sum", "stack"]:
-        return "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from logging import INFO
-from typing import Literal
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord
@@ -15,31 +13,17 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.collect import collect
 from strategies.combine import Combination
-from strategies.diagnostics import aggregation_error, for_norms
+from strategies.diagnosis import diagnose
+from strategies.diagnostics import for_norms
 from strategies.inorder import InOrder
 from strategies.ledger import measure
-from strategies.manifest import Manifest, State, flatten, fresh_state
+from strategies.manifest import Manifest, State, begun, flatten
 from strategies.method import Fixed, Method
-from strategies.parametrisation import PARAMETRISATIONS
+from strategies.policy import Policy
 from strategies.record import RoundRecord
 from strategies.roster import Roster, sample
 from strategies.screen import Rejected, Upload, screen
 from strategies.wire import broadcast, pack
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Who takes part, how many must answer, and how long to wait (seconds)."""
-
-    fraction_train: float = 1.0
-    min_clients: int = 2
-    min_uploads: int = 1
-    max_skipped: int = 3
-    round_timeout: float = 3600.0
-    wait_timeout: float = 600.0
-    weighting: Literal["uniform", "examples"] = "examples"
-    evaluate_on_clients: bool = False
-
 
 Evaluate = Callable[[int, State], Mapping[str, float] | None]
 """(round, state) -> metrics of the global model, or None in a round without evaluation."""
@@ -121,8 +105,8 @@ class FederatedAdapters(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
         record, seconds = self._record, 0.0
-        begun = self._begun(server_round)
-        combination = Combination(self._method, server_round, begun, self._device, keep=self._bases is not None)
+        state = begun(self._method, self._manifest, self.state, server_round)
+        combination = Combination(self._method, server_round, state, self._device, keep=self._bases is not None)
 
         def use(upload: Upload) -> None:
             nonlocal seconds
@@ -150,11 +134,6 @@ class FederatedAdapters(Strategy):
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
-
-    def _begun(self, t: int) -> State:
-        """The state with what round t begins with beside the broadcast."""
-        fresh = fresh_state(self._method, self._manifest, t)
-        return {name: {**tensors, **fresh.get(name, {})} for name, tensors in self.state.items()}
 
     def _weight(self, upload: Upload) -> float:
         return upload.num_examples if self._policy.weighting == "examples" else 1.0
@@ -191,29 +170,5 @@ class FederatedAdapters(Strategy):
             record.skipped = "the combined state is not finite: an upload was huge"
             return None
         if self._bases is not None:
-            record.diagnostics = self._diagnose(combination, new_state, self._bases)
+            record.diagnostics = diagnose(self._manifest, self._bases, combination, new_state)
         return new_state
-
-    def _diagnose(
-        self, combination: Combination, new: State, bases: Mapping[str, Fixed]
-    ) -> dict[str, dict[str, float]]:
-        w = [weight / sum(self._record.weights.values()) for weight in self._record.weights.values()]
-        parametrisation = PARAMETRISATIONS[self._manifest.plan.adapter]
-        old, fresh = self._begun(self._record.t), fresh_state(self._method, self._manifest, self._record.t + 1)
-        result: dict[str, dict[str, float]] = {}
-        for group in self._manifest.groups:
-            name = group.name
-            uploads = [upload[name] for upload in combination.uploads]
-            result[name] = {
-                "aggregation-error": aggregation_error(
-                    parametrisation,
-                    bases[name],
-                    self._manifest.scale,
-                    uploads,
-                    w,
-                    old[name],
-                    {**new[name], **fresh[name]},
-                ),
-                **self._method.diagnose(self.state[name], new[name]),
-            }
-        return result

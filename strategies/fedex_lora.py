@@ -33,7 +33,7 @@ class FedExLoRA(Method):
         return plan_with_part(self.residual, Role.SHARED, Role.SHARED, "uniform")
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:
+    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
         return "sum" if self.residual == "dense" else "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

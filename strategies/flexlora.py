@@ -1,7 +1,6 @@
 """FlexLoRA with equal ranks: the mean of the products, decomposed anew. Bai et al., NeurIPS 2024, arXiv 2402.11505."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -21,11 +20,8 @@ class FlexLoRA(Method):
     name = "flexlora"
     summary = "LoRA products averaged, then decomposed, S on B (FlexLoRA, arXiv 2402.11505)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    needs = "stack"
     gauge_free = True
-
-    @property
-    def needs(self) -> Literal["sum", "stack"]:
-        return "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

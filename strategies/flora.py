@@ -30,7 +30,7 @@ class FLoRA(Method):
         return plan_with_part(self.base, Role.FRESH, Role.FRESH, "examples")
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:
+    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
         return "sum" if self.base == "dense" else "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

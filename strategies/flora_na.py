@@ -1,7 +1,7 @@
 """FLoRA-NA: factors mixed so that they multiply to about the mean product. Nguyen et al., arXiv 2509.26399."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge
@@ -24,13 +24,10 @@ class FLoRANA(Method):
     name = "flora-na"
     summary = "LoRA factors mixed so that their product is nearly the mean product (FLoRA-NA, arXiv 2509.26399)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    needs = "stack"
 
     steps: Annotated[int, Ge(1)] = 20
     """Least-squares problems solved for q and for p, in turn."""
-
-    @property
-    def needs(self) -> Literal["sum", "stack"]:
-        return "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -57,7 +57,7 @@ class FLoRG(Method):
             )
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:
+    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
         return "stack" if self.solver == "truncate" else "sum"
 
     def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:

@@ -25,16 +25,13 @@ class LoRAFAIR(Method):
     name = "lora-fair"
     summary = "LoRA factors averaged, B corrected towards the mean product (LoRA-FAIR, arXiv 2411.14961)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    needs = "stack"
 
     solver: Literal["similarity", "ridge"] = "similarity"
     regularization: Annotated[float, Gt(0)] = 0.01
     """lambda"""
     steps: Annotated[int, Ge(1)] = 500
     """Gradient steps of `similarity`."""
-
-    @property
-    def needs(self) -> Literal["sum", "stack"]:
-        return "stack"
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

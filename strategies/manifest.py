@@ -95,6 +95,12 @@ def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
     return {g.name: method.fresh(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
 
 
+def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
+    """A state as round t begins, on the server and on clients: with what comes from the seed."""
+    fresh = fresh_state(method, manifest, t)
+    return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
+
+
 def flatten(state: State) -> dict[str, Tensor]:
     """{"group/symbol": tensor} of a nested state."""
     return {f"{group}/{symbol}": tensor for group, tensors in state.items() for symbol, tensor in tensors.items()}

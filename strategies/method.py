@@ -130,12 +130,10 @@ class Method(ABC):
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
+    needs: Literal["sum", "stack"] = "sum"
+    """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
     pooled: ClassVar[bool] = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
-
-    @property
-    def needs(self) -> Literal["sum", "stack"]:
-        return "sum"
 
     def check(self, group: Group, rank: int) -> None:
         """Raise ValueError, naming the group, where the method cannot adapt layers of this shape at this rank."""

@@ -7,10 +7,11 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 
 from florg_app.inline import InProcessGrid
 from strategies.combine import Combination
-from strategies.federation import FederatedAdapters, Policy
+from strategies.federation import FederatedAdapters
 from strategies.florg import FLoRG
-from strategies.manifest import Manifest, State, flatten, fresh_state, nest, select
+from strategies.manifest import Manifest, State, begun, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
+from strategies.policy import Policy
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
@@ -51,12 +52,6 @@ def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
 def asked(method: Method, num_clients: int = 4) -> list[int]:
     """The partitions that take part in a round of all clients."""
     return [0] if method.pooled else list(range(num_clients))
-
-
-def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
-    """The state as round t begins on both sides."""
-    fresh = fresh_state(method, manifest, t)
-    return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
 
 
 def examples_of(partition: int) -> int:

@@ -1,0 +1,18 @@
+"""Who takes part in a round, how many must answer, and how long the server waits."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of every round; times in seconds."""
+
+    fraction_train: float = 1.0
+    min_clients: int = 2
+    min_uploads: int = 1
+    max_skipped: int = 3
+    round_timeout: float = 3600.0
+    wait_timeout: float = 600.0
+    weighting: Literal["uniform", "examples"] = "examples"
+    evaluate_on_clients: bool = False

@@ -118,6 +118,12 @@ class AdaptedModel:
         """The frozen W0 of a group's layers, (l, o, i), in the backbone's precision and on its device."""
         return torch.stack([dense_weight(self._layers[name].base) for name in group.layers])
 
+    def trained(self) -> dict[str, Tensor]:
+        """By name: "group/symbol" of the adapters, then "head/parameter", in the order of the two lists below."""
+        symbols = {f"{name}/{s}": tensor for name, a in self._adapters.items() for s, tensor in a.symbols.items()}
+        head = {f"{HEAD}/{name}": parameter for name, parameter in self._head.items()}
+        return {name: tensor for name, tensor in {**symbols, **head}.items() if tensor.requires_grad}
+
     def adapter_parameters(self) -> list[Tensor]:
         """The trained symbols of all groups."""
         symbols = (tensor for adapter in self._adapters.values() for tensor in adapter.symbols.values())

@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 from strategies.method import Projection
 
 Side = Literal["left", "right"]
+PROJECTOR, STEPS = "projector", "projected-steps"
+"""What `GaLore.state` holds of a projected parameter: P, and how many steps there were, a count on the CPU."""
 
 
 def side_of(rows: int, columns: int, side: str) -> Side:
@@ -47,33 +49,34 @@ class GaLore(Optimizer):
     def __init__(
         self, groups: list[dict[str, Any]], build: Callable[[list[dict[str, Any]]], Optimizer], projection: Projection
     ):
-        super().__init__(groups, {"project": False, "weight_decay": 0.0})
-        self._projection, self._steps = projection, 0
+        low_rank = {"rank": projection.rank, "side": projection.side}
+        super().__init__(groups, {"project": False, "weight_decay": 0.0, **low_rank})
+        self._projection = projection
         self._low: dict[Tensor, Tensor] = {p: self._low_rank_zeros(p) for p, _ in self._projected()}
-        self._projectors: dict[Tensor, Tensor] = {}
-        self._inner = build([self._inner_group(group) for group in self.param_groups])
+        self.inner = build([self._inner_group(group) for group in self.param_groups])
+        """Has the parameters in the same order, the projected ones in their low-rank form."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """One step from the parameters' gradients."""
         assert closure is None, "a closure is not supported"
-        for group, inner in zip(self.param_groups, self._inner.param_groups, strict=True):
+        for group, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
             inner["lr"] = group["lr"]
         for parameter, _ in self._projected():
             self._descend(parameter)
-        self._inner.step()
+        self.inner.step()
         for parameter, group in self._projected():
-            back = project_back(self._low[parameter], self._projectors[parameter], self._side(parameter))
+            back = project_back(self._low[parameter], self.state[parameter][PROJECTOR], self._side(parameter))
             parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(back, alpha=self._projection.scale)
-        self._steps += 1
+            self.state[parameter][STEPS] += 1
 
     def _descend(self, parameter: Tensor) -> None:
         """Hand the projected gradient to the inner optimizer, which moves from zero: it leaves -lr N behind."""
-        G, side = parameter.grad, self._side(parameter)
+        G, side, state = parameter.grad, self._side(parameter), self.state[parameter]
         assert G is not None, "a projected parameter has no gradient"
-        if self._steps % self._projection.gap == 0:
-            self._projectors[parameter] = projector(G, self._projection.rank, side)
-        self._low[parameter].zero_().grad = project(G, self._projectors[parameter], side)
+        if int(state.setdefault(STEPS, torch.zeros(()))) % self._projection.gap == 0:
+            state[PROJECTOR] = projector(G, self._projection.rank, side)
+        self._low[parameter].zero_().grad = project(G, state[PROJECTOR], side)
 
     def _projected(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
         return ((parameter, group) for group in self.param_groups if group["project"] for parameter in group["params"])

@@ -18,8 +18,8 @@ from clients.files import write_atomically
 from strategies.manifest import Shapes, State
 from strategies.wire import Malformed, pack, unpack
 
-TENSORS, OWNER = "memory", "memory-owner"
-"""The records of Context.state: tensors under the wire's keys, float32, and whose they are."""
+TENSORS = "memory"
+"""The record of Context.state with the tensors under the wire's keys, float32; beside it "memory-owner": whose."""
 
 Found = tuple[ArrayRecord, Mapping[str, object]]
 """Remembered arrays and their owner."""
@@ -34,11 +34,20 @@ class Memory:
     """The tensors named by `shapes`, which belong to `owner`: a run, a manifest, a model, a partition.
 
     What was remembered for another owner, is incomplete or cannot be read is discarded, and the log says why. The
-    `file` is read only where Context.state has nothing of use: after a restart of the SuperNode.
+    `file` is read only where Context.state has nothing of use: after a restart of the SuperNode. A client with several
+    memories gives each its own `record` of Context.state and its own file.
     """
 
-    def __init__(self, context_state: RecordDict, shapes: Shapes, owner: Mapping[str, str], file: Path | None = None):
+    def __init__(
+        self,
+        context_state: RecordDict,
+        shapes: Shapes,
+        owner: Mapping[str, str],
+        file: Path | None = None,
+        record: str = TENSORS,
+    ):
         self._records, self._shapes, self._owner, self._file = context_state, shapes, dict(owner), file
+        self._tensors_record, self._owner_record = record, f"{record}-owner"
 
     def recall(self) -> State | None:
         """What this owner remembered last; None before its first time."""
@@ -60,13 +69,14 @@ class Memory:
             tensors = {key: array.numpy() for key, array in arrays.items()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._file, lambda path: save_file(tensors, path, self._owner))
-        self._records[TENSORS] = arrays
-        self._records[OWNER] = ConfigRecord(dict(self._owner))
+        self._records[self._tensors_record] = arrays
+        self._records[self._owner_record] = ConfigRecord(dict(self._owner))
 
     def _places(self) -> Iterator[tuple[str, Found | Malformed]]:
         """Every place that holds something, the surest first."""
-        if TENSORS in self._records.array_records and OWNER in self._records.config_records:
-            yield "Context.state", (self._records.array_records[TENSORS], self._records.config_records[OWNER])
+        arrays, owners = self._records.array_records, self._records.config_records
+        if self._tensors_record in arrays and self._owner_record in owners:
+            yield "Context.state", (arrays[self._tensors_record], owners[self._owner_record])
         if self._file is not None and self._file.exists():
             yield str(self._file), _read(self._file)
 

@@ -7,11 +7,27 @@ from functools import partial
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
+from clients.adapted_model import AdaptedModel
 from clients.galore import GaLore
+from clients.train_settings import TrainSettings
 from strategies.method import Projection
 
 OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD}
 """By the value of `train.optimizer`."""
+
+
+def optimizer_for(adapted: AdaptedModel, how: TrainSettings, projection: Projection | None = None) -> Optimizer:
+    """A fresh optimizer of everything that is trained, its parameters in the order of `adapted.trained()`."""
+    return build_optimizer(
+        how.optimizer,
+        adapted.adapter_parameters(),
+        adapted.head_parameters(),
+        how.learning_rate,
+        how.head_learning_rate,
+        how.weight_decay,
+        how.momentum,
+        projection,
+    )
 
 
 def build_optimizer(

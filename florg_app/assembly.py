@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
+from clients.batches import Collate
 from clients.targets import find_head, find_targets, group_layers
-from clients.trainer import Collate
 from florg_app import source
 from florg_app.data import Data
 from florg_app.models import load_pretrained

@@ -9,13 +9,14 @@ from flwr.clientapp import ClientApp
 
 from clients import trainer
 from clients.device import resolve_device
-from clients.memory import Memory, memory_file
+from clients.optimizers import optimizer_for
 from clients.proximal import proximal_term
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.data import ClientData
 from florg_app.evaluate import score
+from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
 from strategies.manifest import join, select
 from strategies.method import KEPT, UPLOADED
@@ -62,14 +63,15 @@ def train(message: Message, context: Context) -> Message:
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
-    memory = _memory(context, assembly, partition, str(config[RUN]))
-    shapes = assembly.manifest.kept
+    memories = OwnMemories(context, assembly, partition, str(config[RUN]))
+    memory, shapes = memories.tensors(), assembly.manifest.kept
     kept = memory.recall() or (select(assembly.initial_state, shapes) if shapes else {})
     t = int(config[ROUND])  # type: ignore[arg-type]
     assembly.load(join(state, kept), t)
     metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     try:
-        metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
+        metrics |= _score(assembly, data, settings) if config["evaluate"] else {}
+        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), memories)
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
@@ -78,47 +80,41 @@ def train(message: Message, context: Context) -> Message:
     return Message(upload(arrays, t, metrics), reply_to=message)
 
 
-def _work(
-    assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, evaluate: bool
+def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str, int | float]:
+    """The client's own scores of the model as it is now."""
+    rows = data.held_out if settings.evaluate.client_rows == "held-out" else assembly.data.validation
+    own = {"examples": len(rows), **score(assembly, rows, settings)}
+    return {f"{OWN}{name}": value for name, value in own.items()}
+
+
+def _train(
+    assembly: Assembly, data: ClientData, settings: Settings, seed: int, memories: OwnMemories
 ) -> dict[str, int | float]:
-    """Score the received model if asked, then train it; the metrics of both."""
-    metrics: dict[str, int | float] = {}
-    if evaluate:
-        rows = data.held_out if settings.evaluate.client_rows == "held-out" else assembly.data.validation
-        own = {"examples": len(rows), **score(assembly, rows, settings)}
-        metrics = {f"{OWN}{name}": value for name, value in own.items()}
-    seed = stream_seed(settings.seed, "train", t, partition)
-    device = assembly.adapted.model.device
-    adapted, mu = assembly.adapted, settings.method.proximal()
-    penalty = proximal_term(adapted.adapter_parameters() + adapted.head_parameters(), mu) if mu else None
-    report = trainer.train(
-        adapted,
-        data.train,
-        assembly.collate,
-        assembly.task.loss,
-        _how(settings.train),
-        seed,
-        device,
-        penalty,
-        settings.method.projection(),
-    )
-    return {**metrics, **{name.replace("_", "-"): value for name, value in asdict(report).items()}}
+    """Train the model as it is now; the metrics."""
+    adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
+    penalty = proximal_term(list(adapted.trained().values()), method.proximal()) if method.proximal() else None
+    optimizer = optimizer_for(adapted, how, method.projection())
+    with memories.optimizer(optimizer, settings.train.optimizer_state):
+        report = trainer.train(
+            adapted,
+            data.train,
+            assembly.collate,
+            assembly.task.loss,
+            how,
+            seed,
+            adapted.model.device,
+            penalty,
+            optimizer,
+        )
+    return {name.replace("_", "-"): value for name, value in asdict(report).items()}
 
 
 def _how(train: TrainSettings) -> trainer.TrainSettings:
     """The trainer's settings, with what is unset filled in."""
-    given = train.model_dump()
+    given = train.model_dump(exclude={"optimizer_state"})
     given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
     given["max_steps"] = train.max_steps or -1
     return trainer.TrainSettings(**given)
-
-
-def _memory(context: Context, assembly: Assembly, partition: int, run: str) -> Memory:
-    """This client's own; on its disk too where the node configuration has a `state-dir`."""
-    owner = {RUN: run, "manifest": assembly.manifest.digest, "backbone": assembly.identity["backbone"]}
-    folder = context.node_config.get("state-dir")
-    file = memory_file(str(folder), str(context.node_config.get("client-name", partition))) if folder else None
-    return Memory(context.state, assembly.manifest.kept, {**owner, PARTITION: str(partition)}, file)
 
 
 def partition_of(context: Context) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from clients import trainer
+from clients.predict import evaluate
 from florg_app.assembly import Assembly
 from florg_app.settings import Settings
 from florg_app.tasks.base import Features
@@ -10,7 +10,7 @@ from florg_app.tasks.base import Features
 
 def score(assembly: Assembly, features: Features, settings: Settings) -> dict[str, float]:
     """The task's metrics of the filled model on these rows."""
-    predictions = trainer.evaluate(
+    predictions = evaluate(
         assembly.adapted,
         features,
         assembly.collate,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, S
 
 from florg_app.flat import CommaSeparated, Unset, Words
 from strategies import METHODS
-from strategies.method import Method
+from strategies.method import Method, Role
 from strategies.roster import sample
 
 
@@ -94,6 +94,9 @@ class PartitionSettings(Section, frozen=True):
 
 class TrainSettings(Section, frozen=True):
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer_state: Literal["reset", "keep"] = "reset"
+    """Whether each round begins with a fresh optimizer or each client goes on with its own of its last round: moments,
+    step counts, GaLore's projectors. They stay in the coordinates of the factors that the client trained then."""
     learning_rate: Positive = 0.005
     head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = 0.05
     weight_decay: NonNegative = 0.0
@@ -180,6 +183,16 @@ class Settings(Section, frozen=True):
                 f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "
                 f"fraction-train = {self.fraction_train} may sample only {sampled}; lower min-uploads, "
                 f"or raise min-clients or fraction-train"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _kept_moments_need_lasting_tensors(self) -> "Settings":
+        fresh = self.method.plan.named(Role.FRESH)
+        if fresh and self.train.optimizer_state == "keep":
+            raise ValueError(
+                f'train.optimizer-state = "keep" has no meaning with strategy.name = "{self.method.name}": it begins '
+                f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
             )
         return self
 

@@ -48,6 +48,7 @@ def problem(config: dict) -> str:
         ("partition.name", "shards", "iid | dirichlet"),
         ("partition.alpha", 0, "a number > 0"),
         ("train.optimizer", "adam", "adamw | sgd"),
+        ("train.optimizer-state", "rotate", "reset | keep"),
         ("train.learning-rate", True, "a number > 0"),
         ("train.learning-rate", float("nan"), "a number > 0"),
         ("train.head-learning-rate", -0.5, "a number > 0, or -1.0 (train.learning-rate)"),
@@ -98,6 +99,14 @@ def test_settings_of_a_method_that_do_not_go_together_are_refused():
     ("config", "named"),
     [
         ({"train.momentum": 0.9}, ["train.momentum = 0.9", 'train.optimizer = "adamw"', '"sgd"']),
+        (
+            {"train.optimizer-state": "keep", "strategy.name": "flora"},
+            ['train.optimizer-state = "keep"', 'strategy.name = "flora"', "A and B anew", 'set it to "reset"'],
+        ),
+        (
+            {"train.optimizer-state": "keep", "strategy.name": "rac-lora"},
+            ['strategy.name = "rac-lora"', "begins B anew", 'set it to "reset"'],
+        ),
         ({"evaluate.on-clients": True}, ["evaluate.on-clients = true", "partition.holdout"]),
         (
             {"min-uploads": 3, "min-clients": 4, "fraction-train": 0.5},

@@ -94,7 +94,7 @@ def test_the_moments_live_in_the_low_rank_space_and_the_head_is_not_projected():
     W.grad, head.grad = torch.randn(3, 6, 5), torch.ones(4)
     optimizer.step()
     assert isinstance(optimizer, GaLore)
-    shapes = [tuple(state["exp_avg"].shape) for state in optimizer._inner.state.values()]
+    shapes = [tuple(state["exp_avg"].shape) for state in optimizer.inner.state.values()]
     assert shapes == [(3, 6, 2), (4,)]
     torch.testing.assert_close(head.detach(), torch.full((4,), -0.2))
 

@@ -18,10 +18,13 @@ KEEPING = [name for name in METHODS if not METHODS[name]().plan.has_global_model
 
 
 class Observed(InProcessGrid):
-    """Notes what each client remembers after each round, and the names of all arrays that travel."""
+    """Notes what each client remembers in this record after each round, and the names of all arrays that travel."""
 
-    def __init__(self, *args, node_config: dict | None = None, restart: bool = False, asked_alone=None):
+    def __init__(
+        self, *args, node_config: dict | None = None, restart: bool = False, asked_alone=None, record: str = TENSORS
+    ):
         super().__init__(*args)
+        self.record = record
         self.remembered: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
         self.up: set[str] = set()
         self.down: set[str] = set()
@@ -46,7 +49,7 @@ class Observed(InProcessGrid):
     def _note(self, message, reply, context: Context) -> None:
         assert not reply.has_error(), reply.error
         t, partition = message.content.config_records[CONFIG][ROUND], context.node_config["partition-id"]
-        arrays = context.state.array_records[TENSORS]
+        arrays = context.state.array_records.get(self.record, {})
         self.remembered[t, partition] = {key: torch.tensor(array.numpy()) for key, array in arrays.items()}
         self.up |= set(reply.content.array_records[ARRAYS])
         self.down |= set(message.content.array_records[ARRAYS])

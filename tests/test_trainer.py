@@ -1,4 +1,4 @@
-"""Local training and prediction."""
+"""Local training."""
 
 import hashlib
 import math
@@ -15,11 +15,11 @@ from clients.adapted_model import AdaptedModel
 from clients.backbone import keep_head_in_float32
 from clients.optimizers import OPTIMIZERS
 from clients.seeding import scoped_seed
-from clients.trainer import TrainReport, TrainSettings, evaluate, train
+from clients.trainer import TrainReport, TrainSettings, train
 from strategies.florg import FLoRG
 from strategies.manifest import State, flatten
 from strategies.method import Role
-from tests.tiny_models import METHODS, logits_fn, loss_fn, pad, random_state, tiny_adapted, tiny_features, tiny_model
+from tests.tiny_models import METHODS, loss_fn, pad, random_state, tiny_adapted, tiny_features, tiny_model
 
 CPU = torch.device("cpu")
 
@@ -182,29 +182,6 @@ def test_a_float16_backbone_trains_with_loss_scaling(bert: PreTrainedModel):
         assert step_length(adapted, 0.01) == pytest.approx(0.01, rel=1e-3)
         report = fit(adapted, TrainSettings(learning_rate=0.02, head_learning_rate=0.02, epochs=10, batch_size=24))
         assert report.loss_last < 0.9 * report.loss_first
-
-
-def test_predictions_come_in_the_order_of_the_examples(llama: PreTrainedModel):
-    features = tiny_features(11)
-    with tiny_adapted(llama, FLoRG()) as adapted:
-        llama.train()
-        logits = torch.stack(evaluate(adapted, features, pad, logits_fn, 4, CPU))
-        assert not llama.training
-        with torch.no_grad():
-            expected = torch.cat([logits_fn(llama, pad([example])) for example in features])
-        torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_prediction_batches_hold_similar_lengths_and_any_kind_of_result(llama: PreTrainedModel):
-    features, widths = tiny_features(11), []
-
-    def words(model: nn.Module, batch: dict[str, Tensor]) -> list[str]:
-        widths.append(batch["input_ids"].shape[1])
-        return [f"{row[0]}" for row in batch["input_ids"].tolist()]
-
-    assert evaluate(llama, features, pad, words, 4, CPU) == [f"{example['input_ids'][0]}" for example in features]
-    lengths = sorted((len(example["input_ids"]) for example in features), reverse=True)
-    assert widths == lengths[::4]
 
 
 def test_a_scoped_seed_is_repeatable_and_leaves_no_trace():

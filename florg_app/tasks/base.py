@@ -7,7 +7,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from clients.trainer import Batch, Collate
+from clients.batches import Batch, Collate
 
 Split = Literal["train", "validation"]
 

@@ -10,7 +10,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from clients.trainer import Batch, Collate
+from clients.batches import Batch, Collate
 from florg_app.config import ConfigError
 from florg_app.settings import Settings
 from florg_app.tasks.base import Features, Split, Task

@@ -1,0 +1,50 @@
+"""Which memories a client has of a run, whose they are, and where they lie."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flwr.app import Context
+from torch.optim import Optimizer
+
+from clients.memory import Memory, memory_file
+from clients.optimizer_state import kept, kind, state_shapes
+from florg_app.assembly import Assembly
+from strategies.wire import PARTITION, RUN
+
+OPTIMIZER = "optimizer"
+"""The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
+
+
+@dataclass(frozen=True)
+class OwnMemories:
+    """Those of one client; on its disk too where the node configuration has a `state-dir`."""
+
+    context: Context
+    assembly: Assembly
+    partition: int
+    run: str
+
+    def tensors(self) -> Memory:
+        """Of the tensors that never leave the client, or that it does not get back."""
+        return Memory(self.context.state, self.assembly.manifest.kept, self._owner, self._file())
+
+    def optimizer(self, optimizer: Optimizer, state: Literal["reset", "keep"]) -> AbstractContextManager[None]:
+        """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset")."""
+        if state == "reset":
+            return nullcontext()
+        named = self.assembly.adapted.trained()
+        owner = {**self._owner, OPTIMIZER: kind(optimizer)}
+        shapes = state_shapes(optimizer, named)
+        return kept(optimizer, named, Memory(self.context.state, shapes, owner, self._file(OPTIMIZER), OPTIMIZER))
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        identity = {"manifest": self.assembly.manifest.digest, "backbone": self.assembly.identity["backbone"]}
+        return {RUN: self.run, **identity, PARTITION: str(self.partition)}
+
+    def _file(self, below: str = "") -> Path | None:
+        node = self.context.node_config
+        name = str(node.get("client-name", self.partition))
+        return memory_file(Path(str(node["state-dir"])) / below, name) if node.get("state-dir") else None

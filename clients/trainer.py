@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from clients.adapted_model import AdaptedModel
 from clients.device import Precision, autocast, check_precision, peak_memory_bytes, reset_peak_memory
+from clients.lengths import lengths, num_tokens
 from clients.optimizers import build_optimizer, warmup_factor
 from clients.proximal import Penalty
 from clients.seeding import scoped_seed
@@ -97,7 +98,7 @@ def train(
     with scoped_seed(stream_seed(seed, "dropout"), device):
         for step, rows in enumerate(islice(_batches(len(features), settings.batch_size, seed), num_steps)):
             batch = collate([features[row] for row in rows])
-            tokens += _num_tokens(batch)
+            tokens += num_tokens(batch)
             losses.append(stepper.step(batch, step, warmup_factor(step, num_steps, settings.warmup)))
     adapted.model.eval()
     seconds = time.perf_counter() - start
@@ -132,7 +133,7 @@ def evaluate(
     check_precision(precision, device)
     model = adapted.model if isinstance(adapted, AdaptedModel) else adapted
     model.eval()
-    order = sorted(range(len(features)), key=lambda row: -len(features[row].get("input_ids", ())))
+    order = sorted(range(len(features)), key=lengths(features).__getitem__, reverse=True)
     results: list[Any] = [None] * len(features)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
@@ -210,10 +211,3 @@ def _to_device(batch: Batch, device: torch.device) -> Batch:
     return {
         key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for key, value in batch.items()
     }
-
-
-def _num_tokens(batch: Batch) -> int:
-    """Tokens of a batch that are not padding; 0 where it holds none (images)."""
-    if "attention_mask" in batch:
-        return int(batch["attention_mask"].sum())
-    return batch["input_ids"].numel() if "input_ids" in batch else 0

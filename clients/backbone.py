@@ -2,15 +2,16 @@
 
 import gc
 import hashlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from clients.architectures import Head
 from clients.seeding import scoped_seed
 from clients.targets import find_head
 
@@ -42,26 +43,29 @@ def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
     return _live[kind][1]
 
 
-def load_classifier(
-    name_or_path: str, num_labels: int, dtype: str, head_seed: int, trust_remote_code: bool = False
+def load_model(
+    name_or_path: str, head: Head, dtype: str, head_seed: int, trust_remote_code: bool = False
 ) -> PreTrainedModel:
-    """A sequence classifier on the CPU, in eval mode: backbone in `dtype`, task head in float32.
+    """The model with this head on the CPU, in eval mode: backbone in `dtype`, task head in float32.
 
     Weights that the checkpoint lacks (the head, or one of another number of labels) are drawn from `head_seed`, the
-    same bits in every process. Raises ValueError where the model cannot be had.
+    same bits in every process. Raises ValueError where the model cannot be had, or has no such head.
     """
-    with scoped_seed(head_seed):
-        model = _from_pretrained(
-            AutoModelForSequenceClassification,
+    config = _from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
+    with scoped_seed(head_seed), _without_warnings():
+        model, loading = _from_pretrained(
+            head.kind.model_class(),
             name_or_path,
-            num_labels=num_labels,
+            **head.options(config),
             dtype=DTYPES[dtype],
             use_safetensors=True,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
             trust_remote_code=trust_remote_code,
         )
-    model.config.use_cache = False  # a classifier never decodes: keys and values of past tokens are only memory
-    if model.config.pad_token_id is None:
+    _check_backbone(model, loading["missing_keys"], name_or_path)
+    model.config.use_cache = False  # keys and values of past tokens are only memory where nothing is generated
+    if getattr(model.config, "pad_token_id", None) is None:
         model.config.pad_token_id = _first(getattr(model.config, "eos_token_id", None))
     keep_head_in_float32(model)
     return model.eval()
@@ -77,9 +81,22 @@ def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTra
     return tokenizer
 
 
-def match_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def load_image_processor(name_or_path: str, trust_remote_code: bool = False) -> Any:
+    """What scales and normalises images as the model was trained on them."""
+    return _from_pretrained(AutoImageProcessor, name_or_path, trust_remote_code=trust_remote_code)
+
+
+PREPROCESSORS: Mapping[str, Callable[..., Any]] = {
+    "AutoTokenizer": load_tokenizer,
+    "AutoImageProcessor": load_image_processor,
+}
+"""By `Architecture.preprocessor`: (name or path, trust_remote_code) -> what makes rows into the model's input."""
+
+
+def match_padding(model: PreTrainedModel, preprocessor: Any) -> None:
     """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding."""
-    model.config.pad_token_id = tokenizer.pad_token_id
+    if isinstance(preprocessor, PreTrainedTokenizerBase):
+        model.config.pad_token_id = preprocessor.pad_token_id
 
 
 def keep_head_in_float32(model: PreTrainedModel) -> None:
@@ -126,6 +143,17 @@ def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
             "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "
             "gated models)"
         ) from error
+
+
+def _check_backbone(model: PreTrainedModel, missing: Collection[str], name_or_path: str) -> None:
+    """Raise ValueError where nothing of the backbone was in the checkpoint: a random model trains too, but badly."""
+    ours = {id(parameter) for parameter in model.base_model.parameters()}
+    names = {name for name, parameter in model.named_parameters() if id(parameter) in ours}
+    if names <= set(missing):
+        raise ValueError(
+            f"model.name = {name_or_path!r}: its weights have none of the names that {type(model).__name__} knows "
+            f"({min(names)}, ...), so that nothing was loaded; use a checkpoint of the same model family"
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Batches of a client's rows: their order, their way to the device, their tokens."""
+"""Batches of a client's rows: their order and their way to the device."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -14,12 +14,25 @@ Collate = Callable[[list[Mapping[str, Any]]], Batch]
 """Pads a list of examples to the longest of them and stacks them into tensors."""
 
 
-def batches(num_examples: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Row numbers of one batch after another, epoch after epoch without end; each epoch in an order of its own."""
+WINDOW = 50
+"""Batches among which rows of similar length are looked for."""
+
+
+def batches(lengths: Sequence[int], batch_size: int, seed: int, group_by_length: bool = False) -> Iterator[list[int]]:
+    """Row numbers of one batch after another, epoch after epoch without end; each epoch in an order of its own.
+
+    `lengths` are those of all rows, in tokens. With `group_by_length` the shuffled rows are sorted by length within
+    windows of 50 batches, whose batches are shuffled again: less padding, at the price of batches less mixed.
+    """
     for epoch in count():
-        order = generator(seed, "batches", epoch).permutation(num_examples).tolist()
-        for start in range(0, num_examples, batch_size):
-            yield order[start : start + batch_size]
+        random = generator(seed, "batches", epoch)
+        order = random.permutation(len(lengths)).tolist()
+        if group_by_length:
+            window = WINDOW * batch_size
+            for start in range(0, len(order), window):
+                order[start : start + window] = sorted(order[start : start + window], key=lengths.__getitem__)
+        found = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        yield from (found[i] for i in random.permutation(len(found))) if group_by_length else found
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -27,10 +40,3 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {
         key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value for key, value in batch.items()
     }
-
-
-def num_tokens(batch: Batch) -> int:
-    """Tokens of a batch that are not padding; 0 where it holds none (images)."""
-    if "attention_mask" in batch:
-        return int(batch["attention_mask"].sum())
-    return batch["input_ids"].numel() if "input_ids" in batch else 0

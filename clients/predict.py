@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from clients.adapted_model import AdaptedModel
 from clients.batches import Batch, Collate, to_device
 from clients.device import Precision, autocast, check_precision
+from clients.lengths import lengths
 
 
 @torch.inference_mode()
@@ -29,7 +30,7 @@ def evaluate(
     check_precision(precision, device)
     model = adapted.model if isinstance(adapted, AdaptedModel) else adapted
     model.eval()
-    order = sorted(range(len(features)), key=lambda row: -len(features[row].get("input_ids", ())))
+    order = sorted(range(len(features)), key=lengths(features).__getitem__, reverse=True)
     results: list[Any] = [None] * len(features)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]

@@ -22,5 +22,7 @@ class TrainSettings:
     max_steps: int = -1
     """Exactly so many steps, repeating or cutting the data; -1 = epochs decide."""
     batch_size: int = 16
+    group_by_length: bool = False
+    """Batches of rows of similar length: less padding, less mixed."""
     precision: Precision = "float32"
     """Other than float32: autocast."""

@@ -11,8 +11,9 @@ import torch
 from torch.optim import Optimizer
 
 from clients.adapted_model import AdaptedModel
-from clients.batches import Collate, batches, num_tokens
+from clients.batches import Collate, batches
 from clients.device import check_precision, peak_memory_bytes, reset_peak_memory
+from clients.lengths import lengths, num_tokens
 from clients.optimizers import optimizer_for, warmup_factor
 from clients.proximal import Penalty
 from clients.seeding import scoped_seed
@@ -63,11 +64,12 @@ def train(
     num_steps = settings.max_steps if settings.max_steps > 0 else settings.epochs * per_epoch
     optimizer = optimizer or optimizer_for(adapted, settings)
     stepper = Stepper(adapted, loss_fn, settings, device, optimizer, penalty)
+    order = batches(lengths(features), settings.batch_size, seed, settings.group_by_length)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     adapted.model.train()
     with scoped_seed(stream_seed(seed, "dropout"), device):
-        for step, rows in enumerate(islice(batches(len(features), settings.batch_size, seed), num_steps)):
+        for step, rows in enumerate(islice(order, num_steps)):
             batch = collate([features[row] for row in rows])
             tokens += num_tokens(batch)
             losses.append(stepper.step(batch, step, warmup_factor(step, num_steps, settings.warmup)))

@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
@@ -17,7 +16,7 @@ from florg_app import source
 from florg_app.data import Data
 from florg_app.models import load_pretrained
 from florg_app.settings import Settings
-from florg_app.tasks.base import Task
+from florg_app.tasks.base import Preprocessor, Task
 from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest
 from strategies.manifest import Manifest, State, fresh_state
@@ -29,7 +28,7 @@ class Assembly:
     """One process's working parts of a run; one live copy serves the server and all simulated clients in turn."""
 
     task: Task
-    tokenizer: PreTrainedTokenizerBase
+    preprocessor: Preprocessor
     data: Data
     collate: Collate
     adapted: AdaptedModel
@@ -75,7 +74,7 @@ def assemble(settings: Settings, device: torch.device) -> Assembly:
 def _assemble(settings: Settings, device: torch.device) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
     task = make_task(settings)
-    pretrained = load_pretrained(settings.model, len(task.label_names), seed)
+    pretrained = load_pretrained(settings.model, task.head, seed)
     model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
     backbone = weights_fingerprint(model)[:16]
     groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
@@ -90,9 +89,9 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
     fresh_head = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
     return Assembly(
         task=task,
-        tokenizer=pretrained.tokenizer,
-        data=Data(task, pretrained.tokenizer, settings),
-        collate=task.collate(pretrained.tokenizer),
+        preprocessor=pretrained.preprocessor,
+        data=Data(task, pretrained.preprocessor, settings),
+        collate=task.collate(pretrained.preprocessor),
         adapted=adapted,
         manifest=manifest,
         fixed=fixed,

@@ -1,30 +1,29 @@
-"""The rows of a run as features: each client's own and the validation set, read and tokenised once per process."""
+"""The rows of a run as features: each client's own and the validation set, read and made once per process."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import datasets
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from florg_app.partition import partition_rows, split_holdout
 from florg_app.settings import Settings
-from florg_app.tasks.base import Features, Task
+from florg_app.tasks.base import Features, Preprocessor, Task
 
 
 @dataclass(frozen=True)
 class ClientData:
-    """One client's tokenised rows."""
+    """One client's rows."""
 
     train: Features
     held_out: Features
 
 
 class Data:
-    """All features of one task and tokenizer that this process has needed so far."""
+    """All features of one task and preprocessor that this process has needed so far."""
 
-    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase, settings: Settings) -> None:
-        self._task, self._tokenizer, self._settings = task, tokenizer, settings
+    def __init__(self, task: Task, preprocessor: Preprocessor, settings: Settings) -> None:
+        self._task, self._preprocessor, self._settings = task, preprocessor, settings
         self._partitions: dict[int, list[np.ndarray]] = {}
         self._clients: dict[tuple[int, int], ClientData] = {}
 
@@ -59,11 +58,11 @@ class Data:
 
     def _indices(self, num_partitions: int) -> list[np.ndarray]:
         if num_partitions not in self._partitions:
-            settings, label = self._settings, self._task.label_column
+            settings, column = self._settings, self._task.partition_column
             self._partitions[num_partitions] = partition_rows(
-                self._train_rows, label, settings.partition, num_partitions, settings.seed
+                self._train_rows, column, settings.partition, num_partitions, settings.seed
             )
         return self._partitions[num_partitions]
 
     def _features(self, rows: datasets.Dataset) -> Features:
-        return self._task.features(rows, self._tokenizer, self._settings.task.max_length)
+        return self._task.features(rows, self._preprocessor, self._settings.task.max_length)

@@ -1,7 +1,5 @@
 """Scores of the model that an assembly holds now."""
 
-import torch
-
 from clients.predict import evaluate
 from florg_app.assembly import Assembly
 from florg_app.settings import Settings
@@ -19,4 +17,4 @@ def score(assembly: Assembly, features: Features, settings: Settings) -> dict[st
         assembly.adapted.model.device,
         settings.train.precision,
     )
-    return assembly.task.score(torch.stack(predictions), features)
+    return assembly.task.score(predictions, features)

@@ -22,7 +22,7 @@ def model_card(
     """
     settings, task = run.settings, run.assembly.task
     front = [f"library_name: {library}", *([f"base_model: {base}"] if base else [])]
-    front += ["pipeline_tag: text-classification", "tags: [federated-learning, flower, lora]"]
+    front += [f"pipeline_tag: {task.head.kind.pipeline}", "tags: [federated-learning, flower, lora]"]
     classes = ", ".join(f"{number} = {name}" for number, name in enumerate(task.label_names))
     configuration = [f"{key} = {to_toml(value)}" for key, value in flatten(settings).items() if key not in _PLACES]
     sections = [
@@ -30,7 +30,7 @@ def model_card(
         f"# {settings.model.name}, fine-tuned with {settings.strategy.name} on {settings.task.name}",
         f"{what}, after round {run.round} of {settings.num_server_rounds} of federated fine-tuning.",
         f"Method: {settings.method.summary}.",
-        f"Classes: {classes}.",
+        *([f"Classes: {classes}."] if classes else []),
         *notes,
         f"## Use\n\nIn this folder:\n\n```python\n{code}\n```",
         *([] if summary is None else _metrics(json.loads(summary))),

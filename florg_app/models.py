@@ -1,12 +1,14 @@
-"""The pretrained model and its tokenizer, embedded or from the hub or a folder."""
+"""The pretrained model and what makes rows into its input, embedded or from the hub or a folder."""
 
 from dataclasses import dataclass
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from clients.backbone import DTYPES, keep_head_in_float32, load_classifier, load_tokenizer, match_padding
+from clients.architectures import Head
+from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model, match_padding
 from clients.seeding import scoped_seed
 from florg_app.settings import ModelSettings
+from florg_app.tasks.base import Preprocessor
 from strategies.rng import stream_seed
 
 EMBEDDED = "tiny"
@@ -14,27 +16,27 @@ EMBEDDED = "tiny"
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A frozen backbone with a fresh head, and the tokenizer that belongs to it."""
+    """A frozen backbone with a fresh head, and the tokenizer or image processor that belongs to it."""
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    preprocessor: Preprocessor
 
 
-def load_pretrained(settings: ModelSettings, num_labels: int, seed: int) -> Pretrained:
+def load_pretrained(settings: ModelSettings, head: Head, seed: int) -> Pretrained:
     """Load `model.name`; the fresh head is the same in every process with this seed. Raises ValueError."""
     head_seed = stream_seed(seed, "head")
     if settings.name == EMBEDDED:
-        return _embedded(settings.dtype, num_labels, head_seed)
-    tokenizer = load_tokenizer(settings.name)
-    model = load_classifier(settings.name, num_labels, settings.dtype, head_seed)
-    match_padding(model, tokenizer)
-    return Pretrained(model, tokenizer)
+        return _embedded(settings.dtype, head, head_seed)
+    preprocessor = PREPROCESSORS[head.kind.preprocessor](settings.name)
+    model = load_model(settings.name, head, settings.dtype, head_seed)
+    match_padding(model, preprocessor)
+    return Pretrained(model, preprocessor)
 
 
-def _embedded(dtype: str, num_labels: int, head_seed: int) -> Pretrained:
+def _embedded(dtype: str, head: Head, head_seed: int) -> Pretrained:
     from florg_app.tasks.tiny import embedded
 
     with scoped_seed(head_seed):
-        model = embedded.load_model(num_labels).to(DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
+        model = embedded.load_model(head).to(DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
     keep_head_in_float32(model)
     return Pretrained(model.eval(), embedded.load_tokenizer())

@@ -1,4 +1,4 @@
-"""Who gets which rows: computed from the label column alone, the same in every process."""
+"""Who gets which rows: computed from one column alone, the same in every process."""
 
 import warnings
 from collections.abc import Callable
@@ -45,15 +45,23 @@ PARTITIONERS: dict[str, Callable[[PartitionSettings, int, int], "Partitioner"]] 
 }
 """By `partition.name`: (settings, num_partitions, seed) -> partitioner of a data set with the column "label"."""
 
+WITHOUT_COLUMN = ("iid",)
+"""Those that never look at the column."""
+
 
 def partition_rows(
-    rows: Dataset, label_column: str, partition: PartitionSettings, num_partitions: int, seed: int
+    rows: Dataset, column: str | None, partition: PartitionSettings, num_partitions: int, seed: int
 ) -> list[Rows]:
-    """The rows of each client: disjoint, together all of them, none with fewer than `partition.min_size`.
+    """The rows of each client by the values of `column`: disjoint, together all, none fewer than `partition.min_size`.
 
-    Raises ConfigError where the rows are too few, or too unevenly drawn, for so many clients.
+    Raises ConfigError where the rows are too few, or too unevenly drawn, for so many clients, or have no such column.
     """
     assert num_partitions >= 1, num_partitions
+    if column is None and partition.name not in WITHOUT_COLUMN:
+        raise ConfigError(
+            f'partition.name = "{partition.name}" divides rows by a column, and those of this task have none for it; '
+            f"choose {' | '.join(WITHOUT_COLUMN)}"
+        )
     needed = num_partitions * partition.min_size
     if len(rows) < needed:
         raise ConfigError(
@@ -63,7 +71,7 @@ def partition_rows(
         )
     # Partitioners take rows of a class in their order, which need not be random: they get them shuffled.
     order = generator(seed, "partition-order").permutation(len(rows))
-    labels = np.asarray(rows[label_column][:])[order]
+    labels = np.zeros(len(rows), np.int64) if column is None else np.asarray(rows[column][:])[order]
     partitioner = PARTITIONERS[partition.name](partition, num_partitions, stream_seed(seed, "partition"))
     partitioner.dataset = Dataset.from_dict({"label": labels, "row": order})
     with warnings.catch_warnings():

@@ -10,14 +10,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from clients.architectures import Architecture
 from clients.backbone import keep_head_in_float32
 from strategies.manifest import Manifest, State
 from strategies.method import Fixed
 from strategies.parametrisation import PARAMETRISATIONS, Factors
 
 _PREFIX = "base_model.model."
-_HEADS_OF_PEFT = {"classifier", "score"}
-"""Modules that peft saves with a sequence classifier without being told."""
 
 
 def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) -> dict[str, Factors]:
@@ -43,7 +42,9 @@ def adapter_tensors(factors: Mapping[str, Factors], head: Mapping[str, Tensor]) 
     return tensors
 
 
-def lora_config(factors: Mapping[str, Factors], head: Mapping[str, Tensor], transposed: bool) -> LoraConfig:
+def lora_config(
+    factors: Mapping[str, Factors], head: Mapping[str, Tensor], transposed: bool, kind: Architecture
+) -> LoraConfig:
     """peft's configuration of these layers. Alpha is the rank in each of them, which makes peft's own scale 1.
 
     transposed: whether the layers keep their weights as (i, o), as Conv1D does.
@@ -53,19 +54,24 @@ def lora_config(factors: Mapping[str, Factors], head: Mapping[str, Tensor], tran
     unusual = {name: rank for name, rank in ranks.items() if rank != usual}
     modules = {name.partition(".")[0] for name in head}
     return LoraConfig(
-        task_type=TaskType.SEQ_CLS,
+        task_type=None if kind.peft_task is None else TaskType(kind.peft_task),
         r=usual,
         lora_alpha=usual,
         rank_pattern=dict(unusual),
         alpha_pattern=dict(unusual),
         target_modules=list(factors),
-        modules_to_save=sorted(modules - _HEADS_OF_PEFT) or None,
+        modules_to_save=sorted(modules - kind.peft_heads) or None,
         fan_in_fan_out=transposed,
     )
 
 
 def write_adapter(
-    folder: Path, base: PreTrainedModel, factors: Mapping[str, Factors], head: Mapping[str, Tensor], base_name: str
+    folder: Path,
+    base: PreTrainedModel,
+    factors: Mapping[str, Factors],
+    head: Mapping[str, Tensor],
+    base_name: str,
+    kind: Architecture,
 ) -> None:
     """Write adapter_config.json and adapter_model.safetensors; `base`, a plain model, is used up.
 
@@ -75,7 +81,7 @@ def write_adapter(
     keep_head_in_float32(base)
     base.name_or_path = base_name  # peft would put the place that the model was read from into its configuration
     transposed = any(isinstance(base.get_submodule(name), Conv1D) for name in factors)
-    model = get_peft_model(base, lora_config(factors, head, transposed))
+    model = get_peft_model(base, lora_config(factors, head, transposed, kind))
     tensors = adapter_tensors(factors, head)
     places = get_peft_model_state_dict(model, save_embedding_layers=False)
     if different := sorted(tensors.keys() ^ places.keys()):

@@ -109,6 +109,8 @@ class TrainSettings(Section, frozen=True):
     max_steps: Annotated[Number | None, Unset(-1, "train.epochs decide")] = None
     """Optimizer steps of a round."""
     batch_size: Number = 16
+    group_by_length: bool = False
+    """Batches of rows of similar length: less padding, less mixed."""
     precision: DType = "float32"
     """Of the autocast, where the device has it."""
 

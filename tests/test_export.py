@@ -93,7 +93,7 @@ assert not {{"florg_app", "clients", "strategies"}} & sys.modules.keys()
         [sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    rows = assembly.tokenizer(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="pt")
+    rows = assembly.preprocessor(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="pt")
     with torch.inference_mode():
         expected = assembly.adapted.model(**rows).logits
     torch.testing.assert_close(torch.tensor(json.loads(done.stdout)), expected, rtol=1e-5, atol=1e-5)
@@ -116,7 +116,7 @@ def test_the_tokenizer_goes_with_the_adapter_and_no_results_where_the_run_has_no
     run, assembly = finished(tmp_path)
     export(run, None, False, CPU, print)
     text = "a red dog runs in a park"
-    assert AutoTokenizer.from_pretrained(run / "adapter")(text) == assembly.tokenizer(text)
+    assert AutoTokenizer.from_pretrained(run / "adapter")(text) == assembly.preprocessor(text)
     assert "Results" not in (run / "adapter" / "README.md").read_text()
 
 
@@ -149,8 +149,8 @@ def test_what_does_not_give_the_logits_of_the_run_is_removed(tmp_path, monkeypat
     run, _ = finished(tmp_path)
     write = exporter.write_adapter
 
-    def wrong(folder, base, factors, head, name):
-        write(folder, base, {layer: (2 * B_up, A_down) for layer, (B_up, A_down) in factors.items()}, head, name)
+    def wrong(folder, base, factors, head, name, kind):
+        write(folder, base, {layer: (2 * B_up, A_down) for layer, (B_up, A_down) in factors.items()}, head, name, kind)
 
     monkeypatch.setattr(exporter, "write_adapter", wrong)
     with pytest.raises(ExportError, match=r"differ from the run's by .*, where rounding explains"):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from clients.architectures import ARCHITECTURES
 from florg_app.peft_folder import adapter_tensors, layer_factors, lora_config
 from florg_app.rebuild import rebuild
 from strategies.basis import Basis
@@ -36,7 +37,7 @@ def test_the_factors_of_a_layer_multiply_to_its_update(method, tmp_path):
 def test_layers_of_other_ranks_have_patterns_and_the_scale_is_1_everywhere():
     factors = {f"layers.{n}.q": (torch.ones(6, rank), torch.ones(rank, 5)) for n, rank in enumerate((2, 4, 2))}
     head = {"classifier.weight": torch.ones(2, 6), "pre_classifier.weight": torch.ones(6, 6)}
-    config = lora_config(factors, head, transposed=False)
+    config = lora_config(factors, head, transposed=False, kind=ARCHITECTURES["sequence-classification"])
     assert (config.r, config.lora_alpha) == (2, 2)
     assert config.rank_pattern == config.alpha_pattern == {"layers.1.q": 4}
     assert config.modules_to_save == ["pre_classifier"]

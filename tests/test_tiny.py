@@ -12,6 +12,7 @@ from transformers import BertForSequenceClassification
 from florg_app.tasks.tiny import embedded
 from florg_app.tasks.tiny.grammar import LEXICON, ORDERS, WORDS, entails, pairs, rows
 from strategies.rng import generator
+from tests.tiny_models import classifier
 
 
 def true_in(sentence: dict[str, str], situation: tuple[str, ...]) -> bool:
@@ -80,11 +81,11 @@ def test_what_is_shipped_is_small_text():
 
 def test_the_head_is_fresh_and_the_encoder_is_not():
     torch.manual_seed(1)
-    one, same = embedded.load_model(2), embedded.load_model(3)
+    one, same = embedded.load_model(classifier(2)), embedded.load_model(classifier(3))
     assert same.config.num_labels == 3
     assert torch.equal(one.bert.embeddings.word_embeddings.weight, same.bert.embeddings.word_embeddings.weight)
     torch.manual_seed(1)
-    assert torch.equal(embedded.load_model(2).classifier.weight, one.classifier.weight)
+    assert torch.equal(embedded.load_model(classifier(2)).classifier.weight, one.classifier.weight)
 
 
 def test_the_encoder_knows_which_words_mean_the_same():
@@ -98,6 +99,6 @@ def test_the_encoder_knows_which_words_mean_the_same():
         nearest = (vectors @ vectors.T - 2 * torch.eye(len(words))).argmax(-1)
         return sum(words[n][0] == slot for n, (slot, _) in zip(nearest.tolist(), words, strict=True)) / len(words)
 
-    pretrained = embedded.load_model(2)
+    pretrained = embedded.load_model(classifier(2))
     assert share(pretrained) > 0.8
     assert share(BertForSequenceClassification(pretrained.config)) < 0.5

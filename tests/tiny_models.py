@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from clients.adapted_model import AdaptedModel
+from clients.architectures import Head
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
 from strategies.fedavg import FedAvg
@@ -76,6 +77,10 @@ def tiny_model(family: str, num_labels: int = 3, seed: int = 0) -> PreTrainedMod
     """A float32 sequence classifier of this family in eval mode; the same bits for the same arguments."""
     with scoped_seed(seed):
         return AutoModelForSequenceClassification.from_config(tiny_config(family, num_labels)).eval()
+
+
+def classifier(num_labels: int) -> Head:
+    return Head("sequence-classification", num_labels)
 
 
 def tiny_groups(model: PreTrainedModel) -> tuple[Group, ...]:

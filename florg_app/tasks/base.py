@@ -1,52 +1,60 @@
 """What the application asks of a task: rows, features, a loss and a score. The trainer knows no more of it."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from datasets import Dataset
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
+from clients.architectures import Head
 from clients.batches import Batch, Collate
 
 Split = Literal["train", "validation"]
 
-Features = list[dict[str, list[int] | int]]
-"""One tokenised example each, unpadded: input_ids, attention_mask, ..., labels."""
+Features = Sequence[Mapping[str, Any]]
+"""One example each, unpadded: input_ids, attention_mask, ..., labels, and what `Task.score` needs to know of it.
+
+A sequence and no list, so that one of images may decode each when it is asked for. A row may give several features.
+"""
+
+Preprocessor = Any
+"""A tokenizer or an image processor of transformers, whichever `Task.head` says; a task names the one it takes."""
 
 
 class Task(ABC):
     """A data set, how it becomes tensors, and what is measured on it."""
 
+    head: Head
+    """What the model needs on its backbone."""
     label_names: tuple[str, ...]
-    """Names of the classes, in the order of their numbers."""
-    label_column: str
-    """The column by which rows are divided among clients."""
-    text_columns: tuple[str, ...]
+    """Names of the classes, in the order of their numbers; none where the answer is no class."""
+    partition_column: str | None
+    """The column of `rows` by whose values rows are divided among clients; None where no column suits that."""
 
     @abstractmethod
     def rows(self, split: Split) -> Dataset:
-        """Text and label columns of a split, the same in every process.
+        """All columns that `features` needs, and the partition column, of a split; the same in every process.
 
         Raises ConfigError where the data are missing, empty or not as the task expects them.
         """
 
     @abstractmethod
-    def features(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Features:
-        """The rows in order, tokenised once, each cut to `max_length` tokens."""
+    def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
+        """The rows in order, made into examples once, each of at most `max_length` tokens."""
 
     @abstractmethod
-    def collate(self, tokenizer: PreTrainedTokenizerBase) -> Collate:
-        """Pads features to the longest of the batch, on the tokenizer's padding side."""
+    def collate(self, preprocessor: Preprocessor) -> Collate:
+        """Pads features to the longest of the batch; keeps only tensors that the model, loss or predict needs."""
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean loss of a batch, a float32 scalar, differentiable."""
 
     @abstractmethod
-    def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """What `score` needs of a batch, with a leading batch axis."""
+    def predict(self, model: nn.Module, batch: Batch) -> Iterable[Any]:
+        """What `score` needs of each example of a batch, in order: a row of a tensor, a text, or anything else."""
 
     @abstractmethod
-    def score(self, predictions: Tensor, features: Features) -> dict[str, float]:
-        """Metrics of all predictions of a split, on the CPU and in the order of `features`; `loss` is among them."""
+    def score(self, predictions: Sequence[Any], features: Features) -> dict[str, float]:
+        """Metrics of a split: one prediction per feature, in order, tensors on the CPU; `loss` is among them."""

@@ -8,14 +8,19 @@ from typing import Literal
 
 from datasets import ClassLabel, Dataset, Features, Value
 from safetensors.torch import load
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from clients.architectures import Head
+from clients.targets import find_head
 from florg_app.tasks.tiny.grammar import LABELS
 from florg_app.tasks.tiny.grammar import rows as draw
 from strategies.rng import generator
 
 MODEL = Path(__file__).parent / "model"
 WEIGHTS = "weights.json"
+
+ARCHITECTURES = ("sequence-classification", "question-answering")
+"""What the encoder can be given a head for."""
 
 DATA_SEED = 2026
 SIZES = {"train": 3200, "validation": 800}
@@ -47,12 +52,22 @@ def load_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast.from_pretrained(MODEL)
 
 
-def load_model(num_labels: int) -> PreTrainedModel:
-    """The pretrained encoder with a fresh classifier, drawn from torch's default generator; float32, CPU."""
-    model = BertForSequenceClassification(BertConfig.from_pretrained(MODEL, num_labels=num_labels))
+def load_model(head: Head) -> PreTrainedModel:
+    """The pretrained encoder with a fresh head, drawn from torch's default generator; float32, CPU.
+
+    Raises ValueError for a head that no text encoder has.
+    """
+    if head.architecture not in ARCHITECTURES:
+        raise ValueError(
+            f'model.name = "tiny": the embedded encoder does {" and ".join(ARCHITECTURES)}, but the task needs '
+            f"{head.architecture}; name another model"
+        )
+    config = BertConfig.from_pretrained(MODEL)
+    config = BertConfig.from_pretrained(MODEL, **head.options(config))
+    model = head.kind.model_class().from_config(config)
     text = "".join(json.loads((MODEL / WEIGHTS).read_text())["safetensors"])
     weights = {name: tensor.float() for name, tensor in load(base64.b64decode(text)).items()}
     absent = model.load_state_dict(weights, strict=False)
-    assert not absent.unexpected_keys
-    assert all(name.startswith("classifier.") for name in absent.missing_keys), absent.missing_keys
+    assert all(name.startswith("bert.pooler.") for name in absent.unexpected_keys), absent.unexpected_keys
+    assert set(absent.missing_keys) == find_head(model).keys(), absent.missing_keys
     return model

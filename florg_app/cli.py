@@ -6,9 +6,12 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+
+from florg_app.compare.command import compare
+from florg_app.terminal import interrupt, refuse
 
 # Modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
@@ -49,8 +52,8 @@ def run(
     2 unusable settings, 130 stopped.
     """
     if connection and (inline or clients):
-        _refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
-    signal.signal(signal.SIGTERM, _interrupt)
+        refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
+    signal.signal(signal.SIGTERM, interrupt)
     from florg_app import experiment
     from florg_app.launch import Simulation
 
@@ -59,7 +62,7 @@ def run(
             app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
         )
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     simulation = Simulation(clients or DEFAULT_CLIENTS, threads_per_client, gpus_per_client)
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
     try:
@@ -72,6 +75,9 @@ def run(
         print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
         status = experiment.EXIT_STATUS["stopped"]
     raise typer.Exit(status)
+
+
+app.command()(compare)
 
 
 @app.command()
@@ -108,7 +114,7 @@ def show(run_dir: RunDir) -> None:
     try:
         document = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
     except OSError as error:
-        _refuse(f"{run_dir} holds no finished run: {SUMMARY}: {error.strerror}")
+        refuse(f"{run_dir} holds no finished run: {SUMMARY}: {error.strerror}")
     print(summary.table(document))
     for name, path in document["paths"].items():
         print(f"{name}: {path}")
@@ -124,7 +130,7 @@ def evaluate(run_dir: RunDir, device: DeviceName = "auto") -> None:
         run = rebuild(run_dir, _device(device))
         metrics = score(run.assembly, run.assembly.data.validation, run.settings)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     for note in run.notes:
         print(f"note: {note}", file=sys.stderr)
     print(f"round: {run.round}")
@@ -156,9 +162,9 @@ def export(
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
     except OSError as error:
-        _refuse(f"the folder cannot be written: {error}; choose another --output")
+        refuse(f"the folder cannot be written: {error}; choose another --output")
 
 
 def _device(name: str) -> Any:
@@ -168,13 +174,3 @@ def _device(name: str) -> Any:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise ValueError(f"--device {name}: expected auto | cpu | cuda | cuda:N")
     return resolve_device(name, "--device")
-
-
-def _interrupt(*_: Any) -> NoReturn:
-    """A batch system's SIGTERM ends a run in order, as Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
-def _refuse(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(2)

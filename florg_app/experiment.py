@@ -47,10 +47,17 @@ def prepare(
     and its results where `output` is given and the server can write there. Raises ValueError with a complete message,
     before anything was started or written.
     """
-    from florg_app.config import parse  # here: it imports torch
-
     app = runconfig.find_app(app_dir or Path.cwd())
     config, overrides = runconfig.gather(app, files, assignments)
+    return settle(app, config, overrides, output, threads=threads, remote=remote)
+
+
+def settle(
+    app: Path, config: RunConfig, overrides: RunConfig, output: Path | None, *, threads: int, remote: bool
+) -> Experiment:
+    """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
+    from florg_app.config import parse  # here: it imports torch
+
     parse(config)
     named = output or (None if remote else config.get("output-dir"))
     folder = Path(str(named or Path("runs") / _name(config))).absolute()

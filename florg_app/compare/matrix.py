@@ -1,0 +1,198 @@
+"""The matrix of a comparison: methods x variants x seeds, read from one TOML file. Pure but for `read`."""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Len, Lt
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+
+from florg_app.runconfig import RunConfig, flatten
+
+Point = dict[str, Any]
+"""One choice of a value for each key of [tune.grid]; {} where nothing is tuned."""
+
+RESERVED = {
+    "seed": "the key seeds has the seeds of all cells",
+    "output-dir": "each cell has a folder of its own",
+    "resume-from": "a comparison goes on by itself where it stopped",
+}
+"""Settings that are the comparison's own, and why."""
+
+NO_VARIANT = "all"
+"""The one variant of a matrix that names none."""
+
+
+class MatrixError(ValueError):
+    """A matrix that cannot be used; one argument per problem."""
+
+    def __str__(self) -> str:
+        if len(self.args) == 1:
+            return self.args[0]
+        return f"{len(self.args)} problems:\n" + "\n".join(f"  - {problem}" for problem in self.args)
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for value, count in Counter(values).items() if count > 1]:
+        raise ValueError(f"{', '.join(map(str, twice))} is there more than once")
+    return values
+
+
+def _path_part(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("it names a folder: expected letters, digits, '.', '_' and '-', not beginning with a sign")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_path_part)]
+Distinct = AfterValidator(_distinct)
+Seeds = Annotated[tuple[Annotated[int, Ge(0)], ...], Len(1), Distinct]
+Targets = tuple[float, ...]
+
+
+class _Table(BaseModel, frozen=True):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Variant(_Table, frozen=True):
+    """One point of the axis that is crossed with methods and seeds: a task, a rank, a skew."""
+
+    name: Name
+    targets: Targets | None = None
+    """Instead of the matrix's own."""
+    clients: Annotated[int | None, Ge(1)] = None
+    """Instead of the matrix's own."""
+    settings: RunConfig = {}
+
+
+class Tune(_Table, frozen=True):
+    """The grid that every method is tuned on, with the same budget, by rows that clients hold out of their own."""
+
+    seeds: Seeds
+    rounds: Annotated[int, Ge(2)]
+    """Of a tuning run. The clients of round t score the model after round t - 1, so one round alone scores nothing."""
+    holdout: Annotated[float, Gt(0), Lt(1)]
+    grid: Annotated[dict[str, Annotated[tuple[Any, ...], Len(1), Distinct]], Len(1)]
+
+    def points(self) -> list[Point]:
+        """All choices, smaller values first."""
+        axes = [_ascending(values) for values in self.grid.values()]
+        return [dict(zip(self.grid, values, strict=True)) for values in product(*axes)]
+
+
+class Matrix(_Table, frozen=True):
+    """What is compared, checked as far as that needs no knowledge of the settings."""
+
+    name: Annotated[str, Len(1)]
+    methods: Annotated[tuple[Name, ...], Len(1), Distinct]
+    """Labels: `strategy.name` unless the label's own settings have another."""
+    seeds: Seeds
+    clients: Annotated[int, Ge(1)]
+    engine: Literal["inline", "simulation"] = "inline"
+    metric: str = "accuracy"
+    targets: Targets = ()
+    config: tuple[str, ...] = ()
+    """Files of settings common to all cells, relative to the matrix's own file."""
+    settings: RunConfig = {}
+    """Common to all cells."""
+    method: dict[str, RunConfig] = {}
+    """The own settings of labels."""
+    variant: Annotated[tuple[Variant, ...], Len(1)]
+    tune: Tune | None = None
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_used(self) -> "Matrix":
+        _distinct(tuple(variant.name for variant in self.variant))
+        if unused := [label for label in self.method if label not in self.methods]:
+            raise ValueError(f"[method.{unused[0]}] is not among methods = {list(self.methods)}")
+        return self
+
+    def targets_of(self, variant: Variant) -> Targets:
+        return self.targets if variant.targets is None else variant.targets
+
+
+def read(path: Path) -> Matrix:
+    """The matrix of a TOML file. Raises MatrixError with all that is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MatrixError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MatrixError(f"{path} is no TOML: {error}") from error
+    try:
+        return parse(document)
+    except MatrixError as error:
+        raise MatrixError(*(f"{path}: {problem}" for problem in error.args)) from None
+
+
+def parse(document: Mapping[str, Any]) -> Matrix:
+    """The matrix of a TOML document. Raises MatrixError."""
+    given = dict(document)
+    given["settings"] = _flat(given.get("settings", {}))
+    if isinstance(methods := given.get("method", {}), Mapping):
+        given["method"] = {label: _flat(table) for label, table in methods.items()}
+        given.setdefault("methods", list(methods))
+    variants = given.get("variant", [{"name": NO_VARIANT}])
+    if isinstance(variants, list):
+        given["variant"] = [_variant(table) if isinstance(table, Mapping) else table for table in variants]
+    if isinstance(tune := given.get("tune"), Mapping):
+        given["tune"] = {**tune, "grid": _flat(tune.get("grid", {}))}
+    try:
+        matrix = Matrix.model_validate(given)
+    except ValidationError as error:
+        raise MatrixError(*map(_problem, error.errors())) from None
+    if problems := list(_reserved(matrix)):
+        raise MatrixError(*problems)
+    return matrix
+
+
+def _variant(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Its own keys, and all others as settings."""
+    own = [key for key in Variant.model_fields if key != "settings"]
+    settings = {key: value for key, value in table.items() if key not in own}
+    return {**{key: table[key] for key in own if key in table}, "settings": _flat(settings)}
+
+
+def _reserved(matrix: Matrix) -> Iterable[str]:
+    """Settings in the wrong place."""
+    tables = {"[settings]": matrix.settings}
+    tables |= {f'[[variant]] "{variant.name}"': variant.settings for variant in matrix.variant}
+    grid = matrix.tune.grid if matrix.tune else {}
+    tables |= {"[tune.grid]": dict.fromkeys(grid, 0)}
+    for where, settings in {**tables, **{f"[method.{label}]": own for label, own in matrix.method.items()}}.items():
+        yield from (f"{where} {key}: {why}; remove it" for key, why in RESERVED.items() if key in settings)
+    for where, settings in tables.items():
+        if "strategy.name" in settings:
+            yield f"{where} strategy.name: methods names them; give a label its own with [method.LABEL]"
+    for label, own in matrix.method.items():
+        for variant in matrix.variant:
+            if both := sorted(own.keys() & variant.settings.keys()):
+                yield f'[method.{label}] and [[variant]] "{variant.name}" both have {", ".join(both)}; leave one'
+
+
+def _flat(table: Any) -> Any:
+    return flatten(table) if isinstance(table, Mapping) else table
+
+
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(values)) if all(isinstance(value, int | float) for value in values) else values
+
+
+_TABLES: dict[str, type[_Table]] = {"": Matrix, "variant": Variant, "tune": Tune}
+
+
+def _problem(error: Any) -> str:
+    """One of pydantic's errors in our words."""
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        allowed = list(_TABLES[place[0] if len(place) > 1 else ""].model_fields)
+        return f"{key}: no such key; there are {', '.join(allowed)}"
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    words = error["msg"].removeprefix("Value error, ")
+    return f"{key} = {error['input']!r}: {words}" if key else words

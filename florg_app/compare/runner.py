@@ -1,0 +1,103 @@
+"""Runs what a matrix still lacks: the tuning, then the reported cells, then one measured round of each method."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from florg_app.compare import disk, pool, worker
+from florg_app.compare.cells import Cell
+from florg_app.compare.progress import Progress
+from florg_app.compare.standing import Standing
+
+Work = Callable[[worker.Job], str]
+
+
+@dataclass(frozen=True)
+class How:
+    """How cells are run, which decides nothing of what they compute."""
+
+    app: Path
+    jobs: int = 1
+    gpus_per_client: float = 0.0
+    retry_failed: bool = False
+    quiet: bool = False
+
+    @property
+    def threads(self) -> int:
+        """torch threads of a worker."""
+        return max(1, (os.cpu_count() or 1) // self.jobs)
+
+
+def run(standing: Standing, how: How, work: Work = worker.run) -> None:
+    """Run all cells that are missing.
+
+    matrix.json is current after every cell, also where this is interrupted. Raises BusyError where another comparison
+    is at work in the folder.
+    """
+    with disk.locked(standing.folder):
+        progress = _progress(standing, how)
+        try:
+            with progress.shown():
+                _serve(standing.tuning(), standing, how, work, progress)
+                standing.settle_tuning()
+                _serve(standing.reported(), standing, how, work, progress)
+                _serve(standing.costs(), standing, how, work, progress)
+        finally:
+            standing.write()
+
+
+def _serve(cells: Sequence[Cell], standing: Standing, how: How, work: Work, progress: Progress) -> None:
+    """Run those of the cells that are to be run."""
+    standing.write()
+    started: dict[worker.Job, tuple[Cell, float]] = {}
+
+    def jobs() -> Iterator[worker.Job]:
+        for cell in cells:
+            if _to_run(cell, standing, how):
+                job = _job(cell, standing, how)
+                disk.move_aside(job.folder)
+                started[job] = (cell, time.monotonic())
+                yield job
+
+    def tick(running: Sequence[worker.Job]) -> None:
+        progress.running([(started[job][0], job.folder) for job in running])
+
+    with closing(pool.serve(jobs(), work, how.jobs, how.threads, tick)) as ended:
+        for job, problem in ended:
+            cell, start = started[job]
+            if problem and standing.look(cell).status == "missing":
+                disk.record_failure(job.folder, problem)
+            progress.ended(cell, job.folder, standing.look(cell), time.monotonic() - start)
+            standing.write()
+
+
+def _to_run(cell: Cell, standing: Standing, how: How) -> bool:
+    status = standing.state(cell).status
+    return status == "missing" or (status == "failed" and how.retry_failed)
+
+
+def _job(cell: Cell, standing: Standing, how: How) -> worker.Job:
+    return worker.Job(
+        app=how.app,
+        config=cell.config,
+        folder=standing.folder / cell.folder,
+        engine=standing.matrix.engine,
+        clients=cell.clients,
+        threads=how.threads,
+        gpus_per_client=how.gpus_per_client,
+        alone=cell.kind == "costs",
+    )
+
+
+def _progress(standing: Standing, how: How) -> Progress:
+    cells = standing.everything()
+    to_run = [cell for cell in cells if _to_run(cell, standing, how)]
+    kept = [standing.state(cell).status for cell in cells if not _to_run(cell, standing, how)]
+    rounds = sum(cell.rounds + 1 for cell in to_run)
+    done, failed = kept.count("finished"), kept.count("failed")
+    progress = Progress(len(cells), done, failed, rounds, standing.matrix.metric, quiet=how.quiet)
+    progress.say(f"{standing.matrix.name}: {len(cells)} cells, {done} done, {failed} failed, {len(to_run)} to run")
+    return progress

@@ -1,0 +1,164 @@
+"""How a comparison stands: which cells there are, how each ended, what the tuning chose; what matrix.json says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from florg_app.compare import disk, tune
+from florg_app.compare.cells import Cell, Planner
+from florg_app.compare.disk import State
+from florg_app.compare.matrix import Point, Variant
+from florg_app.report import read_history
+
+
+class Standing:
+    """The cells of a matrix and what is in `folder` of them. Writes matrix.json and tuned.json."""
+
+    def __init__(self, planner: Planner, folder: Path) -> None:
+        self.planner, self.matrix, self.folder = planner, planner.matrix, folder
+        self._states: dict[Path, State] = {}
+        self._tried: dict[tuple[str, str], list[tune.Tried]] = {}
+        self.settle_tuning()
+
+    def state(self, cell: Cell) -> State:
+        """As of its last `look`, the first of which is here."""
+        return self._states[cell.folder] if cell.folder in self._states else self.look(cell)
+
+    def look(self, cell: Cell) -> State:
+        """Read anew how a cell stands."""
+        self._states[cell.folder] = disk.look(self.folder / cell.folder, cell, self.matrix.metric)
+        return self._states[cell.folder]
+
+    def tuning(self) -> list[Cell]:
+        """Cells that score the grid, seeds outermost."""
+        if self.matrix.tune is None:
+            return []
+        return [
+            cell for seed in self.matrix.tune.seeds for pair in self.planner.pairs() for cell in self._grid(*pair, seed)
+        ]
+
+    def reported(self, assumed: Point | None = None) -> list[Cell]:
+        """Cells whose point of the grid is known, or `assumed`; seeds outermost, so that an early end has all methods.
+
+        Within a seed the methods of one variant follow each other: they share data and model.
+        """
+        points = [(pair, self._point(*pair) if assumed is None else assumed) for pair in self.planner.pairs()]
+        return [
+            self.planner.reported(*pair, seed, point)
+            for seed in self.matrix.seeds
+            for pair, point in points
+            if point is not None
+        ]
+
+    def costs(self, assumed: Point | None = None) -> list[Cell]:
+        """One measured round per method and variant, where this version can measure."""
+        if not self.planner.measures_costs:
+            return []
+        points = [(pair, self._point(*pair) if assumed is None else assumed) for pair in self.planner.pairs()]
+        return [self.planner.costs(*pair, point) for pair, point in points if point is not None]
+
+    def everything(self) -> list[Cell]:
+        """As many cells as there will be, with as many rounds; those not tuned yet stand at some point of the grid."""
+        some = self.planner.points()[0]
+        known = {(cell.variant, cell.label): True for cell in self.reported()}
+        later = [cell for cell in (*self.reported(some), *self.costs(some)) if (cell.variant, cell.label) not in known]
+        return [*self.tuning(), *self.reported(), *self.costs(), *later]
+
+    def settle_tuning(self) -> None:
+        """Choose a point for each method and variant of which every tuning run is over, and write tuned.json."""
+        if self.matrix.tune is None:
+            return
+        for variant, label in self.planner.pairs():
+            cells = [cell for seed in self.matrix.tune.seeds for cell in self._grid(variant, label, seed)]
+            if all(self.state(cell).status != "missing" for cell in cells):
+                self._tried[variant.name, label] = [self._try(variant, label, point) for point in self.planner.points()]
+        if self._tried:
+            disk.write_json(self.folder / disk.TUNED, self.tuned())
+
+    def tuned(self) -> dict[str, Any] | None:
+        """{variant: {label: {"chosen", "points"}}}; None without [tune]."""
+        if self.matrix.tune is None:
+            return None
+        found: dict[str, Any] = {}
+        for (variant, label), tried in self._tried.items():
+            found.setdefault(variant, {})[label] = tune.as_dict(tried, self.matrix.metric)
+        return found
+
+    def write(self) -> None:
+        """Bring matrix.json up to date."""
+        disk.write_json(self.folder / disk.MATRIX, self.document())
+
+    def document(self) -> dict[str, Any]:
+        """All that a report needs to find the results."""
+        matrix = self.matrix
+        cells = [self._entry(seed, *pair) for seed in matrix.seeds for pair in self.planner.pairs()]
+        return {
+            "name": matrix.name,
+            "metric": matrix.metric,
+            "targets": list(matrix.targets),
+            "clients": matrix.clients,
+            "engine": matrix.engine,
+            "variants": [{"name": v.name, "targets": list(matrix.targets_of(v))} for v in matrix.variant],
+            "labels": list(matrix.methods),
+            "seeds": list(matrix.seeds),
+            "tuned": self.tuned(),
+            "cells": cells,
+            "costs": [
+                {key: value for key, value in self._described(cell).items() if key not in ("seed", "settings")}
+                for cell in self.costs()
+            ],
+        }
+
+    def _entry(self, seed: int, variant: Variant, label: str) -> dict[str, Any]:
+        point = self._point(variant, label)
+        if point is not None:
+            return self._described(self.planner.reported(variant, label, seed, point))
+        tried = self._tried.get((variant.name, label))
+        status, reason = (
+            ("failed", f"every point of [tune.grid] failed: {tried[0].reason}") if tried else ("missing", "")
+        )
+        unknown = {"folder": "", "status": status, "reason": reason, "settings": {}}
+        return {"variant": variant.name, "label": label, "seed": seed, **unknown}
+
+    def _described(self, cell: Cell) -> dict[str, Any]:
+        state = self.state(cell)
+        return {
+            "variant": cell.variant,
+            "label": cell.label,
+            "seed": cell.seed,
+            "folder": cell.folder.as_posix(),
+            "status": state.status,
+            "reason": state.reason,
+            "settings": cell.config,
+        }
+
+    def _grid(self, variant: Variant, label: str, seed: int) -> list[Cell]:
+        return [self.planner.tuning(variant, label, seed, point) for point in self.planner.points()]
+
+    def _point(self, variant: Variant, label: str) -> Point | None:
+        """What the cells of a method on a variant are run with; None before it is known, or where there is none."""
+        if self.matrix.tune is None:
+            return {}
+        return tune.choose(self._tried.get((variant.name, label), []), self.matrix.metric)
+
+    def _try(self, variant: Variant, label: str, point: Point) -> tune.Tried:
+        assert self.matrix.tune is not None
+        cells = [self.planner.tuning(variant, label, seed, point) for seed in self.matrix.tune.seeds]
+        failed = [self.state(cell) for cell in cells if self.state(cell).status == "failed"]
+        return tune.Tried(point, tuple(map(self._score, cells)), failed[0].reason if failed else "")
+
+    def _score(self, cell: Cell) -> float | None:
+        if self.state(cell).status != "finished":
+            return None
+        return tune.held_out_score(read_history(self.folder / cell.folder), self.matrix.metric)
+
+
+def failures(document: Mapping[str, Any]) -> list[str]:
+    """What of a matrix.json failed, in words."""
+    cells = [(f"seed {entry['seed']}", entry) for entry in document["cells"]]
+    costs = [("costs", entry) for entry in document["costs"]]
+    return [
+        f"{entry['label']} on {entry['variant']}, {what}: {entry['reason']}"
+        for what, entry in cells + costs
+        if entry["status"] == "failed"
+    ]

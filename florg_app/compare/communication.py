@@ -1,0 +1,71 @@
+"""What a round sends, as tables; and the words for counts that other tables share."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from florg_app.compare.results import Cell, Comparison
+from florg_app.compare.tables import Cell as TableCell
+from florg_app.compare.tables import Column, Table, count, number, words
+from florg_app.compare.traffic import Sent, per_round
+from florg_app.summary import size
+from strategies.ledger import Traffic
+
+KEYS = (Column("variant", ("variant",)), Column("label", ("label",)))
+
+Quantity = tuple[str, str]
+"""A way, "up", "down" or "total", and a field of Traffic."""
+
+_WAYS: dict[str, Callable[[Sent], Traffic]] = {
+    "up": lambda sent: sent.up,
+    "down": lambda sent: sent.down,
+    "total": lambda sent: sent.total,
+}
+_TITLES = {
+    "adapter_numbers": "adapter numbers",
+    "head_numbers": "head numbers",
+    "wire_bytes": "on the wire",
+}
+_ENDINGS = {"up": "up", "down": "down", "total": "up + down"}
+
+QUANTITIES = tuple((way, name) for way in _WAYS for name in vars(Traffic()))
+
+
+def read(quantity: Quantity, sent: Sent) -> int:
+    way, name = quantity
+    return getattr(_WAYS[way](sent), name)
+
+
+def title(quantity: Quantity) -> str:
+    way, name = quantity
+    return f"{_TITLES[name]} {_ENDINGS[way]}"
+
+
+def key(quantity: Quantity) -> str:
+    """Its column in a CSV file."""
+    return "-".join(quantity).replace("_", "-")
+
+
+def text(quantity: Quantity, value: float) -> str:
+    """For people: bytes with their unit, numbers shortened."""
+    return size(value) if quantity[1].endswith("bytes") else count(value)
+
+
+def round_cells(cells: Sequence[Cell], quantities: Sequence[Quantity]) -> list[TableCell]:
+    """These quantities of a mean round: the median over seeds."""
+    sent = [per_round(cell) for cell in cells]
+    values = [median(read(quantity, one) for one in sent) for quantity in quantities]
+    return [number(text(quantity, value), value) for quantity, value in zip(quantities, values, strict=True)]
+
+
+def round_table(comparison: Comparison) -> Table:
+    """What a round sends, each way and part apart."""
+    shown = [(way, name) for way in ("up", "down") for name in _TITLES]
+    rows = tuple(
+        (words(variant), words(label), *round_cells(cells, shown)) for variant, label, cells in comparison.groups()
+    )
+    columns = (*KEYS, *(Column(title(quantity), (key(quantity),)) for quantity in shown))
+    notes = (
+        "Of all clients in a mean round, median over seeds. On the wire: payload with each array's header and name, as "
+        "Flower moves it, without the transport's framing.",
+    )
+    return Table("per-round", "Sent in a round", columns, rows, notes)

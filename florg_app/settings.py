@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, Strict, model_validator
 
+from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import CommaSeparated, Unset, Words
 from strategies import METHODS
 from strategies.method import Method
@@ -57,8 +58,11 @@ class StrategySettings(Section, frozen=True):
 
 class AdapterSettings(Section, frozen=True):
     rank: Number = 4
+    """The largest of any client, and the server's."""
+    client_ranks: Ranks = ()
+    """The client of partition p has the rank at place p modulo their number; () = all have `rank`."""
     alpha: Positive = 16.0
-    """The scale of dW is alpha / rank."""
+    """The scale of dW is alpha / rank, for clients of any rank."""
     dropout: Share = 0.0
     targets: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
     """Name patterns of the adapted layers; () = query and value projections of the model family."""
@@ -181,6 +185,11 @@ class Settings(Section, frozen=True):
                 f"fraction-train = {self.fraction_train} may sample only {sampled}; lower min-uploads, "
                 f"or raise min-clients or fraction-train"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _client_ranks_can_be_had(self) -> "Settings":
+        check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest
 from strategies.manifest import Manifest, State, fresh_state
 from strategies.method import HEAD, Fixed, Method
+from strategies.ranks import limited
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ class Assembly:
         }
         return {**adapters, **self.head}
 
-    def load(self, state: State, t: int) -> None:
-        """Fill the model as round t begins with this state."""
+    def load(self, state: State, t: int, rank: int | None = None) -> None:
+        """Fill the model as round t begins with this state, on a client of this rank; None: the largest."""
+        fresh = fresh_state(self.method, self.manifest, t)
         self.adapted.fill(state)
-        self.adapted.refresh(fresh_state(self.method, self.manifest, t))
+        self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 
 
 def assemble(settings: Settings, device: torch.device) -> Assembly:

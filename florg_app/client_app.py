@@ -20,6 +20,7 @@ from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
 from strategies.manifest import join, select
 from strategies.method import KEPT, UPLOADED
+from strategies.ranks import cut, padded
 from strategies.rng import stream_seed
 from strategies.wire import (
     ARRAYS,
@@ -27,6 +28,7 @@ from strategies.wire import (
     METRICS,
     OWN,
     PARTITION,
+    RANK,
     ROUND,
     RUN,
     Malformed,
@@ -58,17 +60,18 @@ def train(message: Message, context: Context) -> Message:
         torch.set_num_threads(settings.client.threads)
     assembly = assemble(settings, resolve_device(settings.client.device, "client.device"))
     check_identity(config, assembly.identity)
-    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.downlink)
+    manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
+    state = unpack(message.content.array_records[ARRAYS], manifest.at(rank).downlink)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
     memories = OwnMemories(context, assembly, partition, str(config[RUN]))
-    memory, shapes = memories.tensors(), assembly.manifest.kept
-    kept = memory.recall() or (select(assembly.initial_state, shapes) if shapes else {})
+    memory = memories.tensors()
+    kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     t = int(config[ROUND])  # type: ignore[arg-type]
-    assembly.load(join(state, kept), t)
-    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
+    assembly.load(join(padded(state, manifest.downlink), kept), t, rank)
+    metrics = {PARTITION: partition, RANK: rank, "load-seconds": time.monotonic() - start}
     try:
         metrics |= _score(assembly, data, settings) if config["evaluate"] else {}
         metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), memories)
@@ -76,7 +79,8 @@ def train(message: Message, context: Context) -> Message:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
     memory.remember(assembly.adapted.read(*KEPT))
-    arrays = pack(assembly.adapted.read(*UPLOADED), assembly.manifest.uplink)
+    shapes = manifest.at(rank).uplink
+    arrays = pack(cut(assembly.adapted.read(*UPLOADED), shapes), shapes)
     return Message(upload(arrays, t, metrics), reply_to=message)
 
 

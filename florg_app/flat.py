@@ -35,7 +35,7 @@ class Unset:
 
 @dataclass(frozen=True)
 class CommaSeparated:
-    """Marks a tuple of names that is written as one string."""
+    """Marks a tuple of names or numbers that is written as one string."""
 
     def read(self, value: object) -> object:
         if not isinstance(value, str):
@@ -58,7 +58,7 @@ def to_flat(hint: Any, value: Any) -> FlatValue:
     if value is None:
         return next(marker.value for marker in _metadata(hint) if isinstance(marker, Unset))
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     return str(value) if isinstance(value, Path) else value
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from logging import WARNING
@@ -58,7 +59,9 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
         record.no_evaluation = evaluate.refusal
         report.round(record.as_dict())
         checkpoint.save(
-            report.output_dir / checkpoint.FILE, federation.state, _metadata(assembly, settings, record.t, run_name)
+            report.output_dir / checkpoint.FILE,
+            federation.state,
+            _metadata(assembly, settings, record.t, run_name, federation.ranks),
         )
 
     federation = FederatedAdapters(
@@ -117,14 +120,21 @@ def _policy(settings: Settings) -> Policy:
         wait_timeout=settings.wait_timeout,
         weighting=settings.method.plan.weighting if weighting == "method" else weighting,
         evaluate_on_clients=settings.evaluate.on_clients,
+        client_ranks=settings.adapter.client_ranks,
     )
 
 
-def _metadata(assembly: Assembly, settings: Settings, t: int, run_name: str) -> dict[str, str]:
-    """What rebuilds the model from a checkpoint and goes on with it: round, run, settings, layers, head, identity."""
+def _metadata(
+    assembly: Assembly, settings: Settings, t: int, run_name: str, ranks: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """What rebuilds the model from a checkpoint and goes on with it: round, run, settings, layers, head, identity.
+
+    ranks: by partition, where a client has come down from its own.
+    """
     layers = {group.name: group.layers for group in assembly.manifest.groups}
     return {
         "round": str(t),
+        "ranks": json.dumps(ranks or {}),
         RUN: run_name,
         "settings": json.dumps(flatten(settings)),
         "layers": json.dumps(layers),

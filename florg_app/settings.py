@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, Strict, model_validator
 
+from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import CommaSeparated, Unset, Words
 from strategies import METHODS
 from strategies.method import Method, Role
@@ -57,8 +58,11 @@ class StrategySettings(Section, frozen=True):
 
 class AdapterSettings(Section, frozen=True):
     rank: Number = 4
+    """The largest of any client, and the server's."""
+    client_ranks: Ranks = ()
+    """The client of partition p has the rank at place p modulo their number; () = all have `rank`."""
     alpha: Positive = 16.0
-    """The scale of dW is alpha / rank."""
+    """The scale of dW is alpha / rank, for clients of any rank."""
     dropout: Share = 0.0
     targets: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
     """Name patterns of the adapted layers; () = query and value projections of the model family."""
@@ -196,6 +200,11 @@ class Settings(Section, frozen=True):
                 f'train.optimizer-state = "keep" has no meaning with strategy.name = "{self.method.name}": it begins '
                 f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _client_ranks_can_be_had(self) -> "Settings":
+        check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
         return self
 
     @model_validator(mode="after")

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from strategies.basis import Basis, Identity
+from strategies.linalg import squared_norm_of_product
 from strategies.method import Fixed, Tensors
-from strategies.parametrisation import Factors, Parametrisation
+from strategies.parametrisation import Parametrisation
 
 
 def aggregation_error(
@@ -45,15 +46,9 @@ def aggregation_error(
             mean += float((summed[0] @ summed[1] + P_mean).square().sum())
             error += float((difference[0] @ difference[1] + P_mean - P_new).square().sum())
         else:
-            mean += _squared_norm(summed)
-            error += _squared_norm(difference)
+            mean += squared_norm_of_product(*summed)
+            error += squared_norm_of_product(*difference)
     return (max(error, 0.0) / mean) ** 0.5 if mean > 0 else 0.0
-
-
-def _squared_norm(factors: Factors) -> float:
-    """||B A||_F^2 = sum((B^T B) * (A A^T))."""
-    B, A = factors
-    return float(((B.mT @ B) * (A @ A.mT)).sum())
 
 
 def for_norms(fixed: Fixed, device: torch.device) -> Fixed:

@@ -16,13 +16,15 @@ from strategies.combine import Combination
 from strategies.diagnosis import diagnose
 from strategies.diagnostics import for_norms
 from strategies.inorder import InOrder
-from strategies.ledger import measure
-from strategies.manifest import Manifest, State, begun, flatten
+from strategies.ledger import Traffic, measure
+from strategies.manifest import Manifest, Shapes, State, begun, flatten, select
 from strategies.method import Fixed, Method
 from strategies.policy import Policy
+from strategies.ranks import cut, padded, rank_of, sizes
 from strategies.record import RoundRecord
 from strategies.roster import Roster, sample
-from strategies.screen import Rejected, Upload, screen
+from strategies.screen import Asked, Rejected, Upload, screen
+from strategies.weighting import raw_weight
 from strategies.wire import broadcast, pack
 
 Evaluate = Callable[[int, State], Mapping[str, float] | None]
@@ -46,23 +48,26 @@ class FederatedAdapters(Strategy):
         device: torch.device,
         diagnostics: Mapping[str, Fixed] | None = None,
         on_round: Callable[[RoundRecord], None] = lambda record: None,
+        ranks: Mapping[int, int] | None = None,
     ) -> None:
         """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on where
-        the server has a whole model to diagnose.
+        the server has a whole model to diagnose; `ranks` are those that clients had come down to when a run stopped.
         """
         self.state = state
+        self.ranks = dict(ranks or {})
+        """By partition: the ranks that clients have come down to; a part of the state."""
         self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
         self._device, self._on_round = device, on_round
         diagnosed = diagnostics if manifest.plan.has_global_model else None
         self._bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
         self._roster = Roster()
-        self._asked: list[tuple[Message, int]] = []
+        self._asked: list[tuple[Message, Asked]] = []
         self._record = RoundRecord(0, [])
 
     @property
     def arrays(self) -> ArrayRecord:
         """The broadcast: SHARED and PUSHED tensors, one array per group and symbol."""
-        return pack(self.state, self._manifest.downlink)
+        return self._at(self._manifest.rank)
 
     def summary(self) -> None:
         """Log what is federated."""
@@ -90,15 +95,21 @@ class FederatedAdapters(Strategy):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """One message for each sampled client; all share the one broadcast."""
+        """One message for each sampled client; those of one rank share their broadcast."""
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.pooled]
         partitions = sample(candidates, self._policy.fraction_train, self._manifest.seed, server_round)
-        content = broadcast(arrays, server_round, self._identity, self._policy.evaluate_on_clients)
-        messages = [Message(content, online[p], MessageType.TRAIN, group_id=str(server_round)) for p in partitions]
-        self._asked = list(zip(messages, partitions, strict=True))
-        self._record = RoundRecord(server_round, partitions, down=measure(arrays) * len(partitions))
-        return messages
+        asked = [Asked(p, self._rank(server_round, p)) for p in partitions]
+        own = self._policy.evaluate_on_clients
+        sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
+        contents = {rank: broadcast(sent[rank], server_round, rank, self._identity, own) for rank in sent}
+        self._asked = [
+            (Message(contents[a.rank], online[a.partition], MessageType.TRAIN, group_id=str(server_round)), a)
+            for a in asked
+        ]
+        down = sum((measure(sent[a.rank]) for a in asked), Traffic())
+        self._record = RoundRecord(server_round, partitions, down=down)
+        return [message for message, _ in self._asked]
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -111,19 +122,21 @@ class FederatedAdapters(Strategy):
         def use(upload: Upload) -> None:
             nonlocal seconds
             start = time.monotonic()
-            combination.add(upload.tensors, weight := self._weight(upload))
+            weight = raw_weight(self._policy.weighting, self._manifest.plan, upload)
+            combination.add(padded(upload.tensors, self._manifest.uplink), weight)
             record.accept(upload)
             record.weights[upload.partition] = weight
             seconds += time.monotonic() - start
 
-        self._screen_all(server_round, replies, InOrder(record.sampled, use))
+        self._screen_all(state, replies, InOrder(record.sampled, use))
         start = time.monotonic()
         new_state = self._finish(combination)
         record.seconds["aggregate"] = seconds + time.monotonic() - start
-        self._asked = []
         if new_state is None:
             return None, None
         self.state = new_state
+        asked = {client.partition: client.rank for _, client in self._asked}
+        self.ranks |= {done.partition: done.rank for done in record.accepted if done.rank < asked[done.partition]}
         return self.arrays, MetricRecord(dict(record.as_dict()["train"]))
 
     def configure_evaluate(
@@ -135,16 +148,29 @@ class FederatedAdapters(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
 
-    def _weight(self, upload: Upload) -> float:
-        return upload.num_examples if self._policy.weighting == "examples" else 1.0
+    def _rank(self, t: int, partition: int) -> int:
+        """Of the factors that the client of this partition receives in round t."""
+        own = rank_of(partition, self._policy.client_ranks, self.ranks, self._manifest.rank)
+        return min(own, self._method.rank_in(t, self._manifest.rank))
 
-    def _screen_all(self, t: int, replies: Iterable[Message], order: InOrder) -> None:
-        """Settle every sampled client, in the record and in the order of use."""
-        asked: dict[str, int] = {}
+    def _at(self, rank: int) -> ArrayRecord:
+        """The broadcast to clients of this rank."""
+        shapes = self._manifest.at(rank).downlink
+        return pack(cut(select(self.state, shapes), shapes), shapes)
+
+    def _screen_all(self, state: State, replies: Iterable[Message], order: InOrder) -> None:
+        """Settle every sampled client, in the record and in the order of use; `state` as the round began."""
+        asked: dict[str, Asked] = {}
+
+        def shapes(rank: int) -> Shapes:
+            uplink = self._manifest.at(rank).uplink
+            return sizes(cut(select(state, uplink), uplink))
+
         for reply in replies:
-            asked = asked or {message.metadata.message_id: partition for message, partition in self._asked}
-            partition = asked.get(reply.metadata.reply_to_message_id)
-            verdict = screen(reply, partition, t, self._manifest.uplink)
+            asked = asked or {message.metadata.message_id: client for message, client in self._asked}
+            client = asked.get(reply.metadata.reply_to_message_id)
+            partition = None if client is None else client.partition
+            verdict = screen(reply, client, self._record.t, shapes)
             if partition is not None and partition not in order.unsettled:
                 verdict = Rejected(partition, "a second reply in one round")
             elif partition is not None:
@@ -160,6 +186,9 @@ class FederatedAdapters(Strategy):
         record, needed = self._record, self._policy.min_uploads
         if len(record.accepted) < needed:
             record.skipped = f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"
+            return None
+        if not any(combination.weights):
+            record.skipped = "every upload has weight 0: no client changed its adapters"
             return None
         try:
             new_state = combination.finish()

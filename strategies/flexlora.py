@@ -1,4 +1,4 @@
-"""FlexLoRA with equal ranks: the mean of the products, decomposed anew. Bai et al., NeurIPS 2024, arXiv 2402.11505."""
+"""FlexLoRA: the mean of the products, decomposed anew. Bai et al., NeurIPS 2024, arXiv 2402.11505."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from strategies.method import Group, Method, Plan, Role, Tensors
 class FlexLoRA(Method):
     """dW = s B A; D = sum_n w_n B_n A_n = U S V^T, then B = U_r S_r and A = V_r^T, whose rows are orthonormal.
 
-    The best update of rank r. The scale belongs before the SVD; with one rank and so one scale for all it cancels.
+    The best update of rank r; a client of rank r_n gets the leading r_n triplets, the best update of that rank. The
+    scale belongs before the SVD; with one scale for clients of all ranks it cancels.
     Needs all uploads: see `FeDeRASVD`, which differs in the weights and in how S is shared out.
     """
 
@@ -21,6 +22,7 @@ class FlexLoRA(Method):
     summary = "LoRA products averaged, then decomposed, S on B (FlexLoRA, arXiv 2402.11505)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
     needs = "stack"
+    client_ranks = True
     gauge_free = True
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

@@ -15,15 +15,17 @@ class FLoRA(Method):
 
     Exact, as the stack [w_1 B_1 ... w_n B_n] [A_1; ...; A_n] is the mean of the products. Every broadcast carries the
     sum P of all rounds, so that a client needs none of the earlier ones; A and B come from the seed and are not sent.
+    A client of rank r_n begins with the first r_n rows of A; P does not depend on its rank.
     """
 
     name = "flora"
     summary = "LoRA factors stacked and merged, begun anew each round (FLoRA, arXiv 2409.05976)"
     exact = True
     gauge_free = True
+    client_ranks = True
 
     base: Form = "dense"
-    """Of P: dense, a running sum; factored, the stacks of all rounds, n r wider each until min(o, i)."""
+    """Of P: dense, a running sum; factored, the stacks of all rounds, sum_n r_n wider each until min(o, i)."""
 
     @property
     def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
@@ -54,5 +56,7 @@ class FLoRA(Method):
         return {"W": state["W"] + total["BA"]}
 
     def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
-        """U V + the stack of the round."""
-        return widened(state, *side_by_side(uploads["B"], uploads["A"], w))
+        """U V + the stack of the round, without the rows of A that are zero in all layers: the padding of low ranks."""
+        B_st, A_st = side_by_side(uploads["B"], uploads["A"], w)
+        trained = A_st.any(-1).any(0)
+        return widened(state, B_st[..., trained], A_st[:, trained])

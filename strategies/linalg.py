@@ -94,6 +94,11 @@ def _signs(U: Float[Tensor, "*b o k"]) -> Float[Tensor, "*b 1 k"]:
     return torch.where(U.gather(-2, largest) < 0, -1.0, 1.0).to(U.dtype)
 
 
+def squared_norm_of_product(B: Float[Tensor, "*b o m"], A: Float[Tensor, "*b m i"]) -> float:
+    """||B A||_F^2 = sum((B^T B) * (A A^T)) over all leading axes, without a matrix of size o x i."""
+    return float(((B.mT @ B) * (A @ A.mT)).sum())
+
+
 def rotation(C: Float[Tensor, "*b r r"]) -> Float[Tensor, "*b r r"]:
     """The rotation U diag(1, ..., 1, det(U V^T)) V^T of C = U S V^T: maximises tr(X^T C) over X in SO(r) (Kabsch)."""
     U, _, Vh = torch.linalg.svd(C.double())

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from torch import Tensor
@@ -51,6 +51,10 @@ class Manifest:
     @property
     def head_numbers(self) -> int:
         return sum(prod(shape) for _, shape in self.head)
+
+    def at(self, rank: int) -> "Manifest":
+        """The layout of what a client of this rank sends and receives; the run's own is that of the largest."""
+        return replace(self, rank=rank)
 
     @property
     def uplink(self) -> Shapes:

@@ -27,6 +27,13 @@ Fixed = dict[str, Basis | Tensor]
 """What both sides rebuild from the seed instead of sending it."""
 
 
+ByGroup = Mapping[str, Tensors]
+"""The tensors of all groups by name, the head among them."""
+
+Weighting = Literal["uniform", "examples", "norm"]
+"""A client's weight: 1, its number of examples, or the norm of its update."""
+
+
 class Role(StrEnum):
     """Who trains a tensor, where it lives, and whether it travels."""
 
@@ -76,8 +83,8 @@ class Plan:
     """Key of `strategies.parametrisation.PARAMETRISATIONS`."""
     roles: Mapping[str, Role]
     """The role of each symbol of the adapter."""
-    weighting: Literal["uniform", "examples"] = "examples"
-    """Aggregation weights of the paper: 1 or num_examples per client, normalised to sum 1."""
+    weighting: Weighting = "examples"
+    """Aggregation weights of the paper, normalised to sum 1."""
     head: Role = Role.SHARED
     scaled: bool = True
     """Whether dW carries the scale alpha / rank; False: s = 1."""
@@ -132,6 +139,8 @@ class Method(ABC):
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
     needs: Literal["sum", "stack"] = "sum"
     """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
+    client_ranks: ClassVar[bool] = False
+    """Whether clients may have ranks of their own, below the largest."""
     pooled: ClassVar[bool] = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
@@ -150,6 +159,10 @@ class Method(ABC):
     def proximal(self) -> float:
         """mu of the term mu/2 ||w - w^t||^2 that clients add to their loss, over all they train; 0 = none."""
         return 0.0
+
+    def rank_in(self, t: int, rank: int) -> int:
+        """The rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""
+        return rank
 
     def projection(self) -> Projection | None:
         """The low-rank space in which clients' optimizers work on the adapters; None = on the tensors themselves."""

@@ -1,7 +1,8 @@
 """Who takes part in a round, how many must answer, and how long the server waits."""
 
 from dataclasses import dataclass
-from typing import Literal
+
+from strategies.method import Weighting
 
 
 @dataclass(frozen=True)
@@ -14,5 +15,7 @@ class Policy:
     max_skipped: int = 3
     round_timeout: float = 3600.0
     wait_timeout: float = 600.0
-    weighting: Literal["uniform", "examples"] = "examples"
+    weighting: Weighting = "examples"
     evaluate_on_clients: bool = False
+    client_ranks: tuple[int, ...] = ()
+    """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""

@@ -1,15 +1,24 @@
 """Which replies of a round are used. A bad reply is a value with a reason, never an exception."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flwr.app import Message
 
 from strategies.ledger import Traffic, measure
 from strategies.manifest import Shapes, State
-from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, unpack
+from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, Malformed, unpack
 
 Metrics = dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a train message asked for."""
+
+    partition: int
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,8 @@ class Upload:
     """An accepted reply."""
 
     partition: int
+    rank: int
+    """That of the tensors: the rank asked for, or a lower one that the client has come down to."""
     tensors: State
     num_examples: float
     metrics: Metrics
@@ -31,11 +42,12 @@ class Rejected:
     reason: str
 
 
-def screen(reply: Message, partition: int | None, t: int, shapes: Shapes) -> Upload | Rejected:
-    """Check the reply of the client that holds `partition` (None: nobody was asked) to round t's message."""
+def screen(reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes]) -> Upload | Rejected:
+    """Check a reply to round t's message (None: it answers none); `shapes` of a rank are those of its tensors."""
+    partition = None if asked is None else asked.partition
     if reply.has_error():
         return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")
-    if partition is None:
+    if asked is None or partition is None:
         return Rejected(None, "a reply to no message of this round")
     content = reply.content
     records = {ARRAYS: content.array_records, METRICS: content.metric_records, CONFIG: content.config_records}
@@ -49,9 +61,12 @@ def screen(reply: Message, partition: int | None, t: int, shapes: Shapes) -> Upl
     examples = metrics.get(EXAMPLES)
     if not isinstance(examples, int | float) or not math.isfinite(examples) or examples <= 0:
         return Rejected(partition, f"{EXAMPLES} = {examples}, expected a positive number")
+    rank = metrics.get(RANK)
+    if not isinstance(rank, int) or not min(1, asked.rank) <= rank <= asked.rank:
+        return Rejected(partition, f"{RANK} = {rank}, expected a whole number up to {asked.rank}, its rank till now")
     record = content.array_records[ARRAYS]
-    tensors = unpack(record, shapes)
+    tensors = unpack(record, shapes(rank))
     if isinstance(tensors, Malformed):
         return Rejected(partition, tensors.reason)
     scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return Upload(partition, tensors, examples, scalars, measure(record))
+    return Upload(partition, rank, tensors, examples, scalars, measure(record))

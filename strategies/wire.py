@@ -13,6 +13,8 @@ from strategies.parametrisation import Shape
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 ROUND, PARTITION, EXAMPLES = "round", "partition-id", "num-examples"
+RANK = "rank"
+"""Of the factors in a message: down in its config, up among its metrics."""
 OWN = "own-"
 """Prefix of a client's scores of the model that it received, with what it keeps itself, on own-examples rows."""
 RUN = "run"
@@ -78,14 +80,14 @@ def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
     return values
 
 
-def broadcast(arrays: ArrayRecord, t: int, identity: Mapping[str, str], evaluate: bool) -> RecordDict:
-    """The content of a train message of round t."""
-    config: dict[str, int | str | bool] = {ROUND: t, "evaluate": evaluate, **identity}
+def broadcast(arrays: ArrayRecord, t: int, rank: int, identity: Mapping[str, str], evaluate: bool) -> RecordDict:
+    """The content of a train message of round t, to clients of this rank."""
+    config: dict[str, int | str | bool] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
     return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
 
 
 def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:
-    """The content of a client's reply in round t; `metrics` holds at least num-examples and partition-id."""
+    """The content of a client's reply in round t; `metrics` holds at least num-examples, partition-id and rank."""
     config = ConfigRecord({ROUND: t})
     return RecordDict({ARRAYS: arrays, CONFIG: config, METRICS: MetricRecord(dict(metrics))})
 

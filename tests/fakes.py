@@ -9,12 +9,16 @@ from florg_app.inline import InProcessGrid
 from strategies.combine import Combination
 from strategies.federation import FederatedAdapters
 from strategies.florg import FLoRG
+from strategies.ledger import Traffic
 from strategies.manifest import Manifest, State, begun, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
 from strategies.policy import Policy
+from strategies.ranks import cut, limited, padded, rank_of
 from strategies.record import RoundRecord
 from strategies.rng import generator
-from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND, Malformed, pack, unpack, upload
+from strategies.screen import Upload
+from strategies.weighting import raw_weight
+from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, Malformed, pack, unpack, upload
 from tests.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
@@ -43,8 +47,8 @@ def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
     given = {**flatten(state), **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
     uploads = {}
-    for key, shape in manifest.uplink.items():
-        noise = generator(0, "client", t, partition, key).standard_normal(shape)
+    for key in manifest.uplink:
+        noise = generator(0, "client", t, partition, key).standard_normal(given[key].shape)
         uploads[key] = given[key] + 0.1 * torch.from_numpy(noise).float()
     return nest(uploads)
 
@@ -73,11 +77,13 @@ class ToyClient:
             return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
         t = int(message.content.config_records[CONFIG][ROUND])
         self.served.append((t, partition))
-        state = unpack(message.content.array_records[ARRAYS], self.manifest.downlink)
+        rank = int(message.content.config_records[CONFIG][RANK])
+        state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
         assert not isinstance(state, Malformed)
-        begins = begun(self.method, self.manifest, state, t)
-        arrays = pack(moved(self.manifest, begins, t, partition), self.manifest.uplink)
-        metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), "loss": 1.0 / (t + partition)}
+        begins = begun(self.method, self.manifest, padded(state, self.manifest.downlink), t)
+        shapes = self.manifest.at(rank).uplink
+        arrays = pack(cut(moved(self.manifest, begins, t, partition), shapes), shapes)
+        metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
         return reply if fault is None else fault(reply)
@@ -127,7 +133,7 @@ def assert_same_bits(one, other):
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None):
+def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None, ranks=()):
     """The state after folding the accepted partitions of each round by hand."""
     manifest = manifest_of(method)
     state = initial_state(method, manifest)
@@ -135,7 +141,9 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
         start = begun(method, manifest, state, t)
         combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):
-            weight = examples_of(partition) if (weighting or method.plan.weighting) == "examples" else 1.0
-            combination.add(moved(manifest, start, t, partition), weight)
+            rank = min(rank_of(partition, ranks, {}, manifest.rank), method.rank_in(t, manifest.rank))
+            tensors = limited(moved(manifest, start, t, partition), manifest, rank)
+            upload = Upload(partition, rank, tensors, examples_of(partition), {}, Traffic())
+            combination.add(tensors, raw_weight(weighting or method.plan.weighting, manifest.plan, upload))
         state = combination.finish() if accepted.get(t) else state
     return state

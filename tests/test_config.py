@@ -74,7 +74,10 @@ def test_every_method_has_a_file_that_chooses_it_and_differs_from_the_defaults_e
     assert all(value != pyproject[key] for key, value in given.items())
 
 
-@pytest.mark.parametrize("config", [{}, CHANGED, {"strategy.name": "fedit"}])
+RANKED = {"strategy.name": "flora", "adapter.client-ranks": "2,4"}
+
+
+@pytest.mark.parametrize("config", [{}, CHANGED, {"strategy.name": "fedit"}, RANKED])
 def test_flatten_and_parse_are_inverse(config):
     settings = parse(config)
     keys = flatten(settings)
@@ -96,6 +99,7 @@ def test_values_reach_their_typed_fields():
     assert settings.task.path == Path("/data/mrpc")
     assert settings.train.head_learning_rate == 0.01
     assert isinstance(settings.adapter.alpha, float)
+    assert parse({**RANKED, "adapter.client-ranks": " 2, 4"}).adapter.client_ranks == (2, 4)
 
 
 def test_unset_values_are_none():

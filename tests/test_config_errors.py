@@ -41,6 +41,8 @@ def problem(config: dict) -> str:
         ("strategy.florg.zero-start", 0, "true or false"),
         ("adapter.dropout", 1.0, "a number >= 0 and < 1"),
         ("adapter.targets", "query,,value", "comma-separated names"),
+        ("adapter.client-ranks", "2,0", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),
+        ("adapter.client-ranks", "2;4", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),
         ("model.name", "", "a name"),
         ("model.dtype", "int8", "float32 | bfloat16 | float16"),
         ("task.max-train-rows", 0, "a whole number >= 1, or -1 (all rows)"),
@@ -108,6 +110,14 @@ def test_settings_of_a_method_that_do_not_go_together_are_refused():
             ['strategy.name = "rac-lora"', "begins B anew", 'set it to "reset"'],
         ),
         ({"evaluate.on-clients": True}, ["evaluate.on-clients = true", "partition.holdout"]),
+        (
+            {"strategy.name": "fedit", "adapter.client-ranks": "2,4"},
+            ['adapter.client-ranks = "2,4"', 'strategy.name = "fedit"', "flexlora | flora"],
+        ),
+        (
+            {"strategy.name": "flora", "adapter.client-ranks": "2,8"},
+            ['adapter.client-ranks = "2,8"', "has 8", "adapter.rank = 4"],
+        ),
         (
             {"min-uploads": 3, "min-clients": 4, "fraction-train": 0.5},
             ["min-uploads = 3", "min-clients = 4", "fraction-train = 0.5", "only 2"],

@@ -1,6 +1,7 @@
-"""FlexLoRA line by line with one rank for all: arXiv 2402.11505, section 3; NumPy float64, one layer at a time.
+"""FlexLoRA line by line: arXiv 2402.11505, section 3; NumPy float64, one layer at a time.
 
-Not here: ranks of its own for each client. The scale enters before the SVD and leaves B after it, so it cancels.
+Uploads may have ranks of their own. Deliberate difference: one scale for clients of all ranks, where the published code
+has alpha / r_n; it enters before the SVD and leaves B after it, so it cancels.
 """
 
 import numpy as np

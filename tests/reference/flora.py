@@ -1,7 +1,8 @@
-"""FLoRA line by line with one rank for all: arXiv 2409.05976, section 3; NumPy float64, one layer at a time.
+"""FLoRA line by line: arXiv 2409.05976, section 3; NumPy float64, one layer at a time.
 
-Deliberate differences: W0 stays as it is and the merged stacks of all rounds are kept beside it, times s; the first
-module is the seed's draw for the round on both sides, where the paper lets every client begin with its own.
+Uploads may have ranks of their own. Deliberate differences: W0 stays as it is and the merged stacks of all rounds are
+kept beside it, times s; the first module is the seed's draw for the round on both sides, where the paper lets every
+client begin with its own.
 `base` names how the merged part travels and changes nothing here.
 """
 

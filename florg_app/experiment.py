@@ -79,7 +79,7 @@ def settle(
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run on a private SuperLink with Ray; returns the exit status."""
-    env = {**os.environ, **_offline(experiment.config)}
+    env = {**os.environ, **offline(experiment.config)}
     return _account(
         experiment,
         lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
@@ -98,7 +98,7 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run server and clients in this process, one client at a time; returns the exit status."""
-    os.environ.update({"TOKENIZERS_PARALLELISM": "false", **_offline(experiment.config)})  # before transformers
+    os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app import inline
 
     runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
@@ -139,7 +139,7 @@ def _name(config: RunConfig) -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.get('strategy.name', 'run')}-{uuid4().hex[:4]}"
 
 
-def _offline(config: RunConfig) -> dict[str, str]:
+def offline(config: RunConfig) -> dict[str, str]:
     """Keep the hub out of runs that need nothing from it: without a network each question to it waits for seconds."""
     model, task = str(config.get("model.name")), str(config.get("task.name"))
     local = (model == "tiny" or Path(model).is_dir()) and (task == "tiny" or bool(config.get("task.path")))

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -144,7 +144,7 @@ def parse(document: Mapping[str, Any]) -> Matrix:
     try:
         matrix = Matrix.model_validate(given)
     except ValidationError as error:
-        raise MatrixError(*map(_problem, error.errors())) from None
+        raise MatrixError(*_problems(error.errors())) from None
     if problems := list(_reserved(matrix)):
         raise MatrixError(*problems)
     return matrix
@@ -183,6 +183,13 @@ def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 _TABLES: dict[str, type[_Table]] = {"": Matrix, "variant": Variant, "tune": Tune}
+
+
+def _problems(errors: Sequence[Any]) -> list[str]:
+    places = [error["loc"] for error in errors]
+    # What is wrong inside a list makes pydantic call the list too short as well.
+    inside = {place[:length] for place in places for length in range(1, len(place))}
+    return [_problem(error) for error in errors if error["type"] != "too_short" or error["loc"] not in inside]
 
 
 def _problem(error: Any) -> str:

@@ -16,8 +16,8 @@ class Job(Protocol):
     """Anything that can be pickled."""
 
     @property
-    def alone(self) -> bool:
-        """Whether it needs a process that has served no other."""
+    def process(self) -> str:
+        """Not empty; jobs of different values are never served by the same process."""
         ...
 
 
@@ -39,12 +39,12 @@ class _Worker(Generic[J]):
             1, mp_context=get_context("spawn"), initializer=worker.begin, initargs=(self._threads,)
         )
         self._pid = self._executor.submit(os.getpid)
-        self._used = False
+        self._served = ""
 
     def serve(self, job: J) -> "Future[str]":
-        if job.alone and self._used:
+        if self._served not in ("", job.process):
             self._renew()
-        self._used = True
+        self._served = job.process
         try:
             return self._executor.submit(self._work, job)
         except BrokenProcessPool:  # it died of the job before, or since

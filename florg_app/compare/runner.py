@@ -11,6 +11,7 @@ from florg_app.compare import disk, pool, worker
 from florg_app.compare.cells import Cell
 from florg_app.compare.progress import Progress
 from florg_app.compare.standing import Standing
+from florg_app.experiment import offline
 
 Work = Callable[[worker.Job], str]
 
@@ -88,8 +89,15 @@ def _job(cell: Cell, standing: Standing, how: How) -> worker.Job:
         clients=cell.clients,
         threads=how.threads,
         gpus_per_client=how.gpus_per_client,
-        alone=cell.kind == "costs",
+        process=_process(cell),
     )
+
+
+def _process(cell: Cell) -> str:
+    """Which cells may follow each other in one process."""
+    if cell.kind == "costs":
+        return str(cell.folder)  # the peak of a process's memory is that of all it has done
+    return "offline" if offline(cell.config) else "online"  # the libraries of the hub ask once, when they are imported
 
 
 def _progress(standing: Standing, how: How) -> Progress:

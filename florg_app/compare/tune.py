@@ -47,8 +47,8 @@ def choose(tried: Sequence[Tried], metric: str) -> Point | None:
 
 
 def as_dict(tried: Sequence[Tried], metric: str) -> dict[str, Any]:
-    """What tuned.json says of one method on one variant."""
+    """What tuned.json says of one method on one variant: nothing is chosen where every point failed."""
     points = [
-        {"values": one.point, "scores": list(one.scores), "mean": one.mean, "reason": one.reason} for one in tried
+        {"settings": one.point, "score": one.mean, "scores": list(one.scores), "reason": one.reason} for one in tried
     ]
-    return {"chosen": choose(tried, metric), "points": points}
+    return {"chosen": choose(tried, metric) or {}, "points": points}

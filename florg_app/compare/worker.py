@@ -31,8 +31,8 @@ class Job:
     clients: int
     threads: int
     gpus_per_client: float
-    alone: bool
-    """In a process that has served nothing else, because the peak of its memory is measured."""
+    process: str
+    """Jobs of different values are never served by the same process."""
 
 
 def begin(threads: int) -> None:

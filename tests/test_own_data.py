@@ -41,5 +41,5 @@ def test_a_share_of_the_own_rows_is_held_out(folder):
 
 
 def test_a_method_that_pools_rows_refuses_a_client_with_its_own(folder):
-    with pytest.raises(ConfigError, match='strategy.name = "centralised".*data-path'):
+    with pytest.raises(ConfigError, match=r'strategy\.name = "centralised".*data-path'):
         assemble(parse({"strategy.name": "centralised"}), torch.device("cpu"), folder)

@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 
 app.command()(cli_deployment.certs)
+app.command()(cli_deployment.doctor)
 
 DEFAULT_CLIENTS = 8
 

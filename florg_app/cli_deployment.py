@@ -37,3 +37,28 @@ def certs(
     for made in folders:
         print(f"{'made' if made.new else 'kept'}  {folder / made.name}")
     print(NEXT.format(root=folder))
+
+
+def doctor(
+    connection: Annotated[str | None, typer.Option(help="Also try this SuperLink of your Flower config.")] = None,
+    config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    data_path: Annotated[Path | None, typer.Option(help="A client's own data, as in its node configuration.")] = None,
+    app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,
+) -> None:
+    """Say what would make a run fail on this machine, one check per line, and what to do about it.
+
+    Exit status: 0 nothing, warnings at most; 1 problems; 2 there is no app.
+    """
+    from florg_app import runconfig
+    from florg_app.doctor.examine import examine
+
+    try:
+        app = runconfig.find_app(app_dir or Path.cwd())
+    except ValueError as error:
+        refuse(str(error))
+    levels = []
+    for finding in examine(app, config or [], set_ or [], connection, data_path):
+        print(finding, flush=True)
+        levels.append(finding.level)
+    raise typer.Exit(1 if "problem" in levels else 0)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
 from clients.targets import find_head, find_targets, group_layers
 from florg_app import source
+from florg_app.config import ConfigError
 from florg_app.data import Data
 from florg_app.models import load_pretrained
 from florg_app.settings import Settings
@@ -64,18 +66,24 @@ class Assembly:
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 
 
-def assemble(settings: Settings, device: torch.device) -> Assembly:
-    """Load, wrap and check the model once per process and settings.
+def assemble(settings: Settings, device: torch.device, data_path: Path | None = None) -> Assembly:
+    """Load, wrap and check the model once per process, settings and `data_path`: the folder of a client's own data.
 
     Raises ValueError naming the key where model, task, targets and rank do not fit together.
     """
     parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
-    return shared(("assembly", *parts, str(device)), lambda: _assemble(settings, device))
+    key = ("assembly", *parts, str(device), data_path)
+    return shared(key, lambda: _assemble(settings, device, data_path))
 
 
-def _assemble(settings: Settings, device: torch.device) -> Assembly:
+def _assemble(settings: Settings, device: torch.device, data_path: Path | None) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
-    task = make_task(settings)
+    if method.pooled and data_path is not None:
+        raise ConfigError(
+            f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '
+            "its own; choose another strategy.name, or start the SuperNodes without data-path"
+        )
+    task = make_task(settings, data_path)
     pretrained = load_pretrained(settings.model, task.head, seed)
     model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
     backbone = weights_fingerprint(model)[:16]
@@ -92,7 +100,7 @@ def _assemble(settings: Settings, device: torch.device) -> Assembly:
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,
-        data=Data(task, pretrained.preprocessor, settings),
+        data=Data(task, pretrained.preprocessor, settings, private=data_path is not None),
         collate=task.collate(pretrained.preprocessor),
         adapted=adapted,
         manifest=manifest,

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from florg_app import cli_deployment
 from florg_app.compare.command import compare
 from florg_app.terminal import interrupt, refuse
 
-# Modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
+# Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
 app = typer.Typer(
     help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
@@ -22,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(cli_deployment.certs)
+app.command()(cli_deployment.doctor)
 
 DEFAULT_CLIENTS = 8
 

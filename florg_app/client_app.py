@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
 from flwr.app import Context, Message, MetricRecord, RecordDict
@@ -58,7 +59,9 @@ def train(message: Message, context: Context) -> Message:
     check_identity(config, {"source": source.fingerprint()})
     if settings.client.threads:
         torch.set_num_threads(settings.client.threads)
-    assembly = assemble(settings, resolve_device(settings.client.device, "client.device"))
+    own_data = context.node_config.get("data-path")
+    device = resolve_device(settings.client.device, "client.device")
+    assembly = assemble(settings, device, Path(str(own_data)) if own_data else None)
     check_identity(config, assembly.identity)
     manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
     state = unpack(message.content.array_records[ARRAYS], manifest.at(rank).downlink)

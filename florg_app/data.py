@@ -22,8 +22,9 @@ class ClientData:
 class Data:
     """All features of one task and preprocessor that this process has needed so far."""
 
-    def __init__(self, task: Task, preprocessor: Preprocessor, settings: Settings) -> None:
-        self._task, self._preprocessor, self._settings = task, preprocessor, settings
+    def __init__(self, task: Task, preprocessor: Preprocessor, settings: Settings, *, private: bool = False) -> None:
+        """`private`: the rows are one client's own, all of them, and not everyone's to be divided."""
+        self._task, self._preprocessor, self._settings, self._private = task, preprocessor, settings, private
         self._partitions: dict[int, list[np.ndarray]] = {}
         self._clients: dict[tuple[int, int], ClientData] = {}
 
@@ -53,7 +54,7 @@ class Data:
     def _split(self, partition_id: int, num_partitions: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers that one client trains on, and that it holds out."""
         settings = self._settings
-        indices = self._indices(num_partitions)[partition_id]
+        indices = np.arange(len(self._train_rows)) if self._private else self._indices(num_partitions)[partition_id]
         return split_holdout(indices, settings.partition.holdout, settings.seed, partition_id)
 
     def _indices(self, num_partitions: int) -> list[np.ndarray]:

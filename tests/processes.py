@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {
@@ -31,7 +34,7 @@ def free_port() -> int:
 @contextmanager
 def process(name: str, arguments: list[str], folder: Path, env: dict[str, str]) -> Iterator[subprocess.Popen]:
     """Run a console command of this environment; its output goes to `folder/name.log`."""
-    with (folder / f"{name}.log").open("wb") as log:
+    with (folder / f"{name}.log").open("ab") as log:
         running = subprocess.Popen(
             [BIN / arguments[0], *arguments[1:]], env=env, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
@@ -50,17 +53,57 @@ def end(running: subprocess.Popen) -> None:
             running.wait(timeout=20)
 
 
-def await_health(running: subprocess.Popen, port: int, seconds: float = 60) -> None:
+def kill(running: subprocess.Popen, how: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to a process and to all that it started, as the end of its machine would, and wait for its end."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(running.pid).children(recursive=True):  # Flower gives them sessions of their own
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(how)
+    running.send_signal(how)
+    running.wait(60)
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Processes whose environment names the folder; read raw, as Ray's renamed processes hide it from psutil."""
+    found = []
+    for candidate in psutil.process_iter():
+        with suppress(OSError):
+            if str(folder).encode() in Path(f"/proc/{candidate.pid}/environ").read_bytes():
+                found.append(candidate)
+    return found
+
+
+def end_all(folder: Path, seconds: float = 15) -> None:
+    """Wait until no process of the folder is left, as children that notice their parent's end; then kill the rest."""
+    deadline = time.monotonic() + seconds
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for left in processes_of(folder):
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+
+
+def await_health(running: subprocess.Popen, port: int, seconds: float = 60, tls: ssl.SSLContext | None = None) -> None:
     """Wait until the process serves its port; raises OSError where it has ended or does not come up."""
+    url = f"{'https' if tls else 'http'}://localhost:{port}/health"
     deadline = time.monotonic() + seconds
     while True:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+            urllib.request.urlopen(url, timeout=2, context=tls).close()
             return
         except OSError:
             if time.monotonic() > deadline or running.poll() is not None:
                 raise
             time.sleep(0.2)
+
+
+def await_line(log: Path, text: str, seconds: float = 60) -> None:
+    """Wait until a log holds the text. Raises TimeoutError with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while not log.exists() or text not in log.read_text(encoding="utf-8", errors="replace"):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{log.name} has no {text!r} after {seconds:.0f} s:\n{log.read_text()[-2000:]}")
+        time.sleep(0.2)
 
 
 @contextmanager

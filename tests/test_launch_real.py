@@ -6,8 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+
+from tests.processes import processes_of
 
 pytestmark = pytest.mark.slow
 
@@ -98,18 +99,6 @@ def start(tmp_path):
         )
 
     return start
-
-
-def processes_of(folder):
-    """Processes whose environment names the folder; read raw, as Ray's renamed processes hide it from psutil."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if str(folder).encode() in Path(f"/proc/{process.pid}/environ").read_bytes():
-                found.append(process.name())
-        except OSError:
-            continue
-    return found
 
 
 def test_a_simulation_completes_with_one_code_for_server_and_clients_and_leaves_nothing_behind(start, tmp_path):

@@ -1,7 +1,16 @@
 """The README says what is so: its table of settings, its annotated tree, its commands."""
 
 import re
+import shlex
+from string import Template
 
+import pytest
+from flwr.common.config import parse_config_args
+from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
+from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
+from typer.main import get_command
+
+from florg_app.cli import app
 from florg_app.config import defaults
 from florg_app.flat import to_toml
 from scripts.settings_table import ROOT, settings, updated
@@ -35,3 +44,35 @@ def test_links_to_files_lead_somewhere():
     links = re.findall(r"\]\((?!http|#)([^)]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def commands(*names):
+    """The README's shell commands that begin with one of these names, in words."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.S)).replace("\\\n", " ")
+    filled = Template(blocks).safe_substitute(SERVER="localhost", PWD="/here").replace(".venv/bin/", "")
+    lines = [line for line in filled.splitlines() if line.split(" ")[0] in names]
+    return [
+        pytest.param(words, id=" ".join(words[:3])) for words in (shlex.split(line, comments=True) for line in lines)
+    ]
+
+
+@pytest.mark.parametrize("words", commands("flower-superlink", "flower-supernode"))
+def test_flower_accepts_the_servers_and_the_clients_commands(words):
+    parser = {"flower-superlink": _parse_args_run_superlink, "flower-supernode": _parse_args_run_supernode}[words[0]]()
+    given = parser.parse_args(words[1:])
+    if words[0] == "flower-supernode":
+        assert set(parse_config_args([given.node_config])) == set(re.findall(r"`([a-z-]+)`", node_table()))
+
+
+def node_table():
+    return "".join(
+        line.split("|")[1] for line in README.split("| node configuration |")[1].split("\n\n")[0].splitlines()[2:]
+    )
+
+
+@pytest.mark.parametrize("words", commands("florg"))
+def test_florg_accepts_its_own_commands(words):
+    words = [word for word in words[1:] if word != "..."]
+    group = get_command(app)
+    command = group.commands[words[0]]  # pyright: ignore[reportAttributeAccessIssue]
+    command.make_context(words[0], words[1:])

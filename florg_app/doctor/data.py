@@ -1,0 +1,41 @@
+"""Can the rows of the task be read, all of them, by those who need them?"""
+
+import os
+from pathlib import Path
+
+from florg_app.config import ConfigError
+from florg_app.doctor.finding import Finding
+from florg_app.settings import Settings
+from florg_app.tasks.base import Split
+from florg_app.tasks.registry import make_task
+
+
+def needed_splits(settings: Settings, own: bool) -> tuple[Split, ...]:
+    """What this machine reads: a client with its own data needs validation rows only to score itself on them."""
+    scores_itself = settings.evaluate.on_clients and settings.evaluate.client_rows == "validation"
+    return ("train", "validation") if not own or scores_itself else ("train",)
+
+
+def check_data(settings: Settings, data_path: Path | None, offline: bool) -> list[Finding]:
+    """Reads the rows of the task: from `data_path` (a client's own), from `task.path`, or embedded ones.
+
+    Rows of the hub are not fetched for this.
+    """
+    local = data_path is not None or settings.task.path is not None or settings.task.name == "tiny"
+    if not local and not offline:
+        text = f"{settings.task.name} comes from the hub, or from its cache"
+        return [Finding("ok", "data", text)]
+    return [_split(settings, data_path, split) for split in needed_splits(settings, data_path is not None)]
+
+
+def _split(settings: Settings, data_path: Path | None, split: Split) -> Finding:
+    where = data_path or settings.task.path or "what is on this machine"
+    try:
+        rows = make_task(settings, data_path).rows(split)
+    except ConfigError as error:
+        blocked = isinstance(where, Path) and where.is_dir() and not os.access(where, os.R_OK | os.X_OK)
+        remedy = "let this user read the folder" if blocked else "mend the file, or name another folder"
+        return Finding("problem", "data", str(error), remedy)
+    except PermissionError as error:
+        return Finding("problem", "data", str(error), "let this user read the folder (in a container: user 10001)")
+    return Finding("ok", "data", f"{len(rows)} rows for {split} from {where}")

@@ -1,0 +1,54 @@
+"""Compose files as Docker Compose reads them: variables filled in, `extends` resolved, volumes merged by target."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DOCKER = Path(__file__).resolve().parents[1] / "docker"
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+def example_variables() -> dict[str, str]:
+    """The assignments of .env.example."""
+    lines = (DOCKER / ".env.example").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def load(name: str, values: dict[str, str]) -> dict[str, Any]:
+    """A compose file with its services complete. Raises KeyError for a variable without a value."""
+    document = yaml.safe_load(_filled((DOCKER / name).read_text(encoding="utf-8"), values))
+    for service, own in document["services"].items():
+        document["services"][service] = _extended(own, values)
+    return document
+
+
+def target(volume: str) -> str:
+    """/certs of ${CERTS}/server:/certs:ro."""
+    return volume.split(":")[1]
+
+
+def _extended(service: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+    if "extends" not in service:
+        return service
+    base = load(service["extends"]["file"], values)["services"][service["extends"]["service"]]
+    return _merged(base, {key: value for key, value in service.items() if key != "extends"})
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            result[key] = _merged(base[key], value)
+        elif key == "volumes":
+            result[key] = list({target(volume): volume for volume in [*base.get(key, []), *value]}.values())
+        elif isinstance(value, list) and key != "command":
+            result[key] = [*base.get(key, []), *value]
+        else:
+            result[key] = value
+    return result
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return VARIABLE.sub(lambda found: values[found[1]], text)

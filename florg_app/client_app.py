@@ -67,6 +67,8 @@ def train(message: Message, context: Context) -> Message:
     t = int(config[ROUND])  # type: ignore[arg-type]
     assembly.load(join(state, kept), t)
     metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
+    if settings.task.bad_rows == "skip":
+        metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
         metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
     except torch.OutOfMemoryError as error:

@@ -1,7 +1,7 @@
 """Everything that settings determine and both sides need: task, data, model with adapters, manifest, identity."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,16 +105,25 @@ def _assemble(settings: Settings, device: torch.device, data_path: Path | None) 
         adapted=adapted,
         manifest=manifest,
         fixed=fixed,
-        identity=_identity(manifest, backbone, fixed),
+        identity=_identity(manifest, backbone, task.label_names, fixed),
         head=fresh_head,
         method=method,
     )
 
 
-def _identity(manifest: Manifest, backbone: str, fixed: Mapping[str, Fixed]) -> dict[str, str]:
+def _identity(
+    manifest: Manifest, backbone: str, label_names: Sequence[str], fixed: Mapping[str, Fixed]
+) -> dict[str, str]:
     values = [_fingerprint(value) for group in fixed.values() for value in group.values()]
     bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
-    return {"source": source.fingerprint(), "backbone": backbone, "manifest": manifest.digest, "bases": bases}
+    classes = hashlib.sha256("\n".join(label_names).encode()).hexdigest()[:16]
+    return {
+        "source": source.fingerprint(),
+        "backbone": backbone,
+        "manifest": manifest.digest,
+        "classes": classes,
+        "bases": bases,
+    }
 
 
 def _fingerprint(value: Basis | torch.Tensor) -> str:

@@ -75,6 +75,8 @@ def train(message: Message, context: Context) -> Message:
     t = int(config[ROUND])  # type: ignore[arg-type]
     assembly.load(join(padded(state, manifest.downlink), kept), t, rank)
     metrics = {PARTITION: partition, RANK: rank, "load-seconds": time.monotonic() - start}
+    if settings.task.bad_rows == "skip":
+        metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
         metrics |= _score(assembly, data, settings) if config["evaluate"] else {}
         metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), memories)

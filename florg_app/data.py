@@ -8,7 +8,7 @@ import numpy as np
 
 from florg_app.partition import partition_rows, split_holdout
 from florg_app.settings import Settings
-from florg_app.tasks.base import Features, Preprocessor, Task
+from florg_app.tasks.base import Features, Preprocessor, Split, Task
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Data:
     def validation(self) -> Features:
         """The rows of the central evaluation."""
         return self._features(self._task.rows("validation"))
+
+    def skipped(self, split: Split) -> int:
+        """Rows of a split that were left out as bad in what this process has read of it."""
+        return sum(count for (part, _), count in self._task.skipped.items() if part == split)
 
     @cached_property
     def _train_rows(self) -> datasets.Dataset:

@@ -81,6 +81,8 @@ def _run(grid: Grid, settings: Settings, report: Report) -> None:
     start = time.monotonic()
     first = RoundRecord(0, [], evaluation=evaluate(0, federation.state))
     first.seconds["evaluate"] = time.monotonic() - start
+    if skipped := assembly.data.skipped("validation"):
+        note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
     on_round(first)
     federation.run(grid, range(1, settings.num_server_rounds + 1), evaluate)
 

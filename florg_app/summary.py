@@ -66,6 +66,7 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "initial": dict(evaluated[0][1]) if evaluated and evaluated[0][0] == 0 else {},
         "final": {"round": evaluated[-1][0], **evaluated[-1][1]} if evaluated else {},
         "best": _best(evaluated),
+        "skipped-rows": _skipped_rows(records),
         "communication": {way: _total(records, way) for way in ("up", "down")},
         "seconds": _total_seconds(records),
     }
@@ -99,6 +100,8 @@ def table(summary: Record) -> str:
             f"{uploads['accepted']} uploads accepted, {uploads['rejected']} rejected; "
             f"{summary['seconds']['total']:.1f} s"
         )
+        if any(skipped := summary.get("skipped-rows", {}).values()):
+            console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
@@ -155,6 +158,16 @@ def _best(evaluated: Sequence[tuple[int, Record]]) -> dict[str, Any]:
             if name not in best or better(value, best[name]["value"]) != best[name]["value"]:
                 best[name] = {"value": value, "round": t}
     return best
+
+
+def _skipped_rows(records: Sequence[Record]) -> dict[str, int]:
+    """Bad rows that each client left out of its training file, by partition id, where it was told to."""
+    found: dict[str, int] = {}
+    for record in records:
+        for partition, metrics in (record.get("clients") or {}).items():
+            if "skipped-rows" in metrics:
+                found[str(partition)] = int(metrics["skipped-rows"])
+    return found
 
 
 def _total(records: Sequence[Record], way: str) -> dict[str, int]:

@@ -8,11 +8,11 @@ import pyarrow
 from pyarrow import parquet
 
 from florg_app.config import parse
-from florg_app.tasks.classification import TextClassification
+from florg_app.tasks.labelled_text import LabelledText
 from florg_app.tasks.registry import make_task
 
 ROWS = {
-    "sentence1": ['He said "yes".', "", "null", "NA"],
+    "sentence1": ['He said "yes".', " 0", "null", "NA"],
     "sentence2": ["a, b", "1", "naïve café", '"'],
     "label": [1, 0, 0, 1],
     "idx": [5, 6, 7, 8],
@@ -36,7 +36,7 @@ def write(path: Path, rows: dict[str, list]) -> None:
             writer.writerows(lines)
 
 
-def local_task(folder: Path, name: str = "glue/mrpc", **keys: int) -> TextClassification:
+def local_task(folder: Path, name: str = "glue/mrpc", **keys: int | str) -> LabelledText:
     task = make_task(parse({"task.name": name, "task.path": str(folder), **keys}))
-    assert isinstance(task, TextClassification)
+    assert isinstance(task, LabelledText)
     return task

@@ -102,9 +102,13 @@ def test_a_file_without_rows_is_refused(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("train.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\na\tb\n", "row 2 has 2 fields, the header has 3"),
+        ("train.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\na\tb\n", "row 2: has 2 fields, the header has 3"),
         ("train.csv", 'sentence1,sentence2,label\n"a,b,1\n', "unexpected end of data"),
-        ("train.jsonl", '{"label": 1}\n{"label": 1\n', "line 2 is not JSON"),
+        (
+            "train.jsonl",
+            '{"sentence1": "a", "sentence2": "b", "label": 1}\n{"label": 1\n',
+            "row 2: (line 2) is not JSON",
+        ),
         ("train.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("train.parquet", "text", "cannot be read"),
         ("train.csv", "", "its columns are none"),

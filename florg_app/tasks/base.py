@@ -32,6 +32,9 @@ class Task(ABC):
     partition_column: str | None
     """The column of `rows` by whose values rows are divided among clients; None where no column suits that."""
 
+    skipped: Mapping[tuple[Split, str], int]
+    """Rows that `rows` has left out so far as bad, by split and file; none where task.bad-rows is "error"."""
+
     @abstractmethod
     def rows(self, split: Split) -> Dataset:
         """All columns that `features` needs, and the partition column, of a split; the same in every process.

@@ -1,67 +1,96 @@
-"""Seven tasks of GLUE (Wang et al., ICLR 2019, arXiv 1804.07461), as the hub's nyu-mll/glue has them."""
+"""The tasks of GLUE (Wang et al., ICLR 2019, arXiv 1804.07461) with a public validation set, as the hub has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import datasets
-from datasets import Dataset
+from datasets import ClassLabel, Dataset
 
 from florg_app.config import ConfigError
 from florg_app.settings import Settings
+from florg_app.tasks import hub
+from florg_app.tasks.answers import classes, scale
 from florg_app.tasks.base import Split
-from florg_app.tasks.classification import TextClassification, text_classification
+from florg_app.tasks.checks import text_layout
+from florg_app.tasks.labelled_text import LabelledText, labelled_text
 from florg_app.tasks.local import LocalFolder
 
 HUB = "nyu-mll/glue"
 
 
 @dataclass(frozen=True)
+class Further:
+    """A second validation set, scored apart."""
+
+    hub_split: str
+    stems: tuple[str, ...]
+    """Names of its local file."""
+
+
+@dataclass(frozen=True)
 class Glue:
-    """The columns and classes of one task."""
+    """The columns, classes and measures of one task."""
 
     text_columns: tuple[str, ...]
     label_names: tuple[str, ...]
-    """In the hub's order, which is not the same for all tasks of entailment."""
+    """In the hub's order, which is not the same for all tasks of entailment; none: a score from 0 to 5."""
+    metrics: tuple[str, ...] = ("accuracy",)
+    """As GLUE's table reports them."""
     splits: Mapping[Split, str] = field(default_factory=lambda: {"train": "train", "validation": "validation"})
     """The hub's names of the splits."""
+    further: Mapping[str, Further] = field(default_factory=dict)
 
+
+ENTAILMENT = ("entailment", "not_entailment")
 
 TABLE: dict[str, Glue] = {
-    "mrpc": Glue(("sentence1", "sentence2"), ("not_equivalent", "equivalent")),
-    "qqp": Glue(("question1", "question2"), ("not_duplicate", "duplicate")),
+    "cola": Glue(("sentence",), ("unacceptable", "acceptable"), ("matthews", "accuracy")),
+    "sst2": Glue(("sentence",), ("negative", "positive")),
+    "mrpc": Glue(("sentence1", "sentence2"), ("not_equivalent", "equivalent"), ("accuracy", "f1")),
+    "qqp": Glue(("question1", "question2"), ("not_duplicate", "duplicate"), ("accuracy", "f1")),
+    "stsb": Glue(("sentence1", "sentence2"), (), ("pearson", "spearman")),
     "mnli": Glue(
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
-        {"train": "train", "validation": "validation_matched"},
+        splits={"train": "train", "validation": "validation_matched"},
+        further={"mismatched": Further("validation_mismatched", ("validation_mismatched", "dev_mismatched"))},
     ),
-    "qnli": Glue(("question", "sentence"), ("entailment", "not_entailment")),
-    "wnli": Glue(("sentence1", "sentence2"), ("not_entailment", "entailment")),
-    "rte": Glue(("sentence1", "sentence2"), ("entailment", "not_entailment")),
-    "sst2": Glue(("sentence",), ("negative", "positive")),
+    "qnli": Glue(("question", "sentence"), ENTAILMENT),
+    "rte": Glue(("sentence1", "sentence2"), ENTAILMENT),
+    "wnli": Glue(("sentence1", "sentence2"), ENTAILMENT[::-1]),
 }
 
 
-def make(name: str, settings: Settings, folder: LocalFolder | None) -> TextClassification:
+def make(name: str, settings: Settings, folder: LocalFolder | None) -> LabelledText:
     """The GLUE task `name`, from the files of `folder` or from the hub."""
     glue = TABLE[name]
-    return text_classification(settings, folder, glue.text_columns, glue.label_names, partial(_from_hub, name))
+    answer = classes(glue.label_names, glue.metrics) if glue.label_names else scale(glue.metrics)
+    layout = text_layout(glue.text_columns, "label", answer.check, answer.type)
+
+    def mismatched(further: Further) -> Dataset | None:
+        if folder is None:
+            return _from_hub(name, further.hub_split)
+        return folder.rows("validation", layout, further.stems) if folder.find(further.stems) else None
+
+    return labelled_text(
+        settings,
+        folder,
+        glue.text_columns,
+        answer,
+        lambda split: _from_hub(name, glue.splits[split]),
+        partition_column=None if glue.label_names else "score",
+        further={suffix: partial(mismatched, further) for suffix, further in glue.further.items()},
+    )
 
 
-def _from_hub(name: str, split: Split) -> Dataset:
-    """A split as downloaded, or as cached by an earlier download. Raises ConfigError where neither is to be had."""
-    glue = TABLE[name]
-    try:
-        rows = datasets.load_dataset(HUB, name, split=glue.splits[split])
-    except (OSError, ValueError) as error:
+def _from_hub(name: str, split: str) -> Dataset:
+    """A split with the classes that the table names. Raises ConfigError where it is not to be had, or has others."""
+    rows = hub.load(f"glue/{name}", HUB, name, split)
+    label = rows.features["label"]
+    found = tuple(label.names) if isinstance(label, ClassLabel) else ()
+    if found != TABLE[name].label_names:
         raise ConfigError(
-            f'task.name = "glue/{name}": cannot load {HUB} from the Hugging Face hub ({error}); '
-            f"set task.path to a folder with its train and validation files"
-        ) from error
-    assert isinstance(rows, Dataset)
-    if tuple(rows.features["label"].names) != glue.label_names:
-        raise ConfigError(
-            f'task.name = "glue/{name}": {HUB} now names its classes {", ".join(rows.features["label"].names)}; '
-            f"expected {', '.join(glue.label_names)}"
+            f'task.name = "glue/{name}": {HUB} now names its classes {", ".join(found)}; '
+            f"expected {', '.join(TABLE[name].label_names)}"
         )
     return rows

@@ -1,71 +1,26 @@
-"""Rows from a folder of parquet, csv, tsv or jsonl files: found by the name of the split, checked row by row."""
+"""Rows from a folder of files: found by the name of the split, checked row by row, bad ones refused or counted."""
 
-import csv
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow
-from datasets import ClassLabel, Dataset, Value
-from datasets import Features as Columns
-from pyarrow import parquet
+from datasets import Dataset
 
 from florg_app.config import ConfigError
 from florg_app.tasks.base import Split
+from florg_app.tasks.checks import Layout
+from florg_app.tasks.formats import READERS, Table, read_file
 
-STEMS: dict[Split, tuple[str, ...]] = {
+STEMS: Mapping[Split, tuple[str, ...]] = {
     "train": ("train", "train_subset"),
     "validation": ("validation", "validation_matched", "dev", "dev_matched", "val", "valid"),
 }
 """File names without suffix, the first one that is there counts; hub shards (train-00000-of-00002) as well."""
 
-Table = dict[str, list[Any]]
-
-
-def _parquet(path: Path) -> Table:
-    return parquet.read_table(path).to_pydict()
-
-
-def _csv(path: Path) -> Table:
-    return _delimited(path, delimiter=",", strict=True)
-
-
-def _tsv(path: Path) -> Table:
-    # As GLUE publishes it: quotation marks are text, not quoting, and often unbalanced.
-    return _delimited(path, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def _delimited(path: Path, **dialect: Any) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, **dialect)
-        names = next(reader, [])
-        rows = [row for row in reader if row]
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(names):
-            raise ValueError(f"row {number} has {len(row)} fields, the header has {len(names)}")
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _jsonl(path: Path) -> Table:
-    with path.open(encoding="utf-8-sig") as file:
-        rows = [_json_object(number, line) for number, line in enumerate(file, 1) if line.strip()]
-    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
-
-
-def _json_object(number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {number} is not JSON ({error.msg}, column {error.colno})") from None
-    if not isinstance(row, dict):
-        raise ValueError(f"line {number} is not a JSON object")
-    return row
-
-
-READERS: dict[str, Callable[[Path], Table]] = {".parquet": _parquet, ".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl}
+Readers = Mapping[str, Callable[[Path], Table]]
 
 
 @dataclass(frozen=True)
@@ -74,66 +29,99 @@ class LocalFolder:
 
     path: Path
     key: str
+    bad_rows: Literal["error", "skip"] = "error"
+    """What a row that a task cannot use does: end the run, or be left out and counted."""
+    readers: Readers = field(default_factory=lambda: READERS)
+    skipped: dict[tuple[Split, str], int] = field(default_factory=dict, compare=False)
+    """Rows left out so far, by split and name of the file."""
 
-    def rows(self, split: Split, text_columns: Sequence[str], label_column: str, label_names: Sequence[str]) -> Dataset:
-        """Texts and class numbers of a split, in memory; further columns are left out.
+    def rows(self, split: Split, layout: Layout, stems: Sequence[str] | None = None) -> Dataset:
+        """The checked columns of a split, in memory; further columns are left out.
 
-        Labels may be class numbers or class names. Raises ConfigError that names the file and what is wrong in it.
+        Raises ConfigError that names the file, the row and what is wrong there.
         """
-        wanted = [*text_columns, label_column]
-        merged: Table = {name: [] for name in wanted}
-        for path in self._files(split):
-            table = self._read(path, wanted)
-            for name in text_columns:
-                merged[name] += self._texts(path, name, table[name])
-            merged[label_column] += self._labels(path, label_column, table[label_column], label_names)
-        types = {name: Value("string") for name in text_columns} | {label_column: ClassLabel(names=list(label_names))}
-        return Dataset(pyarrow.table(merged, schema=Columns(types).arrow_schema))
+        values: dict[str, list[Any]] = {name: [] for name in layout.types}
+        for path in self.files(split, stems):
+            good = self._good(split, path, layout)
+            for name, column in values.items():
+                column += [row[name] for row in good]
+        return Dataset(pyarrow.table(values, schema=layout.types.arrow_schema))
 
-    def _files(self, split: Split) -> list[Path]:
+    def column(self, split: Split, name: str) -> list[Any]:
+        """The cells of one column as they are, rows that cannot be read left out."""
+        tables = [self._read(path, [name]) for path in self.files(split)]
+        return [cell for table in tables for row, cell in enumerate(table.columns[name]) if row not in table.broken]
+
+    def files(self, split: Split, stems: Sequence[str] | None = None) -> list[Path]:
+        """The files of a split, several where it is in shards. Raises ConfigError where there is none, or a choice."""
+        stems = stems or STEMS[split]
+        found = self.find(stems)
+        if not found:
+            raise self.error(
+                self.path,
+                f"no file for {split}: expected one of {', '.join(stems)} with suffix {', '.join(self.readers)}, "
+                f"found {_names(self._readable()) or 'none of these formats'}",
+            )
+        if len({path.suffix for path in found}) > 1:
+            raise self.error(self.path, f"several files for {split}: {_names(found)}; leave one format")
+        return found
+
+    def find(self, stems: Sequence[str]) -> list[Path]:
+        """The files of the first of these names that is there; none where none is."""
         if not self.path.expanduser().is_dir():
-            raise self._error(self.path, "no such folder")
-        found = sorted(path for path in self.path.expanduser().iterdir() if path.suffix in READERS)
-        for stem in STEMS[split]:
-            files = [path for path in found if re.fullmatch(rf"{stem}(-\d+-of-\d+)?", path.stem)]
-            if len({path.suffix for path in files}) > 1:
-                raise self._error(self.path, f"several files for {split}: {_names(files)}; leave one format")
-            if files:
+            raise self.error(self.path, "no such folder")
+        for stem in stems:
+            name = re.compile(rf"{re.escape(stem)}(-\d+-of-\d+)?")
+            if files := [path for path in self._readable() if name.fullmatch(path.stem)]:
                 return files
-        raise self._error(
-            self.path,
-            f"no file for {split}: expected one of {', '.join(STEMS[split])} with suffix {', '.join(READERS)}, "
-            f"found {_names(found) or 'none of these formats'}",
-        )
+        return []
+
+    def error(self, path: Path, problem: str) -> ConfigError:
+        return ConfigError(f'{self.key} = "{self.path}": {path.name}: {problem}')
+
+    def _readable(self) -> list[Path]:
+        return sorted(path for path in self.path.expanduser().iterdir() if path.suffix in self.readers)
+
+    def _good(self, split: Split, path: Path, layout: Layout) -> list[dict[str, Any]]:
+        """The checked rows of a file."""
+        table = self._read(path, list(layout.checks))
+        good, bad = _checked(table, layout)
+        if bad and self.bad_rows == "error":
+            row, problem = next(iter(bad.items()))
+            more = f" ({len(bad) - 1} more rows of {table.num_rows} are bad)" if len(bad) > 1 else ""
+            raise self.error(
+                path, f'row {row + 1}: {problem}; correct it, or set task.bad-rows = "skip" to leave it out{more}'
+            )
+        if not good:
+            raise self.error(path, f"none of its {table.num_rows} rows can be used; row 1: {bad[0]}")
+        self.skipped[split, path.name] = len(bad)
+        return good
 
     def _read(self, path: Path, wanted: Sequence[str]) -> Table:
         try:
-            table = READERS[path.suffix](path)
-        except (OSError, ValueError, csv.Error) as error:
-            raise self._error(path, f"cannot be read: {error}") from error
-        if missing := [name for name in wanted if name not in table]:
-            raise self._error(path, f"no column {', '.join(missing)}; its columns are {', '.join(table) or 'none'}")
-        if not table[wanted[0]]:
-            raise self._error(path, "no rows")
+            table = read_file(path, self.readers[path.suffix])
+        except ValueError as error:
+            raise self.error(path, str(error)) from error
+        if not table.num_rows and table.columns.keys() >= set(wanted):
+            raise self.error(path, "no rows")
+        if missing := [name for name in wanted if name not in table.columns]:
+            broken = "".join(f"; row {row + 1}: {problem}" for row, problem in [*table.broken.items()][:1])
+            columns = ", ".join(table.columns) or "none"
+            raise self.error(path, f"no column {', '.join(missing)}; its columns are {columns}{broken}")
         return table
 
-    def _texts(self, path: Path, name: str, values: list[Any]) -> Iterator[str]:
-        for number, value in enumerate(values, 1):
-            if not isinstance(value, str):
-                raise self._error(path, f"row {number}: {name} = {value!r} is not a text")
-            yield value
 
-    def _labels(self, path: Path, name: str, values: list[Any], label_names: Sequence[str]) -> Iterator[int]:
-        numbers = {label: number for number, label in enumerate(label_names)}
-        known: dict[Any, int] = numbers | {str(n): n for n in numbers.values()} | {n: n for n in numbers.values()}
-        for number, value in enumerate(values, 1):
-            if type(value) not in (int, str) or value not in known:
-                allowed = ", ".join(f"{n} ({label})" for label, n in numbers.items())
-                raise self._error(path, f"row {number}: {name} = {value!r} is none of {allowed}")
-            yield known[value]
-
-    def _error(self, path: Path, problem: str) -> ConfigError:
-        return ConfigError(f'{self.key} = "{self.path}": {path.name}: {problem}')
+def _checked(table: Table, layout: Layout) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """The good rows, and by number from 0 what is wrong with the others."""
+    good: list[dict[str, Any]] = []
+    bad = dict(table.broken)
+    for row, cells in enumerate(zip(*(table.columns[name] for name in layout.checks), strict=True)):
+        if row not in bad:
+            try:
+                good.append(layout.row(dict(zip(layout.checks, cells, strict=True))))
+            except ValueError as error:
+                bad[row] = str(error)
+    return good, dict(sorted(bad.items()))
 
 
 def _names(paths: Sequence[Path]) -> str:

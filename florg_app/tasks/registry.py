@@ -1,30 +1,56 @@
 """TASKS: one line per task or family of tasks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from florg_app.config import ConfigError
-from florg_app.settings import Settings
-from florg_app.tasks import glue, tiny_task
+from florg_app.settings import Settings, TaskSettings, kebab
+from florg_app.tasks import glue, own_text, tiny_task
 from florg_app.tasks.base import Task
 from florg_app.tasks.local import LocalFolder
 
-TASKS: dict[str, Callable[[Settings, LocalFolder | None], Task]] = {
-    "tiny": tiny_task.make,
-    **{f"glue/{name}": partial(glue.make, name) for name in glue.TABLE},
+
+@dataclass(frozen=True)
+class Family:
+    """How a task is made."""
+
+    make: Callable[[Settings, LocalFolder | None], Task]
+    """(settings, the folder of its files or None for the hub)"""
+    settings: frozenset[str] = frozenset()
+    """Fields of TaskSettings that only some tasks read, this one among them."""
+
+
+TASKS: dict[str, Family] = {
+    "tiny": Family(tiny_task.make),
+    **{f"glue/{name}": Family(partial(glue.make, name)) for name in glue.TABLE},
+    **{name: Family(partial(own_text.make, name), own_text.SETTINGS) for name in own_text.DEFAULT_COLUMNS},
 }
 
 
 def make_task(settings: Settings, data_path: Path | None = None) -> Task:
-    """The task `settings.task.name`; no data are read before `rows` is called.
+    """The task `settings.task.name`; no data are read before `rows` is called, but for class names to be found.
 
     `data_path` is the folder of a SuperNode's own data (its node config) and goes before `settings.task.path`.
-    Raises ConfigError where there is no such task.
+    Raises ConfigError where there is no such task, or settings of another one are changed.
     """
-    name, path = settings.task.name, settings.task.path
-    if name not in TASKS:
-        raise ConfigError(f'task.name = "{name}": expected {" | ".join(TASKS)}')
-    if data_path is not None:
-        return TASKS[name](settings, LocalFolder(data_path, "data-path"))
-    return TASKS[name](settings, None if path is None else LocalFolder(path, "task.path"))
+    task = settings.task
+    if task.name not in TASKS:
+        raise ConfigError(f'task.name = "{task.name}": expected {" | ".join(TASKS)}')
+    family = TASKS[task.name]
+    if problems := _foreign(task, family.settings):
+        raise ConfigError(*problems)
+    path, key = (task.path, "task.path") if data_path is None else (data_path, "data-path")
+    return family.make(settings, None if path is None else LocalFolder(path, key, task.bad_rows))
+
+
+def _foreign(task: TaskSettings, own: frozenset[str]) -> list[str]:
+    """Problems: settings of other tasks that were changed and would do nothing."""
+    particular = frozenset().union(*(family.settings for family in TASKS.values()))
+    return [
+        f"task.{kebab(name)} is read by {' | '.join(n for n, f in TASKS.items() if name in f.settings)}, but "
+        f'task.name = "{task.name}"; remove it'
+        for name in sorted(particular - own)
+        if getattr(task, name) != TaskSettings.model_fields[name].default
+    ]

@@ -3,17 +3,18 @@
 from datasets import Dataset
 
 from florg_app.settings import Settings
+from florg_app.tasks.answers import classes
 from florg_app.tasks.base import Split
-from florg_app.tasks.classification import TextClassification, text_classification
+from florg_app.tasks.labelled_text import LabelledText, labelled_text
 from florg_app.tasks.local import LocalFolder
 
 TEXT_COLUMNS = ("sentence1", "sentence2")
 LABEL_NAMES = ("false", "true")
 
 
-def make(settings: Settings, folder: LocalFolder | None) -> TextClassification:
+def make(settings: Settings, folder: LocalFolder | None) -> LabelledText:
     """The tiny task, from the embedded grammar, or from the files of `folder` (a SuperNode's own data)."""
-    return text_classification(settings, folder, TEXT_COLUMNS, LABEL_NAMES, _embedded)
+    return labelled_text(settings, folder, TEXT_COLUMNS, classes(LABEL_NAMES, ("accuracy", "f1")), _embedded)
 
 
 def _embedded(split: Split) -> Dataset:

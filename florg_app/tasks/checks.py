@@ -1,0 +1,109 @@
+"""What the cells of a row must be: checks that give the value, or raise ValueError in words that follow the cell."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import ClassLabel, Value
+from datasets import Features as Columns
+
+Check = Callable[[Any], Any]
+"""Cell -> value. ValueError: what is wrong with the cell, in words that can follow "column = value"."""
+
+
+def _always_right(_: Mapping[str, Any]) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns that a task reads, and what must be in them."""
+
+    checks: Mapping[str, Check]
+    types: Columns
+    """Of the values that the checks give, in the same order."""
+    check_row: Callable[[Mapping[str, Any]], None] = _always_right
+    """Raises ValueError where values that are right by themselves do not go together."""
+
+    def row(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked values of a row. Raises ValueError naming the column and its value."""
+        values = {}
+        for name, check in self.checks.items():
+            try:
+                values[name] = check(cells[name])
+            except ValueError as error:
+                raise ValueError(f"{name} = {_short(cells[name])} {error}") from None
+        self.check_row(values)
+        return values
+
+
+def text(value: Any) -> str:
+    """A text with at least one character that is not white."""
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    if not value.strip():
+        raise ValueError("is empty")
+    return value
+
+
+def number(value: Any) -> float:
+    """A finite number, also one written as text."""
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise ValueError("is not a number")
+    return found
+
+
+def class_number(names: Sequence[str]) -> Check:
+    """The number of a class, given by number or by name."""
+    numbers: dict[Any, int] = {name: number for number, name in enumerate(names)}
+    known = numbers | {str(n): n for n in numbers.values()} | {n: n for n in numbers.values()}
+    allowed = ", ".join(f"{n} ({name})" for name, n in numbers.items())
+
+    def check(value: Any) -> int:
+        if type(value) not in (int, str) or value not in known:
+            raise ValueError(f"is none of {allowed}")
+        return known[value]
+
+    return check
+
+
+def class_name(value: Any) -> str:
+    """The name of a class of a user's own data: a text, a whole number or a truth value, the last two as JSON's."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int):
+        raise ValueError("is neither a text nor a whole number, and so names no class")
+    return text(str(value).strip())
+
+
+def own_class(names: Sequence[str]) -> Check:
+    """The number of a class given by its name alone: a class named "2" need not be number 2."""
+    numbers = {name: n for n, name in enumerate(names)}
+
+    def check(value: Any) -> int:
+        name = class_name(value)
+        if name not in numbers:
+            raise ValueError(
+                f"is none of the known classes {', '.join(names)}; if it is one, all clients must know it: add it to "
+                f"task.labels on the server"
+            )
+        return numbers[name]
+
+    return check
+
+
+def text_layout(text_columns: Sequence[str], label_column: str, label: Check, label_type: Value | ClassLabel) -> Layout:
+    """Texts and one label."""
+    types: dict[str, Any] = {**dict.fromkeys(text_columns, Value("string")), label_column: label_type}
+    return Layout({**dict.fromkeys(text_columns, text), label_column: label}, Columns(types))
+
+
+def _short(value: Any) -> str:
+    """The value in Python, cut where it is long."""
+    words = repr(value)
+    return words if len(words) <= 80 else f"{words[:77]}..."

@@ -1,0 +1,19 @@
+"""Rows from the Hugging Face hub, as downloaded or as cached by an earlier download."""
+
+import datasets
+from datasets import Dataset
+
+from florg_app.config import ConfigError
+
+
+def load(task: str, repository: str, name: str | None, split: str) -> Dataset:
+    """A split of a data set. Raises ConfigError, naming the task, where it is not to be had."""
+    try:
+        rows = datasets.load_dataset(repository, name, split=split)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f'task.name = "{task}": cannot load {repository} from the Hugging Face hub ({error}); '
+            f"set task.path to a folder with its train and validation files"
+        ) from error
+    assert isinstance(rows, Dataset)
+    return rows

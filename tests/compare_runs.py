@@ -50,7 +50,7 @@ def leave_run(folder: Path, config, scores, own=()) -> None:
     """The files of a completed run: the server's scores by round, and the clients'."""
     folder.mkdir(parents=True, exist_ok=True)
     records = [{"round": t, "evaluation": {"accuracy": score}} for t, score in enumerate(scores)]
-    records += [{"round": t, "own": {"mean": {"accuracy": score}}} for t, score in enumerate(own, 1)]
+    records += [{"round": t, "own": {"mean": {"accuracy": score, "loss": score}}} for t, score in enumerate(own, 1)]
     (folder / "history.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
     name, last = ("own-accuracy", own[-1]) if own else ("accuracy", scores[-1])
     summary = {"status": "completed", "reason": "", "settings": dict(config), "final": {"round": 1, name: last}}

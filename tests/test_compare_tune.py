@@ -64,3 +64,10 @@ def test_a_tuned_comparison_goes_on_without_tuning_again(tmp_path):
     document = run(tmp_path, compare_runs.tuned_run, methods=["florg"], tune=TUNE, seeds=[1, 2])
     assert compare_runs.begun(tmp_path)[-2:] == ["florg 1", "florg 2"]
     assert len(document["cells"]) == 2
+
+
+def test_points_may_be_chosen_by_another_score_than_the_reported_one(tmp_path):
+    tune_by_loss = {**TUNE, "metric": "loss"}
+    document = run(tmp_path, compare_runs.tuned_run, methods=["florg"], tune=tune_by_loss, seeds=[1])
+    assert document["tuned-by"] == "loss"
+    assert [cell["settings"]["train.learning-rate"] for cell in document["cells"]] == [0.1]

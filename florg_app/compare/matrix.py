@@ -76,6 +76,8 @@ class Tune(_Table, frozen=True):
     rounds: Annotated[int, Ge(2)]
     """Of a tuning run. The clients of round t score the model after round t - 1, so one round alone scores nothing."""
     holdout: Annotated[float, Gt(0), Lt(1)]
+    metric: str | None = None
+    """Instead of the matrix's own: "loss" tells points apart that a few held-out rows score alike."""
     grid: Annotated[dict[str, Annotated[tuple[Any, ...], Len(1), Distinct]], Len(1)]
 
     def points(self) -> list[Point]:
@@ -110,6 +112,11 @@ class Matrix(_Table, frozen=True):
         if unused := [label for label in self.method if label not in self.methods]:
             raise ValueError(f"[method.{unused[0]}] is not among methods = {list(self.methods)}")
         return self
+
+    @property
+    def tuned_by(self) -> str:
+        """The held-out score by which points of the grid are chosen."""
+        return self.tune.metric if self.tune and self.tune.metric else self.metric
 
     def targets_of(self, variant: Variant) -> Targets:
         return self.targets if variant.targets is None else variant.targets

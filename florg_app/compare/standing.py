@@ -81,7 +81,7 @@ class Standing:
             return None
         found: dict[str, Any] = {}
         for (variant, label), tried in self._tried.items():
-            found.setdefault(variant, {})[label] = tune.as_dict(tried, self.matrix.metric)
+            found.setdefault(variant, {})[label] = tune.as_dict(tried, self.matrix.tuned_by)
         return found
 
     def write(self) -> None:
@@ -95,6 +95,7 @@ class Standing:
         return {
             "name": matrix.name,
             "metric": matrix.metric,
+            "tuned-by": matrix.tuned_by,
             "targets": list(matrix.targets),
             "clients": matrix.clients,
             "engine": matrix.engine,
@@ -139,7 +140,7 @@ class Standing:
         """What the cells of a method on a variant are run with; None before it is known, or where there is none."""
         if self.matrix.tune is None:
             return {}
-        return tune.choose(self._tried.get((variant.name, label), []), self.matrix.metric)
+        return tune.choose(self._tried.get((variant.name, label), []), self.matrix.tuned_by)
 
     def _try(self, variant: Variant, label: str, point: Point) -> tune.Tried:
         assert self.matrix.tune is not None
@@ -150,7 +151,7 @@ class Standing:
     def _score(self, cell: Cell) -> float | None:
         if self.state(cell).status != "finished":
             return None
-        return tune.held_out_score(read_history(self.folder / cell.folder), self.matrix.metric)
+        return tune.held_out_score(read_history(self.folder / cell.folder), self.matrix.tuned_by)
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:

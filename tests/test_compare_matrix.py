@@ -1,5 +1,8 @@
 """A matrix is read whole, crossed in order, and refused with all that is wrong before anything runs."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from florg_app.compare import cells, matrix
@@ -36,6 +39,13 @@ def test_a_matrix_is_read_with_its_labels_variants_and_grid(tmp_path):
     ]
     assert found.tune is not None
     assert found.tune.points() == [{"train.learning-rate": 0.01}, {"train.learning-rate": 0.1}]
+
+
+def test_the_readmes_matrix_has_usable_settings(tmp_path):
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (example,) = (block.split("```")[0] for block in readme.split("```toml\n")[1:] if "[[variant]]" in block)
+    document = {**tomllib.loads(example), "config": [str(Path(__file__).parents[1] / "conf/minilm-sst2.toml")]}
+    assert planner(tmp_path, document).problems() == []
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,6 +83,7 @@ def _run(app: Path, planner: Any, folder: Path, **how: Any) -> None:
 
 def _report(folder: Path, say: Callable[[str], None]) -> list[str]:
     """Report what is finished, and return what failed, in words. Raises ValueError where there is no comparison."""
+    from florg_app.compare import report
     from florg_app.compare.disk import MATRIX
     from florg_app.compare.standing import failures
 
@@ -92,6 +91,5 @@ def _report(folder: Path, say: Callable[[str], None]) -> list[str]:
         document = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{folder} holds no comparison: {MATRIX}: {error.strerror}") from error
-    if find_spec("florg_app.compare.report"):
-        import_module("florg_app.compare.report").write(folder, say)
+    report.write(folder, say)
     return failures(document)

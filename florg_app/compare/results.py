@@ -66,6 +66,7 @@ class Cost:
     variant: str
     label: str
     status: str
+    reason: str
     record: Record
 
 
@@ -195,5 +196,5 @@ def _cost(directory: Path, entry: Record) -> Cost:
     try:
         records = read_history(directory / entry["folder"]) if entry["status"] == FINISHED else []
     except OSError as error:
-        return Cost(*key, f"its results cannot be read: {error}", {})
-    return Cost(*key, entry["status"], records[-1] if records else {})
+        return Cost(*key, FAILED, f"its results cannot be read: {error}", {})
+    return Cost(*key, entry["status"], entry.get("reason") or "", records[-1] if records else {})

@@ -213,6 +213,7 @@ def test_settings_are_told_apart_by_what_they_vary_with(page):
     assert ["seed", "seed", "1 (1); 2 (2); 3 (3)"] in page.tables["settings-differing"]
     assert ["partition.alpha", "0.5"] in page.tables["settings-common"]
     assert ["torch", "2.13.0"] in page.tables["environment"]
+    assert ["gpu", "1 x H200"] in page.tables["environment"]
 
 
 def test_scores_on_other_rows_are_shown_but_not_ranked(tmp_path):

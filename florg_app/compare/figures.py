@@ -31,8 +31,8 @@ BYTES = Picture(
 EQUAL_BYTES = Picture(
     "equal-bytes",
     "Final score against bytes per round",
-    "Mean over seeds, with the lowest and the highest. Labels at the same place on the axis send the same in a round, and are "
-    "drawn a little beside each other; one that sends nothing is a level line.",
+    "Mean over seeds, with the lowest and the highest. Labels at the same place on the axis send the same in a round, "
+    "and are drawn a little beside each other; one that sends nothing is a level line.",
 )
 
 # Okabe and Ito's palette without its yellow, which is too faint on white; markers and lines tell more labels apart.

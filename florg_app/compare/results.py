@@ -107,7 +107,7 @@ def read(directory: Path) -> Comparison:
     path = directory / MATRIX
     try:
         matrix = json.loads(path.read_text(encoding="utf-8"))
-        targets = {v["name"]: tuple(v.get("targets") or matrix["targets"]) for v in matrix["variants"]}
+        targets = {v["name"]: tuple(v.get("targets", matrix["targets"])) for v in matrix["variants"]}
         return Comparison(
             matrix["name"],
             matrix["metric"],

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from clients.files import write_atomically
 from florg_app import summary
+from florg_app.hardware import processors
 
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
@@ -112,6 +113,7 @@ class Report:
             **summary.summarise(self._records, self._num_rounds),
             "settings": self.settings,
             "versions": summary.versions(),
+            "hardware": processors(),
             "paths": {name: self.output_dir / path for name, path in results.items()},
         }
         document["seconds"]["total"] = time.monotonic() - self._started

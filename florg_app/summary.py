@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from florg_app.source import fingerprint
+
 Record = Mapping[str, Any]
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "own-loss", "own-perplexity"})
@@ -73,8 +75,8 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, the platform and those packages that decide what a run computes; absent ones are left out."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    """Of our source, Python, the platform and the packages that decide what a run computes, where they are there."""
+    found = {"source": fingerprint(), "python": platform.python_version(), "platform": platform.platform()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

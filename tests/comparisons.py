@@ -46,7 +46,11 @@ def history(scores, up=UP, down=None, own=False, metric="accuracy", **changes):
 def write_run(folder: Path, records, settings=None):
     folder.mkdir(parents=True)
     (folder / "history.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    summary = {"settings": settings or {}, "versions": {"python": "3.11.7", "torch": "2.13.0"}}
+    summary = {
+        "settings": settings or {},
+        "versions": {"python": "3.11.7", "torch": "2.13.0"},
+        "hardware": {"gpu": "1 x H200"},
+    }
     (folder / "summary.json").write_text(json.dumps(summary))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from florg_app import summary
 from florg_app.report import PREFIX, Report, note, read_history
+from florg_app.source import fingerprint
 from strategies.record import RoundRecord
 
 SETTINGS = {"num-server-rounds": 10, "strategy.name": "florg", "task.name": "tiny"}
@@ -120,6 +121,8 @@ def test_the_summary_holds_totals_best_and_final_metrics(tmp_path, lines):
     assert found["uploads"] == {"accepted": 6, "rejected": 1}
     assert found["paths"]["adapter"] == str(tmp_path / "adapter")
     assert found["versions"]["torch"]
+    assert found["versions"]["source"] == fingerprint()
+    assert found["hardware"]["cpu"].endswith(" cores")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert any("72.2 kB" in line for line in lines())
     assert lines()[-1] == f"{PREFIX}results are in {tmp_path}"

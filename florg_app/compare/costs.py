@@ -44,11 +44,14 @@ def cost_table(comparison: Comparison) -> Table:
     if measured:
         notes.append(
             "Of one round of its own, measured apart from the runs above. FLOPs by PyTorch's counter: those of a "
-            "client are the mean of the clients, forward and backward; those of the server are of what it aggregates."
+            "client are the mean of the clients, forward and backward; those of the server are of what it aggregates. "
+            "Memory: on a GPU what torch held there, elsewhere the resident size of the whole process."
         )
     if missing:
         notes.append(f"Not measured: {', '.join(missing)}.")
-    unmeasured = [f"{cost.label} on {cost.variant} ({cost.status})" for cost in comparison.costs if not cost.record]
+    unmeasured = [
+        f"{cost.label} on {cost.variant} ({cost.reason or cost.status})" for cost in comparison.costs if not cost.record
+    ]
     if unmeasured:
         notes.append(f"No result: {', '.join(unmeasured)}.")
     return Table("costs", "Operations and memory", columns, rows, tuple(notes))

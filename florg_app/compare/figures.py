@@ -14,7 +14,6 @@ from matplotlib.transforms import ScaledTranslation
 from florg_app.compare.curve import Curve, curve
 from florg_app.compare.document import Picture
 from florg_app.compare.results import Cell, Comparison
-from florg_app.compare.significance import spread
 from florg_app.compare.traffic import per_round
 
 ROUNDS = Picture(
@@ -32,8 +31,8 @@ BYTES = Picture(
 EQUAL_BYTES = Picture(
     "equal-bytes",
     "Final score against bytes per round",
-    "Mean and standard deviation over seeds. Labels at the same place on the axis send the same in a round, and are "
-    "drawn a little beside each other; one that sends nothing is a level line.",
+    "Mean over seeds, with the lowest and the highest. Labels at the same place on the axis send the same in a round, "
+    "and are drawn a little beside each other; one that sends nothing is a level line.",
 )
 
 # Okabe and Ito's palette without its yellow, which is too faint on white; markers and lines tell more labels apart.
@@ -118,12 +117,19 @@ def _against_bytes(panel: Axes, cells: Sequence[Cell], style: Style) -> Artist:
 
 
 def _final(panel: Axes, cells: Sequence[Cell], style: Style) -> Artist:
-    found = spread([cell.scores[-1] for cell in cells])
+    finals = [cell.scores[-1] for cell in cells]
+    mean = fmean(finals)
     sent = fmean(per_round(cell).total.wire_bytes for cell in cells)
     if not sent:
-        return _level(panel, found.mean, style)
+        return _level(panel, mean, style)
     drawn = panel.errorbar(
-        sent, found.mean, found.sd or 0.0, color=style.colour, marker=style.marker, markersize=6, capsize=2.5
+        sent,
+        mean,
+        [[mean - min(finals)], [max(finals) - mean]],
+        color=style.colour,
+        marker=style.marker,
+        markersize=6,
+        capsize=2.5,
     )
     # Beside each other, in points: labels that send the same would otherwise hide each other.
     aside = ScaledTranslation((style.place % 7 - 3) * 3 / 72, 0, panel.figure.dpi_scale_trans)

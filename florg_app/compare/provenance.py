@@ -63,8 +63,8 @@ def environment_table(comparison: Comparison) -> Table:
         **comparison.environment,
     }
     finished = [cell for cell in comparison.cells if cell.status == FINISHED]
-    for name in dict.fromkeys(name for cell in finished for name in cell.versions):
-        found[name] = " | ".join(_distinct(cell.versions.get(name, ABSENT) for cell in finished))
+    for name in dict.fromkeys(name for cell in finished for name in cell.origin):
+        found[name] = " | ".join(_distinct(cell.origin.get(name, ABSENT) for cell in finished))
     found |= {"report made with florg-app": summary.versions().get("florg-app", ABSENT)}
     found |= {"report made by source": fingerprint()}
     rows = tuple((words(name), words(value)) for name, value in found.items())

@@ -42,6 +42,7 @@ def write(directory: Path, say: Callable[[str], None] = print) -> None:
     for picture, figure in pictures:
         path = directory / FIGURES / f"{picture.name}.png"
         write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png"))
+        figure.set_layout_engine("none")  # what the first drawing arranged holds for the second
         drawings[picture.name] = _svg(figure)
     _write_text(directory / MARKDOWN, as_markdown(document))
     _write_text(directory / PAGE, as_html(document, drawings))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from florg_app.compare.disk import MATRIX
 from florg_app.report import SUMMARY, read_history
 from florg_app.summary import LOWER_IS_BETTER
 from strategies.ledger import Traffic
 
-MATRIX = "matrix.json"
 FINISHED, FAILED = "finished", "failed"
 VALIDATION, HELD_OUT = "validation", "held-out"
 """Whose rows a score is of: the task's validation rows, or those that each client held back."""
@@ -47,7 +47,8 @@ class Cell:
     by_clients: bool = False
     """Scored by the clients, each its own model, and averaged over them."""
     rows: str = VALIDATION
-    versions: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """What computed it: versions and processors."""
 
     @property
     def by_round(self) -> dict[int, float]:
@@ -66,6 +67,7 @@ class Cost:
     variant: str
     label: str
     status: str
+    reason: str
     record: Record
 
 
@@ -105,7 +107,7 @@ def read(directory: Path) -> Comparison:
     path = directory / MATRIX
     try:
         matrix = json.loads(path.read_text(encoding="utf-8"))
-        targets = {v["name"]: tuple(v.get("targets") or matrix["targets"]) for v in matrix["variants"]}
+        targets = {v["name"]: tuple(v.get("targets", matrix["targets"])) for v in matrix["variants"]}
         return Comparison(
             matrix["name"],
             matrix["metric"],
@@ -178,7 +180,11 @@ def _cell(directory: Path, entry: Record, metric: str) -> Cell:
     if problem:
         return Cell(*key, FAILED, problem, settings)
     rows = settings.get("evaluate.client-rows", HELD_OUT) if by_clients else VALIDATION
-    return Cell(*key, FINISHED, "", settings, found, by_clients, rows, summary.get("versions", {}))
+    return Cell(*key, FINISHED, "", settings, found, by_clients, rows, _origin(summary))
+
+
+def _origin(summary: Record) -> dict[str, str]:
+    return {**summary.get("versions", {}), **summary.get("hardware", {})}
 
 
 def _problem(found: Sequence[Round], metric: str) -> str:
@@ -195,5 +201,5 @@ def _cost(directory: Path, entry: Record) -> Cost:
     try:
         records = read_history(directory / entry["folder"]) if entry["status"] == FINISHED else []
     except OSError as error:
-        return Cost(*key, f"its results cannot be read: {error}", {})
-    return Cost(*key, entry["status"], records[-1] if records else {})
+        return Cost(*key, FAILED, f"its results cannot be read: {error}", {})
+    return Cost(*key, entry["status"], entry.get("reason") or "", records[-1] if records else {})

@@ -101,8 +101,10 @@ def differences(comparison: Comparison) -> Table:
 
 
 def _behind(variant: str, name: str, place: Standing) -> list[tuple[TableCell, ...]]:
+    if place.ranking is None:
+        return []
     found = []
-    for label, d in place.ranking.behind.items() if place.ranking else ():
+    for label, d in place.ranking.behind.items():
         low, high = d.interval or (None, None)
         found.append(
             (
@@ -155,8 +157,8 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
         )
     if {cell.rows for cell in cells} == {HELD_OUT, VALIDATION}:
         notes.append(
-            f"‡: scored on other rows than most labels ({HELD_OUT} by the clients, not {VALIDATION}, or the reverse), so "
-            "that the number cannot be compared with theirs and is not ranked."
+            f"‡: scored on other rows than most labels ({HELD_OUT} by the clients, not {VALIDATION}, or the reverse), "
+            "so that the number cannot be compared with theirs and is not ranked."
         )
     return (*notes, *_last_rounds(comparison))
 

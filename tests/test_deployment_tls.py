@@ -15,7 +15,7 @@ from tests.secure_federation import CONNECTION, SecureFederation, federation_of
 from tests.test_app import SMALL, history, run, same_bits
 from tests.test_worlds import florg_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def own_rows(folder: Path) -> Path:

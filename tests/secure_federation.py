@@ -53,16 +53,19 @@ class SecureFederation:
         """Make the SuperLink accept this client's key."""
         self.flwr("supernode", "register", str(self.keys / "clients" / client / certs.CLIENT_PUBLIC), CONNECTION)
 
-    def start_supernode(self, partition: int, client: str | None = None, config: str = "", tls: str = "") -> None:
+    def start_supernode(
+        self, partition: int, client: str | None = None, config: str = "", tls: str = "", max_retries: int | None = None
+    ) -> None:
         """Start the SuperNode of a partition with the key of `client` (client-PARTITION) and further node config.
 
-        `tls` replaces its `--root-certificates FILE`.
+        `tls` replaces its `--root-certificates FILE`. Without `max_retries` it tries to reach the SuperLink for ever.
         """
         client = client or f"client-{partition}"
         own = self.keys / "clients" / client
         command = ["flower-supernode", "--superlink", self.address, "--host", "127.0.0.1", "--port", str(free_port())]
         command += tls.split() or ["--root-certificates", str(own / certs.CA_CERTIFICATE)]
-        command += ["--auth-supernode-private-key", str(own / certs.CLIENT_KEY), "--max-retries", "3"]
+        command += ["--auth-supernode-private-key", str(own / certs.CLIENT_KEY)]
+        command += [] if max_retries is None else ["--max-retries", str(max_retries)]
         node = f'partition-id={partition} num-partitions={self.num_clients} client-name="{client}" {config}'.strip()
         env = {**self.env, "FLWR_HOME": str(self.folder / f"home-{client}")}
         self._start(client, [*command, "--node-config", node], env)
@@ -81,7 +84,7 @@ class SecureFederation:
     def flwr(self, *arguments: str) -> dict:
         """The JSON answer of a `flwr` command. Raises AssertionError with its output where it fails."""
         command = [BIN / "flwr", *arguments, "--format", "json"]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout[done.stdout.index("{") :])
 

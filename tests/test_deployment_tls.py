@@ -15,7 +15,7 @@ from tests.secure_federation import CONNECTION, SecureFederation, federation_of
 from tests.test_app import SMALL, history, run, same_bits
 from tests.test_worlds import florg_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def own_rows(folder: Path) -> Path:
@@ -62,7 +62,7 @@ def guarded(tmp_path_factory):
 def refused(federation: SecureFederation, client: str, because: str, **options: str) -> None:
     """Start a SuperNode that must not get in, and see it end for this reason."""
     known = {node["node-id"] for node in federation.nodes()}
-    federation.start_supernode(0, client, **options)
+    federation.start_supernode(0, client, max_retries=2, **options)
     assert federation.processes[client].wait(90) != 0
     assert because in federation.log(client)
     assert {node["node-id"] for node in federation.nodes()} == known

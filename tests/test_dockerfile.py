@@ -81,6 +81,12 @@ def test_all_dependencies_are_installed_at_the_versions_of_the_constraints():
     assert [line for line in listed if re.split(r"[\[<>=]", line)[0] not in pinned] == []
 
 
+def test_python_is_compiled_once_since_every_message_starts_a_process():
+    (install,) = shell(STAGES["build"])
+    assert "--no-compile" not in install
+    assert all("PYTHONDONTWRITEBYTECODE" not in stage.env for stage in FINAL)
+
+
 def test_an_unknown_variant_ends_the_build():
     (install,) = shell(STAGES["build"])
     case = re.search(r"case .* esac", install)

@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from clients.adapted_model import AdaptedModel
 from clients.device import Precision, autocast, check_precision, peak_memory_bytes, reset_peak_memory
 from clients.optimizers import build_optimizer, warmup_factor
-from clients.proximal import Penalty
+from clients.penalty import Penalty
 from clients.seeding import scoped_seed
 from strategies.method import Projection
 from strategies.rng import generator, stream_seed

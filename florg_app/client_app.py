@@ -10,7 +10,7 @@ from flwr.clientapp import ClientApp
 from clients import trainer
 from clients.device import resolve_device
 from clients.memory import Memory, memory_file
-from clients.proximal import proximal_term
+from clients.penalty import penalty_of
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
@@ -68,21 +68,23 @@ def train(message: Message, context: Context) -> Message:
     memory = _memory(context, assembly, partition, str(config[RUN]))
     kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     t = int(config[ROUND])  # type: ignore[arg-type]
-    assembly.load(join(padded(state, manifest.downlink), kept), t, rank)
-    metrics = {PARTITION: partition, RANK: rank, "load-seconds": time.monotonic() - start}
+    received = join(padded(state, manifest.downlink), kept)
+    assembly.load(received, t, rank)
+    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     try:
-        metrics |= _work(assembly, data, settings, t, partition, evaluate=bool(config["evaluate"]))
+        metrics |= _work(assembly, data, settings, t, partition, rank, evaluate=bool(config["evaluate"]))
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
     memory.remember(assembly.adapted.read(*KEPT))
+    trained = assembly.adapted.read(*UPLOADED)
+    rank = settings.method.lowered(rank, received, trained)
     shapes = manifest.at(rank).uplink
-    arrays = pack(cut(assembly.adapted.read(*UPLOADED), shapes), shapes)
-    return Message(upload(arrays, t, metrics), reply_to=message)
+    return Message(upload(pack(cut(trained, shapes), shapes), t, {**metrics, RANK: rank}), reply_to=message)
 
 
 def _work(
-    assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, evaluate: bool
+    assembly: Assembly, data: ClientData, settings: Settings, t: int, partition: int, rank: int, evaluate: bool
 ) -> dict[str, int | float]:
     """Score the received model if asked, then train it; the metrics of both."""
     metrics: dict[str, int | float] = {}
@@ -92,17 +94,15 @@ def _work(
         metrics = {f"{OWN}{name}": value for name, value in own.items()}
     seed = stream_seed(settings.seed, "train", t, partition)
     device = assembly.adapted.model.device
-    adapted, mu = assembly.adapted, settings.method.proximal()
-    penalty = proximal_term(adapted.adapter_parameters() + adapted.head_parameters(), mu) if mu else None
     report = trainer.train(
-        adapted,
+        assembly.adapted,
         data.train,
         assembly.collate,
         assembly.task.loss,
         _how(settings.train),
         seed,
         device,
-        penalty,
+        penalty_of(settings.method, assembly.adapted, rank),
         settings.method.projection(),
     )
     return {**metrics, **{name.replace("_", "-"): value for name, value in asdict(report).items()}}

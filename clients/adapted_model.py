@@ -118,20 +118,19 @@ class AdaptedModel:
         """The frozen W0 of a group's layers, (l, o, i), in the backbone's precision and on its device."""
         return torch.stack([dense_weight(self._layers[name].base) for name in group.layers])
 
-    def trained(self) -> dict[str, Tensor]:
-        """By name: "group/symbol" of the adapters, then "head/parameter", in the order of the two lists below."""
-        symbols = {f"{name}/{s}": tensor for name, a in self._adapters.items() for s, tensor in a.symbols.items()}
-        head = {f"{HEAD}/{name}": parameter for name, parameter in self._head.items()}
-        return {name: tensor for name, tensor in {**symbols, **head}.items() if tensor.requires_grad}
+    @property
+    def trained(self) -> State:
+        """What is trained, no copies: symbols by group, the head's parameters by name in HEAD."""
+        parts = {name: adapter.symbols for name, adapter in self._adapters.items()} | {HEAD: self._head}
+        return {name: {s: value for s, value in part.items() if value.requires_grad} for name, part in parts.items()}
 
     def adapter_parameters(self) -> list[Tensor]:
         """The trained symbols of all groups."""
-        symbols = (tensor for adapter in self._adapters.values() for tensor in adapter.symbols.values())
-        return [tensor for tensor in symbols if tensor.requires_grad]
+        return [tensor for name, tensors in self.trained.items() if name != HEAD for tensor in tensors.values()]
 
     def head_parameters(self) -> list[Tensor]:
         """The trained parameters of the task head."""
-        return [parameter for parameter in self._head.values() if parameter.requires_grad]
+        return list(self.trained[HEAD].values())
 
     @property
     def num_trainable(self) -> int:

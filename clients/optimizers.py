@@ -17,7 +17,7 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD
 
 
 def optimizer_for(adapted: AdaptedModel, how: TrainSettings, projection: Projection | None = None) -> Optimizer:
-    """A fresh optimizer of everything that is trained, its parameters in the order of `adapted.trained()`."""
+    """A fresh optimizer of everything that is trained, its parameters in the order of `adapted.trained`."""
     return build_optimizer(
         how.optimizer,
         adapted.adapter_parameters(),

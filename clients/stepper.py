@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from clients.adapted_model import AdaptedModel
 from clients.batches import Batch, to_device
 from clients.device import autocast
-from clients.proximal import Penalty
+from clients.penalty import Penalty
 from clients.train_settings import TrainSettings
 
 LossFn = Callable[[nn.Module, Batch], Tensor]

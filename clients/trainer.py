@@ -15,7 +15,7 @@ from clients.batches import Collate, batches
 from clients.device import check_precision, peak_memory_bytes, reset_peak_memory
 from clients.lengths import lengths, num_tokens
 from clients.optimizers import optimizer_for, warmup_factor
-from clients.proximal import Penalty
+from clients.penalty import Penalty
 from clients.seeding import scoped_seed
 from clients.stepper import LossFn, Stepper
 from clients.train_settings import TrainSettings

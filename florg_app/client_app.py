@@ -11,7 +11,7 @@ from flwr.clientapp import ClientApp
 from clients import trainer
 from clients.device import resolve_device
 from clients.optimizers import optimizer_for
-from clients.proximal import proximal_term
+from clients.penalty import penalty_of
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
@@ -73,20 +73,22 @@ def train(message: Message, context: Context) -> Message:
     memory = memories.tensors()
     kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     t = int(config[ROUND])  # type: ignore[arg-type]
-    assembly.load(join(padded(state, manifest.downlink), kept), t, rank)
-    metrics = {PARTITION: partition, RANK: rank, "load-seconds": time.monotonic() - start}
+    received = join(padded(state, manifest.downlink), kept)
+    assembly.load(received, t, rank)
+    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
     if settings.task.bad_rows == "skip":
         metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
         metrics |= _score(assembly, data, settings) if config["evaluate"] else {}
-        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), memories)
+        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), rank, memories)
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
     memory.remember(assembly.adapted.read(*KEPT))
+    trained = assembly.adapted.read(*UPLOADED)
+    rank = settings.method.lowered(rank, received, trained)
     shapes = manifest.at(rank).uplink
-    arrays = pack(cut(assembly.adapted.read(*UPLOADED), shapes), shapes)
-    return Message(upload(arrays, t, metrics), reply_to=message)
+    return Message(upload(pack(cut(trained, shapes), shapes), t, {**metrics, RANK: rank}), reply_to=message)
 
 
 def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str, int | float]:
@@ -97,11 +99,10 @@ def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str
 
 
 def _train(
-    assembly: Assembly, data: ClientData, settings: Settings, seed: int, memories: OwnMemories
+    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, memories: OwnMemories
 ) -> dict[str, int | float]:
     """Train the model as it is now; the metrics."""
     adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
-    penalty = proximal_term(list(adapted.trained().values()), method.proximal()) if method.proximal() else None
     optimizer = optimizer_for(adapted, how, method.projection())
     with memories.optimizer(optimizer, settings.train.optimizer_state):
         report = trainer.train(
@@ -112,7 +113,7 @@ def _train(
             how,
             seed,
             adapted.model.device,
-            penalty,
+            penalty_of(method, adapted, rank),
             optimizer,
         )
     return {name.replace("_", "-"): value for name, value in asdict(report).items()}

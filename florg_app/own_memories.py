@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from clients.memory import Memory, memory_file
 from clients.optimizer_state import kept, kind, state_shapes
 from florg_app.assembly import Assembly
+from strategies.manifest import flatten
 from strategies.wire import PARTITION, RUN
 
 OPTIMIZER = "optimizer"
@@ -34,7 +35,7 @@ class OwnMemories:
         """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset")."""
         if state == "reset":
             return nullcontext()
-        named = self.assembly.adapted.trained()
+        named = flatten(self.assembly.adapted.trained)
         owner = {**self._owner, OPTIMIZER: kind(optimizer)}
         shapes = state_shapes(optimizer, named)
         return kept(optimizer, named, Memory(self.context.state, shapes, owner, self._file(OPTIMIZER), OPTIMIZER))

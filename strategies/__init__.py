@@ -15,6 +15,7 @@ from strategies.flexlora import FlexLoRA
 from strategies.flora import FLoRA
 from strategies.flora_na import FLoRANA
 from strategies.florg import FLoRG
+from strategies.hetlora import HetLoRA
 from strategies.local import Local
 from strategies.lora_fair import LoRAFAIR
 from strategies.method import Method
@@ -31,6 +32,7 @@ METHODS: dict[str, type[Method]] = {
     "flexlora": FlexLoRA,
     "fedex-lora": FedExLoRA,
     "flora": FLoRA,
+    "hetlora": HetLoRA,
     "rac-lora": RACLoRA,
     "fedavg": FedAvg,
     "fedprox": FedProx,

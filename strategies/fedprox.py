@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Gt
+from torch import Tensor
 
 from strategies.full import initial_change
-from strategies.method import Group, Method, Plan, Role, Tensors
+from strategies.manifest import flatten
+from strategies.method import ByGroup, Group, Method, Plan, Role, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,11 @@ class FedProx(Method):
     mu: Annotated[float, Gt(0)] = 0.01
     """Strength of the proximal term."""
 
-    def proximal(self) -> float:
-        return self.mu
+    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor:
+        """mu/2 ||w - w^t||^2 over all that is trained."""
+        before, after = flatten(received), flatten(now)
+        squares = [(after[key] - before[key]).square().sum() for key in after]
+        return self.mu / 2 * sum(squares[1:], squares[0])
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """D = 0."""

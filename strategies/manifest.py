@@ -8,7 +8,20 @@ from math import prod
 
 from torch import Tensor
 
-from strategies.method import BROADCAST, HEAD, HEAD_SYMBOL, HELD, KEPT, UPLOADED, Group, Method, Plan, Role, Tensors
+from strategies.method import (
+    BROADCAST,
+    HEAD,
+    HEAD_SYMBOL,
+    HELD,
+    KEPT,
+    UPLOADED,
+    ByGroup,
+    Group,
+    Method,
+    Plan,
+    Role,
+    Tensors,
+)
 from strategies.parametrisation import PARAMETRISATIONS, Shape
 
 State = dict[str, Tensors]
@@ -105,7 +118,7 @@ def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
     return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
 
 
-def flatten(state: State) -> dict[str, Tensor]:
+def flatten(state: ByGroup) -> dict[str, Tensor]:
     """{"group/symbol": tensor} of a nested state."""
     return {f"{group}/{symbol}": tensor for group, tensors in state.items() for symbol, tensor in tensors.items()}
 

@@ -156,9 +156,16 @@ class Method(ABC):
         """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
         return {}
 
-    def proximal(self) -> float:
-        """mu of the term mu/2 ||w - w^t||^2 that clients add to their loss, over all they train; 0 = none."""
-        return 0.0
+    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor | None:
+        """A term that a client of this rank adds to its loss, differentiable in `now`; None = no term.
+
+        Both hold all that it trains, as it came and as it is: symbols by group, the head's parameters by name in HEAD.
+        """
+        return None
+
+    def lowered(self, rank: int, received: ByGroup, trained: ByGroup) -> int:
+        """The rank at which a client sends what it trained and goes on, at most `rank`."""
+        return rank
 
     def rank_in(self, t: int, rank: int) -> int:
         """The rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""

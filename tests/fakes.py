@@ -53,6 +53,13 @@ def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     return nest(uploads)
 
 
+def served(method: Method, manifest: Manifest, state: State, t: int, partition: int, rank: int) -> tuple[int, State]:
+    """(rank, tensors) that a client of this rank uploads in round t."""
+    trained = limited(moved(manifest, state, t, partition), manifest, rank)
+    rank = method.lowered(rank, limited(state, manifest, rank), trained)
+    return rank, cut(trained, manifest.at(rank).uplink)
+
+
 def asked(method: Method, num_clients: int = 4) -> list[int]:
     """The partitions that take part in a round of all clients."""
     return [0] if method.pooled else list(range(num_clients))
@@ -81,8 +88,8 @@ class ToyClient:
         state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
         assert not isinstance(state, Malformed)
         begins = begun(self.method, self.manifest, padded(state, self.manifest.downlink), t)
-        shapes = self.manifest.at(rank).uplink
-        arrays = pack(cut(moved(self.manifest, begins, t, partition), shapes), shapes)
+        rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
+        arrays = pack(tensors, self.manifest.at(rank).uplink)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -99,6 +106,8 @@ class Run:
         faults=None,
         grid_type=InProcessGrid,
         diagnostics=True,
+        state: State | None = None,
+        ranks: Mapping[int, int] | None = None,
         **policy,
     ) -> None:
         method = method or FLoRG()
@@ -110,12 +119,13 @@ class Run:
         self.federation = FederatedAdapters(
             method,
             self.manifest,
-            initial_state(method, self.manifest),
+            state or initial_state(method, self.manifest),
             IDENTITY,
             Policy(**{"min_clients": num_clients, "weighting": method.plan.weighting, **policy}),
             torch.device("cpu"),
             diagnostics=bases if diagnostics else None,
             on_round=self.records.append,
+            ranks=ranks,
         )
 
     def go(self, num_rounds: int = 2) -> "Run":
@@ -136,14 +146,16 @@ def assert_same_bits(one, other):
 def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None, ranks=()):
     """The state after folding the accepted partitions of each round by hand."""
     manifest = manifest_of(method)
-    state = initial_state(method, manifest)
+    state, lowered = initial_state(method, manifest), {}
     for t in range(1, num_rounds + 1):
         start = begun(method, manifest, state, t)
         combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):
-            rank = min(rank_of(partition, ranks, {}, manifest.rank), method.rank_in(t, manifest.rank))
-            tensors = limited(moved(manifest, start, t, partition), manifest, rank)
+            given = min(rank_of(partition, ranks, lowered, manifest.rank), method.rank_in(t, manifest.rank))
+            rank, tensors = served(method, manifest, start, t, partition, given)
+            lowered |= {partition: rank} if rank < given else {}
             upload = Upload(partition, rank, tensors, examples_of(partition), {}, Traffic())
-            combination.add(tensors, raw_weight(weighting or method.plan.weighting, manifest.plan, upload))
+            weight = raw_weight(weighting or method.plan.weighting, manifest.plan, upload)
+            combination.add(padded(tensors, manifest.uplink), weight)
         state = combination.finish() if accepted.get(t) else state
     return state

@@ -18,7 +18,7 @@ from clients.optimizers import optimizer_for
 from clients.trainer import TrainSettings, train
 from strategies.combine import Combination
 from strategies.florg import FLoRG
-from strategies.manifest import State
+from strategies.manifest import State, flatten
 from strategies.method import HEAD, Role
 from tests.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
@@ -44,7 +44,7 @@ def trained(align: bool, how: TrainSettings, keep: bool) -> tuple[Tensor, Tensor
             combination = Combination(method, t, state, "cpu")
             for client, record in enumerate(records):
                 adapted.fill(state)
-                optimizer, named = optimizer_for(adapted, how), adapted.trained()
+                optimizer, named = optimizer_for(adapted, how), flatten(adapted.trained)
                 memory = Memory(record, state_shapes(optimizer, named), {})
                 rows, seed = tiny_features(20 + 4 * client, client), 10 * t + client
                 with kept(optimizer, named, memory) if keep else nullcontext():

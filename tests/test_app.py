@@ -49,7 +49,7 @@ def same_bits(one: Path, other: Path) -> bool:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
-    records = history(run(tmp_path / "run", **{"strategy.name": name}))
+    records = history(run(tmp_path / "run", **{"strategy.name": name, "partition.alpha": 2.0}))
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {
         "history.jsonl",
         "summary.json",
@@ -73,10 +73,11 @@ def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
     held = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
-    down = {key: held[key] for key in manifest.downlink}  # the widths of a round are in its state alone
     for record in records[1:]:
-        for direction, shapes in (("up", manifest.uplink), ("down", down)):
-            predicted = predict(shapes) * len(record["accepted"])
+        (rank,) = {client["rank"] for client in record["clients"].values()}
+        for direction, shapes in (("up", manifest.at(rank).uplink), ("down", manifest.at(rank).downlink)):
+            known = {key: held[key] if None in shape else shape for key, shape in shapes.items()}
+            predicted = predict(known) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
 

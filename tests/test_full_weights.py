@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from clients import trainer
-from clients.proximal import proximal_term
+from clients.penalty import penalty_of
 from clients.targets import find_targets
 from strategies.fedavg import FedAvg
-from tests.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
+from strategies.fedprox import FedProx
+from strategies.method import HEAD
+from tests.tiny_models import RANK, loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
 SETTINGS = trainer.TrainSettings(batch_size=4, learning_rate=0.01, head_learning_rate=0.01)
 
@@ -17,23 +19,33 @@ def trained(mu: float) -> list[torch.Tensor]:
     adapted = tiny_adapted(tiny_model("bert"), FedAvg())
     parameters = adapted.adapter_parameters() + adapted.head_parameters()
     before = [parameter.detach().clone() for parameter in parameters]
-    penalty = proximal_term(parameters, mu) if mu else None
+    penalty = penalty_of(FedProx(mu=mu) if mu else FedAvg(), adapted, RANK)
     trainer.train(adapted, tiny_features(24), pad, loss_fn, SETTINGS, 1, torch.device("cpu"), penalty)
     return [(now - then).detach() for now, then in zip(parameters, before, strict=True)]
 
 
 def test_the_proximal_term_is_half_mu_times_the_squared_distance_and_pulls_back():
-    parameters = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([[3.0]], requires_grad=True)]
-    penalty = proximal_term(parameters, 0.5)
-    assert penalty() == 0
-    with torch.no_grad():
-        parameters[0] += torch.tensor([1.0, -2.0])
-        parameters[1] += 3
-    assert penalty().item() == pytest.approx(0.25 * (1 + 4 + 9))
-    penalty().backward()
+    received = {"6x5": {"D": torch.tensor([1.0, 2.0])}, HEAD: {"bias": torch.tensor([[3.0]])}}
+    now = {"6x5": {"D": torch.tensor([2.0, 0.0])}, HEAD: {"bias": torch.tensor([[6.0]])}}
+    parameters = [tensor.requires_grad_() for tensors in now.values() for tensor in tensors.values()]
+    assert FedProx(mu=0.5).penalty(RANK, now, now).item() == 0
+    penalty = FedProx(mu=0.5).penalty(RANK, received, now)
+    assert penalty.item() == pytest.approx(0.25 * (1 + 4 + 9))
+    penalty.backward()
     pulls = [torch.tensor([0.5, -1.0]), torch.tensor([[1.5]])]
     for parameter, pull in zip(parameters, pulls, strict=True):
         torch.testing.assert_close(parameter.grad, pull)
+
+
+def test_a_penalty_holds_on_to_what_was_received():
+    adapted = tiny_adapted(tiny_model("bert"), FedAvg())
+    penalty = penalty_of(FedProx(mu=2.0), adapted, RANK)
+    assert penalty().item() == 0
+    with torch.no_grad():
+        for parameter in adapted.adapter_parameters() + adapted.head_parameters():
+            parameter += 0.5
+    assert penalty().item() == pytest.approx(0.25 * adapted.num_trainable)
+    assert penalty_of(FedAvg(), adapted, RANK) is None
 
 
 def test_a_stronger_proximal_term_keeps_clients_nearer():

@@ -29,6 +29,7 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "lora-fair": (factors, factors),
     "flora-na": (factors, factors),
     "flora": (factors, lambda r, o, i: o * i),
+    "hetlora": (factors, factors),
     "rac-lora": (lambda r, o, i: r * o, lambda r, o, i: o * i),
     "fedavg": (lambda r, o, i: o * i, lambda r, o, i: o * i),
     "fedprox": (lambda r, o, i: o * i, lambda r, o, i: o * i),
@@ -45,9 +46,11 @@ def test_adapters_cost_what_the_formula_of_the_method_says(name):
         run = Run(METHODS[name](), num_clients=2).go(2)
     for record in run.records:
         traffic = record.as_dict()
+        ranks = {client: metrics["rank"] for client, metrics in traffic["clients"].items()}
         for direction, formula in zip(("up", "down"), FORMULAS[name], strict=True):
-            per_client = sum(
-                len(group.layers) * formula(run.manifest.rank, group.out_features, group.in_features)
+            assert traffic[direction]["adapter-numbers"] == sum(
+                len(group.layers) * formula(rank, group.out_features, group.in_features)
                 for group in GROUPS
+                for rank in ranks.values()
             )
-            assert traffic[direction]["adapter-numbers"] == len(record.accepted) * per_client
+        assert set(ranks.values()) == {run.manifest.rank}

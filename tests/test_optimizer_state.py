@@ -67,7 +67,7 @@ class Client:
         how = self.case.how(num_steps)
         with tiny_adapted(tiny_model("bert"), self.case.method, seed=0) as adapted:
             adapted.fill(self.state)
-            optimizer, named = optimizer_for(adapted, how, self.case.method.projection()), adapted.trained()
+            optimizer, named = optimizer_for(adapted, how, self.case.method.projection()), flatten(adapted.trained)
             memory = Memory(self.records if keep else RecordDict(), state_shapes(optimizer, named), {"run": "r"})
             with kept(optimizer, named, memory):
                 train(adapted, tiny_features(5), lambda _: next(batches), loss_fn, how, 0, CPU, optimizer=optimizer)
@@ -101,7 +101,7 @@ def test_a_client_that_keeps_nothing_else_remembers_its_optimizers_state_alone(c
 def optimizer_of(case: Case) -> tuple[Optimizer, dict[str, Tensor]]:
     """A fresh optimizer and its parameters by name."""
     adapted = tiny_adapted(tiny_model("bert"), case.method)
-    return optimizer_for(adapted, case.how(1), case.method.projection()), adapted.trained()
+    return optimizer_for(adapted, case.how(1), case.method.projection()), flatten(adapted.trained)
 
 
 def test_a_fresh_optimizers_state_has_the_declared_shapes_and_is_zero(case: Case):

@@ -15,7 +15,7 @@ NAMES = [name for name, cls in METHODS.items() if cls.client_ranks]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_clients_of_other_ranks_train_together_and_send_what_their_ranks_say(name, tmp_path):
-    settings = {"strategy.name": name, "adapter.client-ranks": "1,4", "strategy.weighting": "examples"}
+    settings = {"strategy.name": name, "adapter.client-ranks": "1,4", "partition.alpha": 2.0}
     records = history(run(tmp_path / "run", **settings))
     assert records[2]["train"]["loss"] < records[1]["train"]["loss"]
     assembly = assemble(parse({**SMALL, **settings}), torch.device("cpu"))

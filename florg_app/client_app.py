@@ -19,6 +19,7 @@ from florg_app.data import ClientData
 from florg_app.evaluate import score
 from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
+from strategies.flops import counted
 from strategies.manifest import join, select
 from strategies.method import KEPT, UPLOADED
 from strategies.ranks import cut, padded
@@ -103,7 +104,8 @@ def _train(
     adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
     penalty = proximal_term(list(adapted.trained().values()), method.proximal()) if method.proximal() else None
     optimizer = optimizer_for(adapted, how, method.projection())
-    with memories.optimizer(optimizer, settings.train.optimizer_state):
+    goes_on = memories.optimizer(optimizer, settings.train.optimizer_state)
+    with goes_on, counted(settings.measure.costs) as costs:
         report = trainer.train(
             adapted,
             data.train,
@@ -115,7 +117,7 @@ def _train(
             penalty,
             optimizer,
         )
-    return {name.replace("_", "-"): value for name, value in asdict(report).items()}
+    return {**{name.replace("_", "-"): value for name, value in asdict(report).items()}, **costs}
 
 
 def _how(train: TrainSettings) -> trainer.TrainSettings:

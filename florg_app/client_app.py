@@ -19,6 +19,7 @@ from florg_app.data import ClientData
 from florg_app.evaluate import score
 from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
+from strategies.flops import counted
 from strategies.manifest import join, select
 from strategies.method import KEPT, UPLOADED
 from strategies.ranks import cut, padded
@@ -104,7 +105,8 @@ def _train(
     """Train the model as it is now; the metrics."""
     adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
     optimizer = optimizer_for(adapted, how, method.projection())
-    with memories.optimizer(optimizer, settings.train.optimizer_state):
+    goes_on = memories.optimizer(optimizer, settings.train.optimizer_state)
+    with goes_on, counted(settings.measure.costs) as costs:
         report = trainer.train(
             adapted,
             data.train,
@@ -116,7 +118,7 @@ def _train(
             penalty_of(method, adapted, rank),
             optimizer,
         )
-    return {name.replace("_", "-"): value for name, value in asdict(report).items()}
+    return {**{name.replace("_", "-"): value for name, value in asdict(report).items()}, **costs}
 
 
 def _how(train: TrainSettings) -> trainer.TrainSettings:

@@ -9,7 +9,8 @@ from typing import Any, cast, get_type_hints
 from pydantic import ValidationError, create_model
 
 from florg_app.flat import FlatConfig, FlatValue, describe, to_flat, to_toml
-from florg_app.settings import Section, Settings, StrategySettings, kebab
+from florg_app.section import Section, kebab
+from florg_app.settings import Settings, StrategySettings
 from strategies import METHODS
 from strategies.method import Method
 

@@ -123,6 +123,7 @@ def _policy(settings: Settings) -> Policy:
         weighting=settings.method.plan.weighting if weighting == "method" else weighting,
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
+        measure_costs=settings.measure.costs,
     )
 
 

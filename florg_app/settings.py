@@ -4,27 +4,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, InstanceOf, Strict, model_validator
+from pydantic import AfterValidator, Field, InstanceOf, Strict, model_validator
 
 from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import CommaSeparated, Unset, Words
+from florg_app.section import Section
 from strategies import METHODS
 from strategies.method import Method, Role
 from strategies.roster import sample
-
-
-def kebab(name: str) -> str:
-    """The run-config key of a field: learning_rate -> learning-rate."""
-    return name.replace("_", "-")
-
-
-STRICT = ConfigDict(
-    strict=True,  # true is not 1, "1" is not 1; only a whole number where a number is wanted is taken as one
-    extra="forbid",
-    allow_inf_nan=False,
-    alias_generator=kebab,
-    validate_by_name=True,
-)
 
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -36,12 +23,6 @@ Folder = Annotated[Path, Strict(False)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
 DType = Literal["float32", "bfloat16", "float16"]
 MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
-
-
-class Section(BaseModel, frozen=True):
-    """One table of the configuration: frozen, strictly typed, no further keys."""
-
-    model_config = STRICT
 
 
 def _known_method(name: str) -> str:
@@ -157,6 +138,11 @@ class ClientSettings(Section, frozen=True):
     """torch threads of a client; 0 = torch's default."""
 
 
+class MeasureSettings(Section, frozen=True):
+    costs: bool = False
+    """Operations (FLOPs) of clients' training and of the server's combination, and its peak memory; slows both."""
+
+
 class Settings(Section, frozen=True):
     """All settings of a run, checked. Made by `config.parse`."""
 
@@ -184,6 +170,7 @@ class Settings(Section, frozen=True):
     evaluate: EvaluateSettings = EvaluateSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
+    measure: MeasureSettings = MeasureSettings()
     method: InstanceOf[Method]
     """`strategy.name` with its own settings."""
 

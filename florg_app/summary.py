@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+<<<<<<< HEAD
 from florg_app.source import fingerprint
+=======
+from florg_app import costs
+>>>>>>> c34aba6 (Count what the paper's table of costs counts: FLOPs of a client's training and of the server's aggregation, and its peak memory)
 
 Record = Mapping[str, Any]
 
@@ -71,6 +75,7 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "skipped-rows": _skipped_rows(records),
         "communication": {way: _total(records, way) for way in ("up", "down")},
         "seconds": _total_seconds(records),
+        "costs": costs.summarise(records),
     }
 
 
@@ -106,6 +111,8 @@ def table(summary: Record) -> str:
             console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
+        if measured := summary.get("costs"):
+            console.print(costs.line(measured, size), highlight=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
 
 

@@ -13,6 +13,7 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.collect import collect
 from strategies.combine import Combination
+from strategies.costs import Costs
 from strategies.diagnosis import diagnose
 from strategies.diagnostics import for_norms
 from strategies.inorder import InOrder
@@ -115,7 +116,7 @@ class FederatedAdapters(Strategy):
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
-        record, seconds = self._record, 0.0
+        record, seconds, costs = self._record, 0.0, Costs(self._device, self._policy.measure_costs)
         state = begun(self._method, self._manifest, self.state, server_round)
         combination = Combination(self._method, server_round, state, self._device, keep=self._bases is not None)
 
@@ -123,15 +124,17 @@ class FederatedAdapters(Strategy):
             nonlocal seconds
             start = time.monotonic()
             weight = raw_weight(self._policy.weighting, self._manifest.plan, upload)
-            combination.add(padded(upload.tensors, self._manifest.uplink), weight)
+            with costs.phase():
+                combination.add(padded(upload.tensors, self._manifest.uplink), weight)
             record.accept(upload)
             record.weights[upload.partition] = weight
             seconds += time.monotonic() - start
 
         self._screen_all(state, replies, InOrder(record.sampled, use))
         start = time.monotonic()
-        new_state = self._finish(combination)
+        new_state = self._finish(combination, costs)
         record.seconds["aggregate"] = seconds + time.monotonic() - start
+        record.costs = costs.as_dict()
         if new_state is None:
             return None, None
         self.state = new_state
@@ -181,7 +184,7 @@ class FederatedAdapters(Strategy):
             self._record.rejected.append(Rejected(partition, "no reply before the time-out"))
             order.settle(partition, None)
 
-    def _finish(self, combination: Combination) -> State | None:
+    def _finish(self, combination: Combination, costs: Costs) -> State | None:
         """The state after the round, or None with the reason in the record."""
         record, needed = self._record, self._policy.min_uploads
         if len(record.accepted) < needed:
@@ -191,7 +194,8 @@ class FederatedAdapters(Strategy):
             record.skipped = "every upload has weight 0: no client changed its adapters"
             return None
         try:
-            new_state = combination.finish()
+            with costs.phase():
+                new_state = combination.finish()
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
             record.skipped = f"the aggregation failed: {error}"
             return None

@@ -19,3 +19,5 @@ class Policy:
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
+    measure_costs: bool = False
+    """Of the server's combination, see `strategies.costs`."""

@@ -25,6 +25,8 @@ class RoundRecord:
     down: Traffic = field(default_factory=Traffic)
     diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, int | None] = field(default_factory=dict)
+    """Of the combination, where they are measured."""
     evaluation: Mapping[str, float] | None = None
     no_evaluation: str = ""
     """Why the server has no model to score; empty where it has one."""
@@ -50,6 +52,7 @@ class RoundRecord:
             "down": _dashed(self.down),
             "diagnostics": self.diagnostics,
             "seconds": self.seconds,
+            **self.costs,
         }
 
 

@@ -8,6 +8,7 @@ import torch
 from florg_app import inline
 from strategies import METHODS
 from strategies.combine import aggregate
+from strategies.costs import SERVER_FLOPS, SERVER_PEAK, Costs
 from strategies.florg import FLoRG
 from strategies.method import Group
 from strategies.rng import generator
@@ -63,3 +64,15 @@ def test_a_run_with_clients_and_server_on_the_gpu_learns(precision, tmp_path):
     records = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert records[-1]["train"]["loss"] < records[1]["train"]["loss"]
     assert records[-1]["train"]["peak-memory-bytes"] > 0
+
+
+def test_the_servers_peak_is_what_torch_held_on_the_device_and_products_are_counted():
+    size, peaks = 2**26, []
+    for numbers in (4, size // 4):
+        with (measured := Costs(torch.device("cuda:0"))).phase():
+            a = torch.ones(numbers, device="cuda:0").view(2, -1)
+            a @ a.mT
+        peaks.append(measured.as_dict()[SERVER_PEAK])
+        assert measured.as_dict()[SERVER_FLOPS] == 2 * 2 * numbers
+        del a
+    assert size - 2**10 <= peaks[1] - peaks[0] < 1.2 * size

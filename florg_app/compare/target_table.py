@@ -114,7 +114,7 @@ def _notes(comparison: Comparison) -> tuple[str, ...]:
         f"Counted alike for all: all clients, both ways, adapters and head apart, in every round up to and including "
         f"the first after which {comparison.metric} is {direction} the target. The broadcast of a round counts as that "
         "round's, so that the first one is in round 1; what clients make from the seed is not sent and costs nothing; "
-        "uploads count where the server accepted them.",
+        "uploads count where the server accepted them. A round that nobody scored reaches nothing.",
         f"Median over seeds, and their range where they differ. A seed that did not reach the target counts as more "
         f"than any number, and is never extrapolated: “{_MORE}” as a median says that at least half of them did not. "
         f"{ABSENT}: no seed did.",

@@ -168,3 +168,12 @@ def _worker(folder):
     while not (calls.exists() and calls.read_text().endswith("\n")):
         time.sleep(0.05)
     return psutil.Process(int(calls.read_text()))
+
+
+def test_costs_are_measured_in_one_round_each_where_there_is_a_setting_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "MEASURE", "server.diagnostics")  # stands for a setting that measures
+    document = run(tmp_path, methods=["florg", "ffa-lora"], seeds=[1])
+    assert compare_runs.begun(tmp_path) == ["florg 1", "ffa-lora 1"] * 2
+    assert statuses(document, "costs") == {("florg", None): "finished", ("ffa-lora", None): "finished"}
+    summary = json.loads((tmp_path / document["costs"][0]["folder"] / "summary.json").read_text())
+    assert summary["settings"]["num-server-rounds"] == 1

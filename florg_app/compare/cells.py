@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,7 @@ class Cell:
     config: RunConfig
     """Every setting that the run knows, and no other."""
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Relative to the comparison's; the hash covers all that decides the result."""
         return Path(self.kind, self.variant, self.label, f"seed-{self.seed}-{self.digest}")
@@ -123,9 +124,8 @@ class Planner:
         }
         return self._cell("tuning", variant, label, seed, self._config(variant, label, seed, point) | how)
 
-    def costs(self, variant: Variant, label: str, point: Point) -> Cell:
+    def costs(self, variant: Variant, label: str, seed: int, point: Point) -> Cell:
         """One measured round."""
-        seed = self.matrix.seeds[0]
         how = {MEASURE: True, "num-server-rounds": 1, "evaluate.every": 0, "evaluate.on-clients": False}
         return self._cell("costs", variant, label, seed, self._config(variant, label, seed, point) | how)
 
@@ -156,7 +156,7 @@ class Planner:
         if self.matrix.tune:
             self.tuning(variant, label, self.matrix.tune.seeds[0], point)
         if self.measures_costs:
-            self.costs(variant, label, point)
+            self.costs(variant, label, self.matrix.seeds[0], point)
 
     def _config(self, variant: Variant, label: str, seed: int, point: Point) -> RunConfig:
         layers, matrix = self.layers, self.matrix

@@ -1,7 +1,6 @@
 """Progress over the whole matrix: live on a terminal, one line per ended cell elsewhere."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,20 +19,19 @@ from florg_app.summary import evaluation
 
 
 class Progress:
-    """Counts cells and rounds; `total` cells with `rounds` rounds in all are still to be run or are done already."""
+    """Counts cells and rounds: `done` and `failed` of all `cells` need no run, the others have `rounds_to_do`."""
 
-    def __init__(self, cells: int, done: int, failed: int, rounds_to_do: int, metric: str, *, quiet: bool) -> None:
+    def __init__(self, cells: int, done: int, failed: int, rounds_to_do: int, metric: str, console: Console) -> None:
         self._cells, self._done, self._failed, self._metric = cells, done, failed, metric
         self._rounds_to_do, self._rounds_done = rounds_to_do, 0
-        self._quiet, self._started = quiet, time.monotonic()
-        self._console = Console(file=sys.stdout)
+        self._console, self._started = console, time.monotonic()
         self._live: Live | None = None
         self._seen: dict[Path, tuple[int, tuple[int, str]]] = {}
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Draw on the terminal, where there is one, for as long as this lasts."""
-        if self._quiet or not self._console.is_terminal:
+        if not self._console.is_terminal or self._console.quiet:
             yield
             return
         with Live(console=self._console, refresh_per_second=4) as self._live:
@@ -42,8 +40,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, above what is drawn."""
-        if not self._quiet:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def running(self, cells: Sequence[tuple[Cell, Path]]) -> None:
         """What is at work now, with the folder of each."""
@@ -53,8 +50,10 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         for cell, (done, score) in rows:
             table.add_row(Text(str(cell)), f"round {max(done, 0)}/{cell.rounds}", Text(score))
-        bar = ProgressBar(total=max(self._cells, 1), completed=self._done + self._failed, width=40)
-        self._live.update(Group(table, bar, Text(self._overall(sum(done + 1 for _, (done, _) in rows)))))
+        whole = Table.grid(padding=(0, 2))
+        bar = ProgressBar(total=max(self._cells, 1), completed=self._done + self._failed, width=16)
+        whole.add_row(bar, Text(self._overall(sum(done + 1 for _, (done, _) in rows))))
+        self._live.update(Group(table, whole))
 
     def ended(self, cell: Cell, folder: Path, state: State, seconds: float) -> None:
         """A cell has been run."""

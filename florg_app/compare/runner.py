@@ -1,11 +1,14 @@
 """Runs what a matrix still lacks: the tuning, then the reported cells, then one measured round of each method."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.console import Console
 
 from florg_app.compare import disk, pool, worker
 from florg_app.compare.cells import Cell
@@ -106,6 +109,7 @@ def _progress(standing: Standing, how: How) -> Progress:
     kept = [standing.state(cell).status for cell in cells if not _to_run(cell, standing, how)]
     rounds = sum(cell.rounds + 1 for cell in to_run)
     done, failed = kept.count("finished"), kept.count("failed")
-    progress = Progress(len(cells), done, failed, rounds, standing.matrix.metric, quiet=how.quiet)
+    console = Console(file=sys.stdout, quiet=how.quiet)
+    progress = Progress(len(cells), done, failed, rounds, standing.matrix.metric, console)
     progress.say(f"{standing.matrix.name}: {len(cells)} cells, {done} done, {failed} failed, {len(to_run)} to run")
     return progress

@@ -1,6 +1,6 @@
 """How a comparison stands: which cells there are, how each ended, what the tuning chose; what matrix.json says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ class Standing:
     def __init__(self, planner: Planner, folder: Path) -> None:
         self.planner, self.matrix, self.folder = planner, planner.matrix, folder
         self._states: dict[Path, State] = {}
+        self._cells: dict[tuple[Any, ...], Cell] = {}
         self._tried: dict[tuple[str, str], list[tune.Tried]] = {}
         self.settle_tuning()
 
@@ -44,7 +45,7 @@ class Standing:
         """
         points = [(pair, self._point(*pair) if assumed is None else assumed) for pair in self.planner.pairs()]
         return [
-            self.planner.reported(*pair, seed, point)
+            self._cell(self.planner.reported, *pair, seed, point)
             for seed in self.matrix.seeds
             for pair, point in points
             if point is not None
@@ -55,7 +56,11 @@ class Standing:
         if not self.planner.measures_costs:
             return []
         points = [(pair, self._point(*pair) if assumed is None else assumed) for pair in self.planner.pairs()]
-        return [self.planner.costs(*pair, point) for pair, point in points if point is not None]
+        return [
+            self._cell(self.planner.costs, *pair, self.matrix.seeds[0], point)
+            for pair, point in points
+            if point is not None
+        ]
 
     def everything(self) -> list[Cell]:
         """As many cells as there will be, with as many rounds; those not tuned yet stand at some point of the grid."""
@@ -113,7 +118,7 @@ class Standing:
     def _entry(self, seed: int, variant: Variant, label: str) -> dict[str, Any]:
         point = self._point(variant, label)
         if point is not None:
-            return self._described(self.planner.reported(variant, label, seed, point))
+            return self._described(self._cell(self.planner.reported, variant, label, seed, point))
         tried = self._tried.get((variant.name, label))
         status, reason = (
             ("failed", f"every point of [tune.grid] failed: {tried[0].reason}") if tried else ("missing", "")
@@ -133,8 +138,15 @@ class Standing:
             "settings": cell.config,
         }
 
+    def _cell(self, make: Callable[..., Cell], variant: Variant, label: str, seed: int, point: Point) -> Cell:
+        """A cell of the planner's, made once: each takes milliseconds, and matrix.json has hundreds."""
+        key = (make.__name__, variant.name, label, seed, *point.items())
+        if key not in self._cells:
+            self._cells[key] = make(variant, label, seed, point)
+        return self._cells[key]
+
     def _grid(self, variant: Variant, label: str, seed: int) -> list[Cell]:
-        return [self.planner.tuning(variant, label, seed, point) for point in self.planner.points()]
+        return [self._cell(self.planner.tuning, variant, label, seed, point) for point in self.planner.points()]
 
     def _point(self, variant: Variant, label: str) -> Point | None:
         """What the cells of a method on a variant are run with; None before it is known, or where there is none."""
@@ -144,7 +156,7 @@ class Standing:
 
     def _try(self, variant: Variant, label: str, point: Point) -> tune.Tried:
         assert self.matrix.tune is not None
-        cells = [self.planner.tuning(variant, label, seed, point) for seed in self.matrix.tune.seeds]
+        cells = [self._cell(self.planner.tuning, variant, label, seed, point) for seed in self.matrix.tune.seeds]
         failed = [self.state(cell) for cell in cells if self.state(cell).status == "failed"]
         return tune.Tried(point, tuple(map(self._score, cells)), failed[0].reason if failed else "")
 

@@ -71,3 +71,12 @@ def test_points_may_be_chosen_by_another_score_than_the_reported_one(tmp_path):
     document = run(tmp_path, compare_runs.tuned_run, methods=["florg"], tune=tune_by_loss, seeds=[1])
     assert document["tuned-by"] == "loss"
     assert [cell["settings"]["train.learning-rate"] for cell in document["cells"]] == [0.1]
+
+
+def test_one_variant_may_be_tuned_for_all(tmp_path):
+    variants = [{"name": "small", "adapter.rank": 2}, {"name": "large", "adapter.rank": 8}]
+    tune_small = {**TUNE, "variant": "small"}
+    document = run(tmp_path, compare_runs.tuned_run, methods=["florg"], tune=tune_small, seeds=[1], variant=variants)
+    assert len(compare_runs.begun(tmp_path)) == 2 * 2 + 2
+    assert list(document["tuned"]) == ["small"]
+    assert [cell["settings"]["train.learning-rate"] for cell in document["cells"]] == [0.01, 0.01]

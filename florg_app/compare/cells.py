@@ -94,6 +94,10 @@ class Planner:
         """Every method on every variant."""
         return ((variant, label) for variant in self.matrix.variant for label in self.matrix.methods)
 
+    def tuned_pairs(self) -> Iterator[tuple[Variant, str]]:
+        """Those of them that are tuned."""
+        return (pair for pair in self.pairs() if self.matrix.tuned_on(pair[0].name) == pair[0].name)
+
     def points(self) -> list[Point]:
         return self.matrix.tune.points() if self.matrix.tune else [{}]
 

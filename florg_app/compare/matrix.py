@@ -78,6 +78,8 @@ class Tune(_Table, frozen=True):
     holdout: Annotated[float, Gt(0), Lt(1)]
     metric: str | None = None
     """Instead of the matrix's own: "loss" tells points apart that a few held-out rows score alike."""
+    variant: Name | None = None
+    """Tune on this variant alone; every other one takes its choices."""
     grid: Annotated[dict[str, Annotated[tuple[Any, ...], Len(1), Distinct]], Len(1)]
 
     def points(self) -> list[Point]:
@@ -111,12 +113,19 @@ class Matrix(_Table, frozen=True):
         _distinct(tuple(variant.name for variant in self.variant))
         if unused := [label for label in self.method if label not in self.methods]:
             raise ValueError(f"[method.{unused[0]}] is not among methods = {list(self.methods)}")
+        names = [variant.name for variant in self.variant]
+        if self.tune and self.tune.variant not in (None, *names):
+            raise ValueError(f"tune.variant = {self.tune.variant!r} is none of the variants {', '.join(names)}")
         return self
 
     @property
     def tuned_by(self) -> str:
         """The held-out score by which points of the grid are chosen."""
         return self.tune.metric if self.tune and self.tune.metric else self.metric
+
+    def tuned_on(self, variant: str) -> str:
+        """The variant whose tuning decides for this one."""
+        return self.tune.variant if self.tune and self.tune.variant else variant
 
     def targets_of(self, variant: Variant) -> Targets:
         return self.targets if variant.targets is None else variant.targets

@@ -86,6 +86,8 @@ class Comparison:
     cells: tuple[Cell, ...]
     costs: tuple[Cost, ...]
     tuned: Mapping[str, Mapping[str, Any]] | None
+    tuned_by: str
+    """The held-out score by which points of the grid were chosen."""
     environment: Mapping[str, Any]
 
     @property
@@ -119,6 +121,7 @@ def read(directory: Path) -> Comparison:
             tuple(_cell(directory, entry, matrix["metric"]) for entry in matrix["cells"]),
             tuple(_cost(directory, entry) for entry in matrix.get("costs") or ()),
             matrix.get("tuned"),
+            matrix.get("tuned-by", matrix["metric"]),
             matrix.get("environment") or {},
         )
     except OSError as error:

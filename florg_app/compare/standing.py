@@ -35,7 +35,10 @@ class Standing:
         if self.matrix.tune is None:
             return []
         return [
-            cell for seed in self.matrix.tune.seeds for pair in self.planner.pairs() for cell in self._grid(*pair, seed)
+            cell
+            for seed in self.matrix.tune.seeds
+            for pair in self.planner.tuned_pairs()
+            for cell in self._grid(*pair, seed)
         ]
 
     def reported(self, assumed: Point | None = None) -> list[Cell]:
@@ -73,7 +76,7 @@ class Standing:
         """Choose a point for each method and variant of which every tuning run is over, and write tuned.json."""
         if self.matrix.tune is None:
             return
-        for variant, label in self.planner.pairs():
+        for variant, label in self.planner.tuned_pairs():
             cells = [cell for seed in self.matrix.tune.seeds for cell in self._grid(variant, label, seed)]
             if all(self.state(cell).status != "missing" for cell in cells):
                 self._tried[variant.name, label] = [self._try(variant, label, point) for point in self.planner.points()]
@@ -119,7 +122,7 @@ class Standing:
         point = self._point(variant, label)
         if point is not None:
             return self._described(self._cell(self.planner.reported, variant, label, seed, point))
-        tried = self._tried.get((variant.name, label))
+        tried = self._tried.get((self.matrix.tuned_on(variant.name), label))
         status, reason = (
             ("failed", f"every point of [tune.grid] failed: {tried[0].reason}") if tried else ("missing", "")
         )
@@ -152,7 +155,8 @@ class Standing:
         """What the cells of a method on a variant are run with; None before it is known, or where there is none."""
         if self.matrix.tune is None:
             return {}
-        return tune.choose(self._tried.get((variant.name, label), []), self.matrix.tuned_by)
+        tried = self._tried.get((self.matrix.tuned_on(variant.name), label), [])
+        return tune.choose(tried, self.matrix.tuned_by)
 
     def _try(self, variant: Variant, label: str, point: Point) -> tune.Tried:
         assert self.matrix.tune is not None

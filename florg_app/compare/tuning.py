@@ -23,7 +23,7 @@ def tuning_table(comparison: Comparison) -> Table:
     columns = (
         *KEYS,
         Column("settings", ("settings",)),
-        Column(f"{comparison.metric} on held-out rows", ("score",)),
+        Column(f"{comparison.tuned_by} on held-out rows", ("score",)),
         Column("", ("chosen",)),
         Column("failed because", ("reason",)),
     )

@@ -40,7 +40,7 @@ def test_the_tasks_of_all_matrices_are_there():
 
 
 def test_every_table_has_its_axes():
-    sizes = {file.stem: len(list(planner(file).pairs())) for file in FILES}
+    sizes = {file.stem: len(list(planner(file).pairs())) for file in FILES if file.parent.name == "paper"}
     assert sizes == {
         "fedftg-table-text": 2 * 2 * 2 * 3,
         "fedftg-table-vision": 3 * 3,
@@ -51,7 +51,6 @@ def test_every_table_has_its_axes():
         "florg-table-6": 6 * 3,
         "florg-table-7": 3 * 2 * 6,
         "florg-table-9": 3 * 6,
-        "tiny": 3,
     }
 
 

@@ -56,9 +56,11 @@ def test_every_table_has_its_axes():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder for each GLUE task, with a few rows."""
+    """A folder for each GLUE task with classes, with a few rows."""
     folder = tmp_path_factory.mktemp("data")
     for name, task in TABLE.items():
+        if not task.label_names:
+            continue
         (folder / name).mkdir()
         texts = {column: [f"{column} {number}" for number in range(60)] for column in task.text_columns}
         rows = {**texts, "label": [number % len(task.label_names) for number in range(60)]}

@@ -40,7 +40,7 @@ def test_the_tasks_of_all_matrices_are_there():
 
 
 def test_every_table_has_its_axes():
-    sizes = {file.stem: len(list(planner(file).pairs())) for file in FILES}
+    sizes = {file.stem: len(list(planner(file).pairs())) for file in FILES if file.parent.name == "paper"}
     assert sizes == {
         "fedftg-table-text": 2 * 2 * 2 * 3,
         "fedftg-table-vision": 3 * 3,
@@ -51,15 +51,16 @@ def test_every_table_has_its_axes():
         "florg-table-6": 6 * 3,
         "florg-table-7": 3 * 2 * 6,
         "florg-table-9": 3 * 6,
-        "tiny": 3,
     }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder for each GLUE task, with a few rows."""
+    """A folder for each GLUE task with classes, with a few rows."""
     folder = tmp_path_factory.mktemp("data")
     for name, task in TABLE.items():
+        if not task.label_names:
+            continue
         (folder / name).mkdir()
         texts = {column: [f"{column} {number}" for number in range(60)] for column in task.text_columns}
         rows = {**texts, "label": [number % len(task.label_names) for number in range(60)]}

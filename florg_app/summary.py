@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-<<<<<<< HEAD
-from florg_app.source import fingerprint
-=======
 from florg_app import costs
->>>>>>> c34aba6 (Count what the paper's table of costs counts: FLOPs of a client's training and of the server's aggregation, and its peak memory)
+from florg_app.source import fingerprint
 
 Record = Mapping[str, Any]
 

@@ -40,7 +40,7 @@ class GroupAdapter:
         self._device, self._dtype = device, dtype
         self._fixed: Fixed = {}
         self._make_factors = parametrisation.factors
-        self._product = parametrisation.product
+        self._make_product = parametrisation.product
         self._factors: Sequence[Factors] = ()
         self._products: Sequence[Sequence[Tensor]] = ()
         self._key: tuple[bool | int, ...] = ()
@@ -55,9 +55,10 @@ class GroupAdapter:
         if key != self._key:
             with torch.autocast(self._device.type, enabled=False):
                 ups, downs = self._make_factors(self.symbols, self._fixed, self.scale)
+                products = self._make_product(self.symbols, self._fixed)
             # unbind, not indexing: its backward pass is one stack, where every index would write zeros (l, ...).
             self._factors = tuple(zip(ups.unbind(), downs.unbind(), strict=True))
-            self._products = [self.symbols[symbol].unbind() for symbol in self._product]
+            self._products = [matrices.unbind() for matrices in products]
             self._key = key
         return self._factors
 
@@ -77,11 +78,13 @@ class GroupAdapter:
 
     @torch.no_grad()
     def copy(self, tensors: Tensors) -> None:
-        """Overwrite symbols, in place but for those whose size changes with the round."""
+        """Overwrite symbols, in place but for those whose size changes with the round. Whole numbers stay such."""
         for symbol, tensor in tensors.items():
-            if self.symbols[symbol].shape != tensor.shape:
+            old, dtype = self.symbols[symbol], self._dtype if tensor.is_floating_point() else tensor.dtype
+            if old.shape != tensor.shape or old.dtype != dtype:
                 assert fits(tensor.shape, self.shapes[symbol])
-                self.symbols[symbol] = self.symbols[symbol].new_empty(tensor.shape)
+                new = old.new_empty(tensor.shape, dtype=dtype).requires_grad_(old.requires_grad)
+                self.symbols[symbol] = new
                 self.forget()
             self.symbols[symbol].copy_(tensor)
             self.symbols[symbol].grad = None

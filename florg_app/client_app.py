@@ -105,7 +105,7 @@ def _train(
     """Train the model as it is now; the metrics."""
     adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
     optimizer = optimizer_for(adapted, how, method.projection())
-    goes_on = memories.optimizer(optimizer, settings.train.optimizer_state)
+    goes_on = memories.optimizer(optimizer, settings.train.optimizer_state, rank)
     with goes_on, counted(settings.measure.costs) as costs:
         report = trainer.train(
             adapted,

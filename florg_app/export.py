@@ -51,7 +51,7 @@ def export(run_dir: Path, output: Path | None, merged: bool, device: torch.devic
     """
     run = rebuild(run_dir, device)
     notes = run.notes + _notes(run.assembly.manifest)
-    if not PARAMETRISATIONS[run.assembly.manifest.plan.adapter].low_rank and not merged:
+    if not _low_rank(run) and not merged:
         merged = True
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
     target = (output or run_dir / ("merged" if merged else "adapter")).absolute()
@@ -132,6 +132,13 @@ def _merged(run: Rebuilt, folder: Path) -> Folder:
         return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])
 
     return Folder("transformers", "Whole model with the update merged", code, lambda: plain.load(str(folder)))
+
+
+def _low_rank(run: Rebuilt) -> bool:
+    """Whether an adapter can hold the update of every layer."""
+    parametrisation = PARAMETRISATIONS[run.assembly.manifest.plan.adapter]
+    groups = (group.name for group in run.assembly.manifest.groups)
+    return all(parametrisation.low_rank(run.state[name], run.assembly.fixed[name]) for name in groups)
 
 
 def _notes(manifest: Manifest) -> tuple[str, ...]:

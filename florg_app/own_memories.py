@@ -12,7 +12,7 @@ from clients.memory import Memory, memory_file
 from clients.optimizer_state import kept, kind, state_shapes
 from florg_app.assembly import Assembly
 from strategies.manifest import flatten
-from strategies.wire import PARTITION, RUN
+from strategies.wire import PARTITION, RANK, RUN
 
 OPTIMIZER = "optimizer"
 """The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
@@ -31,12 +31,17 @@ class OwnMemories:
         """Of the tensors that never leave the client, or that it does not get back."""
         return Memory(self.context.state, self.assembly.manifest.kept, self._owner, self._file())
 
-    def optimizer(self, optimizer: Optimizer, state: Literal["reset", "keep"]) -> AbstractContextManager[None]:
-        """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset")."""
+    def optimizer(
+        self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int
+    ) -> AbstractContextManager[None]:
+        """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset").
+
+        The moments of another rank are dropped: they would move rows that the client no longer has.
+        """
         if state == "reset":
             return nullcontext()
         named = flatten(self.assembly.adapted.trained)
-        owner = {**self._owner, OPTIMIZER: kind(optimizer)}
+        owner = {**self._owner, OPTIMIZER: kind(optimizer), RANK: str(rank)}
         shapes = state_shapes(optimizer, named)
         return kept(optimizer, named, Memory(self.context.state, shapes, owner, self._file(OPTIMIZER), OPTIMIZER))
 

@@ -20,6 +20,7 @@ from strategies.local import Local
 from strategies.lora_fair import LoRAFAIR
 from strategies.method import Method
 from strategies.rac_lora import RACLoRA
+from strategies.slora import SLoRA
 
 METHODS: dict[str, type[Method]] = {
     "florg": FLoRG,
@@ -34,6 +35,7 @@ METHODS: dict[str, type[Method]] = {
     "flora": FLoRA,
     "hetlora": HetLoRA,
     "rac-lora": RACLoRA,
+    "slora": SLoRA,
     "fedavg": FedAvg,
     "fedprox": FedProx,
     "fedftg": FedFTG,

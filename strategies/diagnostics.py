@@ -39,12 +39,13 @@ def aggregation_error(
         summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
         B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, scale)
         difference = torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2)
-        if parametrisation.product:
-            P_n = (parametrisation.product_part(_of_tensors({**old, **upload}, layer)) for upload in uploads)
-            P_mean = scale * torch.stack([w_n * P for w_n, P in zip(w, P_n, strict=True)]).sum(0)
-            P_new = scale * parametrisation.product_part(_of_tensors(new, layer))
+        P_n = [parametrisation.product_part(_of_tensors({**old, **upload}, layer), bases) for upload in uploads]
+        P_new = parametrisation.product_part(_of_tensors(new, layer), bases)
+        if parts := [w_n * P for w_n, P in zip(w, P_n, strict=True) if P is not None]:
+            P_mean = scale * torch.stack(parts).sum(0)
+            left = P_mean if P_new is None else P_mean - scale * P_new
             mean += float((summed[0] @ summed[1] + P_mean).square().sum())
-            error += float((difference[0] @ difference[1] + P_mean - P_new).square().sum())
+            error += float((difference[0] @ difference[1] + left).square().sum())
         else:
             mean += squared_norm_of_product(*summed)
             error += squared_norm_of_product(*difference)

@@ -2,12 +2,14 @@
 
 Every low-rank parametrisation is a pair of factors, dW = B' A' with B' (o, m) and A' (m, i); the scale s = alpha / r
 is part of B'. So one layer on the client, one diagnostic on the server and one PEFT export serve them all. What a
-server adds to W0 in the course of a run comes beside them, dense or in factors of its own: dW = B' A' + s P.
+server adds to W0 in the course of a run comes beside them, dense or in factors of its own, as do updates that are full
+or sparse: dW = B' A' + s P.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 
 import torch
 from torch import Tensor
@@ -21,6 +23,18 @@ Shape = tuple[int | None, ...]
 Factors = tuple[Tensor, Tensor]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
 
+Product = Callable[[Tensors, Fixed], tuple[Tensor, ...]]
+"""(symbols, bases) -> the matrices whose product is P (..., o, i), one or two; () where dW is B' A' alone."""
+
+
+def _no_product(tensors: Tensors, fixed: Fixed) -> tuple[Tensor, ...]:
+    return ()
+
+
+def _of_symbols(*symbols: str) -> Product:
+    """P is the product of these symbols."""
+    return lambda tensors, fixed: tuple(tensors[symbol] for symbol in symbols)
+
 
 @dataclass(frozen=True)
 class Parametrisation:
@@ -30,31 +44,32 @@ class Parametrisation:
     """(group, rank) -> shape of each symbol for one layer, without the layer axis."""
     factors: Callable[[Tensors, Fixed, float], Factors]
     """(symbols, bases, scale s) -> (B', A'); differentiable in the symbols, batched over leading axes."""
-    product: tuple[str, ...] = ()
-    """The symbols whose product is P, PUSHED or full-rank: ("W",) or ("U", "V"); () where dW is B' A' alone."""
+    product: Product = _no_product
+    """What a server adds to W0, or a full-rank or sparse update; differentiable, batched likewise."""
 
-    @property
-    def low_rank(self) -> bool:
+    def low_rank(self, tensors: Tensors, fixed: Fixed) -> bool:
         """Whether dW is a product of two factors, so that a LoRA adapter can hold it."""
-        return len(self.product) != 1
+        return len(self.product(tensors, fixed)) != 1
 
     def whole_factors(self, tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
-        """(B', A') with dW = B' A', the pushed factors included; of low-rank parametrisations only."""
-        assert self.low_rank
+        """(B', A') with dW = B' A', the pushed factors included; where dW is low-rank only."""
         B_up, A_down = self.factors(tensors, fixed, scale)
-        if not self.product:
+        matrices = self.product(tensors, fixed)
+        if not matrices:
             return B_up, A_down
-        U, V = (tensors[symbol] for symbol in self.product)
+        U, V = matrices
         return torch.cat([B_up, scale * U], -1), torch.cat([A_down, V], -2)
 
-    def product_part(self, tensors: Tensors) -> Tensor:
-        """P (..., o, i), dense."""
-        return reduce(torch.matmul, [tensors[symbol] for symbol in self.product])
+    def product_part(self, tensors: Tensors, fixed: Fixed) -> Tensor | None:
+        """P (..., o, i), dense; None where dW is B' A' alone."""
+        matrices = self.product(tensors, fixed)
+        return reduce(torch.matmul, matrices) if matrices else None
 
     def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Tensor:
         """dW (..., o, i), dense."""
         B_up, A_down = self.factors(tensors, fixed, scale)
-        return B_up @ A_down + scale * self.product_part(tensors) if self.product else B_up @ A_down
+        P = self.product_part(tensors, fixed)
+        return B_up @ A_down if P is None else B_up @ A_down + scale * P
 
 
 def _lora_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
@@ -67,6 +82,25 @@ def _lora_dense_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
 
 def _lora_factored_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {**_lora_shapes(group, rank), "U": (group.out_features, None), "V": (None, group.in_features)}
+
+
+def _lora_sparse_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {**_lora_shapes(group, rank), "S": (None,), "M": (None,)}
+
+
+def _sparse_product(tensors: Tensors, fixed: Fixed) -> tuple[Tensor, ...]:
+    """P with the values S (..., m) at the first m of the places M; () where S has none."""
+    S, M = tensors["S"], _symbol("M", tensors, fixed)
+    sides = tensors["B"].shape[-2], tensors["A"].shape[-1]
+    return (scattered(S, M[..., : S.shape[-1]], sides),) if S.shape[-1] else ()
+
+
+def scattered(S: Tensor, M: Tensor, sides: tuple[int, int]) -> Tensor:
+    """The matrix (..., o, i), sides = (o, i), with the values S (..., m) at its places M (..., m), else zero.
+
+    A place is row x i + column. Differentiable in S.
+    """
+    return S.new_zeros(*S.shape[:-1], prod(sides)).scatter(-1, M.long(), S).unflatten(-1, sides)
 
 
 def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
@@ -115,8 +149,9 @@ def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
 
 PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora": Parametrisation(_lora_shapes, _lora_factors),
-    "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, ("W",)),
-    "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, ("U", "V")),
+    "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, _of_symbols("W")),
+    "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, _of_symbols("U", "V")),
+    "lora+sparse": Parametrisation(_lora_sparse_shapes, _lora_factors, _sparse_product),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
-    "full": Parametrisation(_full_shapes, _no_factors, ("D",)),
+    "full": Parametrisation(_full_shapes, _no_factors, _of_symbols("D")),
 }

@@ -10,10 +10,10 @@ from strategies.combine import Combination
 from strategies.federation import FederatedAdapters
 from strategies.florg import FLoRG
 from strategies.ledger import Traffic
-from strategies.manifest import Manifest, State, begun, flatten, nest, select
+from strategies.manifest import Manifest, Shapes, State, begun, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
 from strategies.policy import Policy
-from strategies.ranks import cut, limited, padded, rank_of
+from strategies.ranks import cut, limited, padded, rank_of, sizes
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.screen import Upload
@@ -63,6 +63,11 @@ def served(method: Method, manifest: Manifest, state: State, t: int, partition: 
 def asked(method: Method, num_clients: int = 4) -> list[int]:
     """The partitions that take part in a round of all clients."""
     return [0] if method.pooled else list(range(num_clients))
+
+
+def known(shapes: Shapes, state: State) -> dict[str, tuple[int, ...]]:
+    """Shapes without a free size, which is that of the tensor in the state."""
+    return {key: sizes(state)[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
 
 
 def examples_of(partition: int) -> int:

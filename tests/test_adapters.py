@@ -11,6 +11,7 @@ from clients.adapters import AdaptedLinear, GroupAdapter
 from strategies.basis import Basis
 from strategies.florg import FLoRG
 from strategies.method import Group, Plan, Role
+from tests.reference.slora import dense
 from tests.tiny_models import METHODS, SCALE, loss_fn, pad, tiny_adapted, tiny_features
 
 METHOD_NAMES = pytest.mark.parametrize("name", METHODS)
@@ -31,6 +32,9 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
         P = tensors["W"] if "W" in tensors else tensors["U"] @ tensors["V"] if "U" in tensors else 0
         return SCALE * (tensors["B"] @ tensors["A"] + P)
     fixed = METHODS[name].fixed(group, len(tensors["A"]), 0, adapted.weights)
+    if name == "lora+sparse":
+        P = dense(tensors["S"].numpy(), fixed["M"][layer].numpy(), group.out_features, group.in_features)
+        return SCALE * (tensors["B"] @ tensors["A"] + torch.from_numpy(P))
     if name == "lora-from-w0":
         U, S, Vh = torch.linalg.svd(adapted.weights(group)[layer].double(), full_matrices=False)
         principal = U[:, : len(tensors["A"])] * S[: len(tensors["A"])] @ Vh[: len(tensors["A"])]

@@ -18,6 +18,7 @@ from strategies import METHODS
 from strategies.ledger import predict
 from strategies.manifest import flatten
 from strategies.wire import CONFIG
+from tests.fakes import known
 
 SMALL = {
     "num-server-rounds": 2,
@@ -72,12 +73,11 @@ def test_a_run_writes_what_it_promises_and_the_loss_falls(name, tmp_path):
 def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     records = history(run(tmp_path / "run", **{"strategy.name": name}))
     manifest = assemble(parse({**SMALL, "strategy.name": name}), torch.device("cpu")).manifest
-    held = {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()}
+    held, _ = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
     for record in records[1:]:
         (rank,) = {client["rank"] for client in record["clients"].values()}
         for direction, shapes in (("up", manifest.at(rank).uplink), ("down", manifest.at(rank).downlink)):
-            known = {key: held[key] if None in shape else shape for key, shape in shapes.items()}
-            predicted = predict(known) * len(record["accepted"])
+            predicted = predict(known(shapes, held)) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
 

@@ -7,7 +7,7 @@ import pytest
 from florg_app.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.ledger import predict
-from tests.fakes import Run, asked, assert_same_bits, expected_state
+from tests.fakes import Run, asked, assert_same_bits, expected_state, known
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +24,13 @@ def test_rounds_are_the_methods_rule_applied_to_every_upload(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_traffic_measured_equals_traffic_predicted_to_the_byte(name):
-    run = Run(METHODS[name](), num_clients=3).go(1)
+    run = Run(METHODS[name](), num_clients=3)
+    begun = run.state
+    run.go(1)
     record = run.records[0].as_dict()
-    for direction, shapes in (("up", run.manifest.uplink), ("down", run.manifest.downlink)):
-        predicted = predict(shapes) * len(run.records[0].accepted)
+    sent = run.manifest.at(METHODS[name]().rank_in(1, run.manifest.rank))
+    for direction, shapes in (("up", sent.uplink), ("down", sent.downlink)):
+        predicted = predict(known(shapes, begun)) * len(run.records[0].accepted)
         assert record[direction]["adapter-numbers"] == predicted.adapter_numbers
         assert record[direction]["adapter-payload-bytes"] == predicted.adapter_payload_bytes
         assert record[direction]["head-payload-bytes"] == predicted.head_payload_bytes

@@ -28,6 +28,15 @@ def test_every_client_goes_on_from_a_state_of_its_own_that_never_travels(name, t
     assert not set(kept[1, 0]) & (grid.up | grid.down)
 
 
+def test_moments_of_another_rank_are_dropped(tmp_path):
+    """SLoRA's second stage trains other tensors than its first; a client that pruned itself has fewer rows."""
+    settings = {"train.optimizer-state": "keep", "strategy.slora.rounds": 1, "task.max-validation-rows": 8}
+    kept = observe("slora", tmp_path, settings=settings, record=OPTIMIZER).remembered
+    for (t, partition), state in kept.items():
+        counts = {tuple(tensor.tolist()) for key, tensor in state.items() if key.endswith("A/step")}
+        assert counts == {(STEPS,)}, (t, partition)
+
+
 def test_clients_that_share_a_process_do_not_see_each_others_moments(tmp_path):
     """Clients that exchange nothing at all end with the same moments alone as among others."""
     among_others, alone = keeping("local", tmp_path / "all"), keeping("local", tmp_path / "few", asked_alone=0)

@@ -28,6 +28,7 @@ from strategies.florg import FLoRG
 from strategies.manifest import State, nest
 from strategies.method import Group, Method
 from strategies.rng import generator
+from strategies.slora import SLoRA
 
 VOCABULARY = 64
 RANK = 3
@@ -39,6 +40,7 @@ METHODS: Mapping[str, Method] = {
     "lora-from-w0": FeDeRA(),
     "lora+dense": FedExLoRA(),
     "lora+factored": FedExLoRA(residual="factored"),
+    "lora+sparse": SLoRA(density=0.05),
     "gram": FLoRG(),
     "gram-zero-start": FLoRG(zero_start=True),
     "gram-signed-permutation": FLoRG(basis="signed-permutation"),

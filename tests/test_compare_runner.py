@@ -16,7 +16,7 @@ from florg_app.compare.standing import Standing, failures
 from florg_app.runconfig import find_app
 from tests import compare_runs
 
-BASIC = {"name": "m", "methods": ["florg", "fedit", "ffa-lora"], "seeds": [1, 2], "clients": 3}
+BASIC = {"name": "m", "methods": ["florg", "fedit", "ffa-lora"], "seeds": [1, 2], "clients": 3, "costs": False}
 
 
 def standing(folder, **document):
@@ -170,10 +170,9 @@ def _worker(folder):
     return psutil.Process(int(calls.read_text()))
 
 
-def test_costs_are_measured_in_one_round_each_where_there_is_a_setting_for_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(cells, "MEASURE", "server.diagnostics")  # stands for a setting that measures
-    document = run(tmp_path, methods=["florg", "ffa-lora"], seeds=[1])
+def test_costs_are_measured_in_one_round_each(tmp_path):
+    document = run(tmp_path, methods=["florg", "ffa-lora"], seeds=[1], costs=True)
     assert compare_runs.begun(tmp_path) == ["florg 1", "ffa-lora 1"] * 2
     assert statuses(document, "costs") == {("florg", None): "finished", ("ffa-lora", None): "finished"}
     summary = json.loads((tmp_path / document["costs"][0]["folder"] / "summary.json").read_text())
-    assert summary["settings"]["num-server-rounds"] == 1
+    assert (summary["settings"]["num-server-rounds"], summary["settings"]["measure.costs"]) == (1, True)

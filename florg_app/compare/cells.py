@@ -13,8 +13,6 @@ from florg_app.compare.matrix import RESERVED, Matrix, MatrixError, Point, Varia
 from florg_app.config import defaults, flatten, parse
 from florg_app.runconfig import RunConfig
 
-MEASURE = "measure.costs"
-
 ELSEWHERE = ("output-dir", "client.threads")
 """Settings that say where a cell runs and not what: another machine or --jobs leave it the same cell."""
 
@@ -130,12 +128,8 @@ class Planner:
 
     def costs(self, variant: Variant, label: str, seed: int, point: Point) -> Cell:
         """One measured round."""
-        how = {MEASURE: True, "num-server-rounds": 1, "evaluate.every": 0, "evaluate.on-clients": False}
+        how = {"measure.costs": True, "num-server-rounds": 1, "evaluate.every": 0, "evaluate.on-clients": False}
         return self._cell("costs", variant, label, seed, self._config(variant, label, seed, point) | how)
-
-    @property
-    def measures_costs(self) -> bool:
-        return MEASURE in defaults()
 
     def problems(self) -> list[str]:
         """What keeps cells from running, each problem once with the cells that have it."""
@@ -159,7 +153,7 @@ class Planner:
         self.reported(variant, label, self.matrix.seeds[0], point)
         if self.matrix.tune:
             self.tuning(variant, label, self.matrix.tune.seeds[0], point)
-        if self.measures_costs:
+        if self.matrix.costs:
             self.costs(variant, label, self.matrix.seeds[0], point)
 
     def _config(self, variant: Variant, label: str, seed: int, point: Point) -> RunConfig:

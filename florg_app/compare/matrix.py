@@ -107,6 +107,8 @@ class Matrix(_Table, frozen=True):
     """The own settings of labels."""
     variant: Annotated[tuple[Variant, ...], Len(1)]
     tune: Tune | None = None
+    costs: bool = True
+    """One more round of each method on each variant, in which FLOPs and memory are measured."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_used(self) -> "Matrix":

@@ -55,8 +55,8 @@ class Standing:
         ]
 
     def costs(self, assumed: Point | None = None) -> list[Cell]:
-        """One measured round per method and variant, where this version can measure."""
-        if not self.planner.measures_costs:
+        """One measured round per method and variant."""
+        if not self.matrix.costs:
             return []
         points = [(pair, self._point(*pair) if assumed is None else assumed) for pair in self.planner.pairs()]
         return [

@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-<<<<<<< HEAD
-from florg_app.source import fingerprint
-=======
 from florg_app import costs
->>>>>>> c34aba6 (Count what the paper's table of costs counts: FLOPs of a client's training and of the server's aggregation, and its peak memory)
+from florg_app.source import fingerprint
 
 Record = Mapping[str, Any]
 
@@ -102,6 +99,10 @@ def table(summary: Record) -> str:
         console.print(f"{name} on {task}: {summary['status']}", highlight=False, markup=False)
         if summary["reason"]:
             console.print(summary["reason"], markup=False)
+        for resume in summary.get("resumed", ()):
+            console.print(
+                f"resumed after round {resume['after']} from {resume['source']}", markup=False, soft_wrap=True
+            )
         console.print(
             f"{rounds['done']} of {rounds['planned']} rounds, {rounds['skipped']} skipped; "
             f"{uploads['accepted']} uploads accepted, {uploads['rejected']} rejected; "

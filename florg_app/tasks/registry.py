@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from florg_app.config import ConfigError
-from florg_app.settings import Settings, TaskSettings, kebab
+from florg_app.section import kebab
+from florg_app.settings import Settings, TaskSettings
 from florg_app.tasks import glue, own_text, tiny_task
 from florg_app.tasks.base import Task
 from florg_app.tasks.local import LocalFolder

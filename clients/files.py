@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from safetensors import SafetensorError
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write(temporary)` make a file beside `path` and move it there once it is on the disk.
@@ -21,6 +23,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)  # the rename itself is lost in a power cut until the folder is on the disk
+
+
+def write_tensors(path: Path, write: Callable[[Path], object]) -> None:
+    """`write_atomically` for safetensors, whose own error on a full disk is none of OSError. Raises OSError."""
+    try:
+        write_atomically(path, write)
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Context.state lives in the memory of the SuperNode and ends with it, hence the d
 also where simulated clients share a process.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from logging import WARNING
 from pathlib import Path
@@ -14,15 +15,24 @@ from flwr.common.logger import log
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from clients.files import write_atomically
+from clients.files import write_tensors
+from strategies.lineage import Moment
 from strategies.manifest import Shapes, State
 from strategies.wire import Malformed, pack, unpack
 
 TENSORS = "memory"
-"""The record of Context.state with the tensors under the wire's keys, float32; beside it "memory-owner": whose."""
+"""The record of Context.state with float32 tensors of one or more rounds; beside it "memory-owner": whose."""
 
-Found = tuple[ArrayRecord, Mapping[str, object]]
-"""Remembered arrays and their owner."""
+STATE_DIR = "FLORG_STATE_DIR"
+"""Environment variable with the `state-dir` of simulated clients, whose node configuration Flower makes."""
+
+_ROUNDS = "rounds"
+
+Found = tuple[Mapping[str, Array], Mapping[str, object]]
+"""Remembered arrays under "round/group/symbol", and their owner with the attempt that made each round."""
+
+Rounds = dict[int, tuple[str, dict[str, Array]]]
+"""Round -> the attempt that made it, and the arrays under the wire's keys."""
 
 
 def memory_file(folder: str | Path, client: str) -> Path:
@@ -36,6 +46,9 @@ class Memory:
     What was remembered for another owner, is incomplete or cannot be read is discarded, and the log says why. The
     `file` is read only where Context.state has nothing of use: after a restart of the SuperNode. A client with several
     memories gives each its own `record` of Context.state and its own file.
+
+    Rounds back to the server's oldest checkpoint are kept, since a resumed run repeats what came after one; what an
+    attempt made that the run gave up is discarded like a stranger's.
     """
 
     def __init__(
@@ -43,34 +56,46 @@ class Memory:
         context_state: RecordDict,
         shapes: Shapes,
         owner: Mapping[str, str],
+        moment: Moment,
         file: Path | None = None,
         record: str = TENSORS,
     ):
         self._records, self._shapes, self._owner, self._file = context_state, shapes, dict(owner), file
+        self._lineage, self._t = moment.lineage, moment.t
         self._tensors_record, self._owner_record = record, f"{record}-owner"
+        self._earlier: Rounds = {}
 
     def recall(self) -> State | None:
-        """What this owner remembered last; None before its first time."""
+        """What this owner remembered last before this round of the run; None before its first time."""
         if not self._shapes:
             return None
         for place, found in self._places():
-            state = found if isinstance(found, Malformed) else self._accept(*found)
-            if not isinstance(state, Malformed):
+            rounds = found if isinstance(found, Malformed) else self._accept(*found)
+            state = rounds if isinstance(rounds, Malformed) else self._newest(rounds)
+            if isinstance(state, Malformed):
+                log(WARNING, "what %s remembers is discarded: %s", place, state.reason)
+            elif not isinstance(rounds, Malformed):
+                self._earlier = rounds
                 return state
-            log(WARNING, "what %s remembers is discarded: %s", place, state.reason)
         return None
 
     def remember(self, state: State) -> None:
-        """Keep the tensors until the next time. Raises OSError, with Context.state unchanged, where the disk fails."""
+        """Keep the tensors as of the end of the round, beside what `recall` found and a resumed run may still need.
+
+        Raises OSError, with Context.state unchanged, where the disk fails.
+        """
         if not self._shapes:
             return
-        arrays = pack(state, self._shapes)
+        needed = self._lineage.needed([*self._earlier, self._t])
+        rounds = {**self._earlier, self._t: (self._lineage.current, dict(pack(state, self._shapes)))}
+        arrays = {f"{r}/{key}": array for r in needed for key, array in rounds[r][1].items()}
+        owner = {**self._owner, _ROUNDS: json.dumps({r: rounds[r][0] for r in needed})}
         if self._file is not None:
             tensors = {key: array.numpy() for key, array in arrays.items()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._file, lambda path: save_file(tensors, path, self._owner))
-        self._records[self._tensors_record] = arrays
-        self._records[self._owner_record] = ConfigRecord(dict(self._owner))
+            write_tensors(self._file, lambda path: save_file(tensors, path, owner))
+        self._records[self._tensors_record] = ArrayRecord(arrays)
+        self._records[self._owner_record] = ConfigRecord(dict(owner))
 
     def _places(self) -> Iterator[tuple[str, Found | Malformed]]:
         """Every place that holds something, the surest first."""
@@ -80,18 +105,28 @@ class Memory:
         if self._file is not None and self._file.exists():
             yield str(self._file), _read(self._file)
 
-    def _accept(self, arrays: ArrayRecord, owner: Mapping[str, object]) -> State | Malformed:
-        """The tensors, if they are this owner's and whole."""
+    def _accept(self, arrays: Mapping[str, Array], owner: Mapping[str, object]) -> Rounds | Malformed:
+        """The rounds before this one, if they are this owner's and some of them this lineage's."""
         for part, mine in self._owner.items():
             if owner.get(part) != mine:
                 return Malformed(f"it belongs to {part} {owner.get(part)}, this is {part} {mine}")
-        return unpack(arrays, self._shapes)
+        made = {int(r): attempt for r, attempt in json.loads(str(owner.get(_ROUNDS, "{}"))).items()}
+        usable = [r for r, attempt in made.items() if r < self._t and self._lineage.made(attempt, r)]
+        if not usable:
+            return Malformed(
+                f"it holds rounds {sorted(made)}, and none of them leads to round {self._t} of the resumed run"
+            )
+        return {r: (made[r], {k: arrays[f"{r}/{k}"] for k in self._shapes if f"{r}/{k}" in arrays}) for r in usable}
+
+    def _newest(self, rounds: Rounds) -> State | Malformed:
+        _, arrays = rounds[max(rounds)]
+        return unpack(ArrayRecord(arrays), self._shapes)
 
 
 def _read(file: Path) -> Found | Malformed:
     try:
         with safe_open(file, framework="numpy") as opened:
             arrays = {key: Array(opened.get_tensor(key)) for key in opened.keys()}  # noqa: SIM118 - not a dict
-            return ArrayRecord(arrays), opened.metadata() or {}
+            return arrays, opened.metadata() or {}
     except (SafetensorError, OSError) as error:
         return Malformed(f"it cannot be read ({error})")

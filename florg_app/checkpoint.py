@@ -1,14 +1,16 @@
 """The server's state on disk: one safetensors file, complete or absent, that resumes a run bit for bit."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from clients.files import write_atomically
+from clients.files import write_tensors
 
 State = dict[str, dict[str, Tensor]]
 """Tensors by group and symbol."""
@@ -34,7 +36,7 @@ def save(path: Path, state: Mapping[str, Mapping[str, Tensor]], metadata: Mappin
     }
     # safetensors sorts its keys by dtype and size; the order of groups and symbols is part of the state.
     header = {**metadata, _FORMAT_KEY: _FORMAT, _ORDER_KEY: json.dumps(list(tensors))}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, header))
+    write_tensors(path, lambda temporary: save_file(tensors, temporary, header))
 
 
 def load(path: Path) -> tuple[State, dict[str, str]]:
@@ -42,19 +44,9 @@ def load(path: Path) -> tuple[State, dict[str, str]]:
 
     Raises ValueError, naming the file and its fault, where it is absent, truncated or no checkpoint of ours.
     """
-    if not path.is_file():
-        raise ValueError(f"checkpoint {path} does not exist; give the path of a .safetensors file of an earlier run")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise ValueError(
-            f"checkpoint {path} is truncated or no safetensors file ({error}); use an earlier one"
-        ) from error
-    found = metadata.pop(_FORMAT_KEY, None)
-    if found != _FORMAT:
-        raise ValueError(f"{path} is no checkpoint of this application: format {found!r}, expected {_FORMAT!r}")
+    with _opened(path) as file:
+        metadata = _metadata(path, file)
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     order = json.loads(metadata.pop(_ORDER_KEY))
     if sorted(order) != sorted(tensors):
         raise ValueError(f"checkpoint {path} lists the tensors {sorted(order)} but holds {sorted(tensors)}")
@@ -63,3 +55,32 @@ def load(path: Path) -> tuple[State, dict[str, str]]:
         group, symbol = key.rsplit("/", 1)
         state.setdefault(group, {})[symbol] = tensors[key]
     return state, metadata
+
+
+def header(path: Path) -> dict[str, str]:
+    """The metadata alone, without reading the tensors. Raises ValueError as `load`."""
+    with _opened(path) as file:
+        metadata = _metadata(path, file)
+    del metadata[_ORDER_KEY]
+    return metadata
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise ValueError(f"checkpoint {path} does not exist; give the path of a .safetensors file of an earlier run")
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"checkpoint {path} is truncated or no safetensors file ({error}); use an earlier one"
+        ) from error
+
+
+def _metadata(path: Path, file: Any) -> dict[str, str]:
+    metadata = dict(file.metadata() or {})
+    found = metadata.pop(_FORMAT_KEY, None)
+    if found != _FORMAT:
+        raise ValueError(f"{path} is no checkpoint of this application: format {found!r}, expected {_FORMAT!r}")
+    return metadata

@@ -58,16 +58,17 @@ def run(
     if connection and (inline or clients):
         refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
     signal.signal(signal.SIGTERM, interrupt)
-    from florg_app import experiment
+    from florg_app import continued, experiment
     from florg_app.launch import Simulation
 
     try:
         prepared = experiment.prepare(
             app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
         )
+        size = 0 if connection else continued.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
     except ValueError as error:
         refuse(str(error))
-    simulation = Simulation(clients or DEFAULT_CLIENTS, threads_per_client, gpus_per_client)
+    simulation = Simulation(size, threads_per_client, gpus_per_client)
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
     try:
         if connection:

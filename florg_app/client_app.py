@@ -20,6 +20,7 @@ from florg_app.evaluate import score
 from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
 from strategies.flops import counted
+from strategies.lineage import Moment, from_config
 from strategies.manifest import join, select
 from strategies.method import KEPT, UPLOADED
 from strategies.ranks import cut, padded
@@ -32,7 +33,6 @@ from strategies.wire import (
     PARTITION,
     RANK,
     ROUND,
-    RUN,
     Malformed,
     RefusalError,
     check_identity,
@@ -70,10 +70,10 @@ def train(message: Message, context: Context) -> Message:
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
-    memories = OwnMemories(context, assembly, partition, str(config[RUN]))
+    t = int(config[ROUND])  # type: ignore[arg-type]
+    memories = OwnMemories(context, assembly, partition, Moment(from_config(config), t))
     memory = memories.tensors()
     kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
-    t = int(config[ROUND])  # type: ignore[arg-type]
     received = join(padded(state, manifest.downlink), kept)
     assembly.load(received, t, rank)
     metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}

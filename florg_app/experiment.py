@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from florg_app import launch, runconfig
+from florg_app import continued, launch, runconfig
 from florg_app.launch import Say
 from florg_app.report import HISTORY, PREFIX, SUMMARY, Report
 from florg_app.runconfig import RunConfig
@@ -58,20 +58,23 @@ def settle(
     """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
     from florg_app.config import parse  # here: it imports torch
 
-    parse(config)
-    named = output or (None if remote else config.get("output-dir"))
-    folder = Path(str(named or Path("runs") / _name(config))).absolute()
-    history = folder / HISTORY
-    if history.exists() and history.stat().st_size and not config.get("resume-from"):
-        raise ValueError(f"{folder} already holds a run; choose another --output")
-    if output or not remote:
-        overrides["output-dir"] = str(folder)
     if not remote:
         overrides |= runconfig.absolute_paths(config, Path.cwd())
-        if "client.threads" in config:
-            overrides.setdefault("client.threads", threads)
+    named = output or (None if remote else config.get("output-dir"))
+    folder = Path(str(named or Path("runs") / _name(config))).absolute()
+    if config.get("resume-from") and not remote:
+        config, overrides, folder = continued.going_on(config | overrides, overrides, folder if named else None)
+    elif not config.get("resume-from") and (folder / HISTORY).exists() and (folder / HISTORY).stat().st_size:
+        raise ValueError(f"{folder} already holds a run; choose another --output, or go on with it by resume-from")
+    parse(config | overrides)
+    if output or not remote:
+        overrides["output-dir"] = str(folder)
+    if not remote and "client.threads" in config:
+        overrides.setdefault("client.threads", threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not remote and overrides.get("resume-from"):
+            continued.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
     except OSError as error:
         raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
     return Experiment(app, config | overrides, overrides, folder)
@@ -79,7 +82,10 @@ def settle(
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run on a private SuperLink with Ray; returns the exit status."""
-    env = {**os.environ, **offline(experiment.config)}
+    from clients.memory import STATE_DIR  # here: it imports Flower
+
+    continued.note_clients(experiment.folder, simulation.num_clients)
+    env = {**os.environ, STATE_DIR: str(experiment.folder / continued.CLIENTS), **offline(experiment.config)}
     return _account(
         experiment,
         lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
@@ -101,10 +107,11 @@ def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) 
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app import inline
 
+    continued.note_clients(experiment.folder, simulation.num_clients)
     runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
     with _flower_log_to(experiment.folder / launch.LOG, say):
         try:
-            inline.run(experiment.config, simulation.num_clients)
+            inline.run(experiment.config, simulation.num_clients, experiment.folder / continued.CLIENTS)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
             return _end(experiment, launch.Outcome("", "failed", str(error)))
@@ -126,7 +133,10 @@ def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
         return EXIT_STATUS[outcome.status]
     if (folder / HISTORY).exists() and not (folder / SUMMARY).exists():
         # The server was ended before it could write its summary; its history holds all rounds it finished.
-        Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
+        try:
+            Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
+        except (ValueError, OSError) as error:
+            print(f"the summary could not be written: {error}", file=sys.stderr)
     if outcome.status == "failed":
         print(launch.tail(folder / launch.LOG), file=sys.stderr)
     run = f"run {outcome.run_id}".rstrip()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from flwr.app import Context, Error, Message, RecordDict
@@ -17,7 +18,10 @@ SERVER_NODE, FIRST_NODE = 1, 100
 class InProcessGrid(Grid):
     """Runs one client per pull, in this process, so that replies stream one by one as they do in a deployment."""
 
-    def __init__(self, client: Client, run_config: Mapping[str, Any], num_clients: int) -> None:
+    def __init__(
+        self, client: Client, run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None
+    ) -> None:
+        node = {"num-partitions": num_clients, **({"state-dir": str(state_dir)} if state_dir else {})}
         self._client = client
         self._waiting: dict[str, Message] = {}
         self._sent = 0
@@ -25,7 +29,7 @@ class InProcessGrid(Grid):
             FIRST_NODE + partition: Context(
                 run_id=1,
                 node_id=FIRST_NODE + partition,
-                node_config={"partition-id": partition, "num-partitions": num_clients},
+                node_config={"partition-id": partition, **node},
                 state=RecordDict(),
                 run_config=dict(run_config),
             )
@@ -84,10 +88,14 @@ def task_identity() -> Iterator[None]:
         TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = previous
 
 
-def run(run_config: Mapping[str, Any], num_clients: int) -> None:
-    """One whole run in this process; raises what the server raises. Results go to `output-dir` as everywhere."""
+def run(run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None) -> None:
+    """One whole run in this process; raises what the server raises. Results go to `output-dir` as everywhere.
+
+    With `state_dir` the clients keep there what is their own, so that the run can be resumed by another process.
+    """
     from florg_app import client_app, server_app
     from florg_app.config import parse
 
     with task_identity():
-        server_app.serve(InProcessGrid(client_app.app, run_config, num_clients), parse(run_config))
+        grid = InProcessGrid(client_app.app, run_config, num_clients, state_dir)
+        server_app.serve(grid, parse(run_config))

@@ -1,5 +1,6 @@
 """Which memories a client has of a run, whose they are, and where they lie."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Literal
 from flwr.app import Context
 from torch.optim import Optimizer
 
-from clients.memory import Memory, memory_file
+from clients.memory import STATE_DIR, Memory, memory_file
 from clients.optimizer_state import kept, kind, state_shapes
 from florg_app.assembly import Assembly
+from strategies.lineage import Moment
 from strategies.manifest import flatten
 from strategies.wire import PARTITION, RANK, RUN
 
@@ -20,16 +22,19 @@ OPTIMIZER = "optimizer"
 
 @dataclass(frozen=True)
 class OwnMemories:
-    """Those of one client; on its disk too where the node configuration has a `state-dir`."""
+    """Those of one client; on its disk too where the node configuration, or this machine's environment, says so.
+
+    Never a setting of the run: the server must not choose where on a client's disk something is written.
+    """
 
     context: Context
     assembly: Assembly
     partition: int
-    run: str
+    moment: Moment
 
     def tensors(self) -> Memory:
         """Of the tensors that never leave the client, or that it does not get back."""
-        return Memory(self.context.state, self.assembly.manifest.kept, self._owner, self._file())
+        return Memory(self.context.state, self.assembly.manifest.kept, self._owner, self.moment, self._file())
 
     def optimizer(
         self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int
@@ -43,14 +48,16 @@ class OwnMemories:
         named = flatten(self.assembly.adapted.trained)
         owner = {**self._owner, OPTIMIZER: kind(optimizer), RANK: str(rank)}
         shapes = state_shapes(optimizer, named)
-        return kept(optimizer, named, Memory(self.context.state, shapes, owner, self._file(OPTIMIZER), OPTIMIZER))
+        memory = Memory(self.context.state, shapes, owner, self.moment, self._file(OPTIMIZER), OPTIMIZER)
+        return kept(optimizer, named, memory)
 
     @property
     def _owner(self) -> dict[str, str]:
         identity = {"manifest": self.assembly.manifest.digest, "backbone": self.assembly.identity["backbone"]}
-        return {RUN: self.run, **identity, PARTITION: str(self.partition)}
+        return {RUN: self.moment.lineage.run, **identity, PARTITION: str(self.partition)}
 
     def _file(self, below: str = "") -> Path | None:
         node = self.context.node_config
         name = str(node.get("client-name", self.partition))
-        return memory_file(Path(str(node["state-dir"])) / below, name) if node.get("state-dir") else None
+        folder = node.get("state-dir") or os.environ.get(STATE_DIR)
+        return memory_file(Path(str(folder)) / below, name) if folder else None

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,30 +50,48 @@ class Report:
     """Writes history.jsonl, summary.json and curves.png into `output_dir`, and speaks through Flower's logger.
 
     `settings` are the run's settings with flat keys ("strategy.name"). With `resume_round` t the records of rounds
-    1..t of an earlier part of the same run are kept and later ones dropped.
+    0..t of an earlier part of the same run are kept and later ones dropped; `resumed` says from where it goes on, each
+    time, and `seconds` how long it had taken.
+
+    A disk that fails does not end the run: lines that could not be written are written with the next ones.
 
     Raises ValueError where the folder cannot be written, or already holds a run that is not being resumed.
     """
 
-    def __init__(self, output_dir: Path, settings: Mapping[str, Any], resume_round: int = 0):
+    def __init__(
+        self,
+        output_dir: Path,
+        settings: Mapping[str, Any],
+        resume_round: int | None = None,
+        resumed: Sequence[Mapping[str, Any]] = (),
+        seconds: float = 0.0,
+    ):
         self.output_dir = output_dir.absolute()
         self.settings = dict(settings)
         self._num_rounds = int(settings["num-server-rounds"])
-        self._started = time.monotonic()
+        self._started = time.monotonic() - seconds
+        self._resumed = [dict(resume) for resume in resumed]
         self._records = self._open(resume_round)
+        self._unwritten = ""
+        self._size = (self.output_dir / HISTORY).stat().st_size
 
-    def _open(self, resume_round: int) -> list[dict[str, Any]]:
+    @property
+    def seconds(self) -> float:
+        """Since the run began, time between its parts not counted."""
+        return time.monotonic() - self._started
+
+    def _open(self, resume_round: int | None) -> list[dict[str, Any]]:
         history = self.output_dir / HISTORY
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             if not os.access(self.output_dir, os.W_OK | os.X_OK):
                 raise PermissionError("no permission to write there")
             records = read_history(self.output_dir) if history.exists() else []
-            if records and resume_round == 0:
+            if records and resume_round is None:
                 raise ValueError(
                     f"output-dir {self.output_dir} already holds a run; choose another, or resume that one"
                 )
-            kept = [record for record in records if record["round"] <= resume_round]
+            kept = [record for record in records if record["round"] <= (resume_round or 0)]
             text = "".join(_line(record) for record in kept)
             write_atomically(history, lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
@@ -83,18 +101,30 @@ class Report:
     def round(self, record: Mapping[str, Any]) -> None:
         """Append the record of one round to history.jsonl and log its progress line.
 
-        `record` is `strategies.record.RoundRecord.as_dict()`; round 0 holds the evaluation before training. Raises
-        OSError where the disk is full.
+        `record` is `strategies.record.RoundRecord.as_dict()`; round 0 holds the evaluation before training.
         """
         clean = strict(record)
-        with (self.output_dir / HISTORY).open("a", encoding="utf-8") as file:
-            file.write(_line(clean))
-            file.flush()
+        self._unwritten += _line(clean)
+        try:
+            self._append()
+        except OSError as error:
+            note(f"{HISTORY} could not be written: {error}; its lines wait for the next round", logging.ERROR)
         self._records.append(clean)
         first, *details = summary.progress(clean, self._num_rounds)
         note(first)
         for detail in details:
             note(detail, logging.WARNING)
+
+    def _append(self) -> None:
+        """Put the unwritten lines on the disk. Raises OSError, after which it can be tried again."""
+        with (self.output_dir / HISTORY).open("r+b") as file:
+            file.truncate(self._size)  # the part of a line that a full disk took the last time
+            file.seek(self._size)
+            file.write(self._unwritten.encode())
+            file.flush()
+            os.fsync(file.fileno())
+            self._size = file.tell()
+        self._unwritten = ""
 
     def finish(
         self,
@@ -104,19 +134,21 @@ class Report:
     ) -> None:
         """Write summary.json and curves.png, log the final table; `paths` names further results ("adapter": ...).
 
-        Totals include the rounds of a resumed run; "total" seconds are those of this process alone. Raises OSError.
+        Totals include the rounds before a run was resumed. Raises OSError.
         """
+        self._append()
         results = {"history": HISTORY, "curves": CURVES, **(paths or {})}
         document = {
             "status": status,
             "reason": reason,
+            "resumed": self._resumed,
             **summary.summarise(self._records, self._num_rounds),
             "settings": self.settings,
             "versions": summary.versions(),
             "hardware": processors(),
             "paths": {name: self.output_dir / path for name, path in results.items()},
         }
-        document["seconds"]["total"] = time.monotonic() - self._started
+        document["seconds"]["total"] = self.seconds
         clean = strict(document)
         text = json.dumps(clean, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         write_atomically(self.output_dir / SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))

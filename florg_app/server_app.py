@@ -1,30 +1,27 @@
 """The ServerApp: puts the server's parts together and runs the federation."""
 
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
-from logging import WARNING
-from pathlib import Path
-from uuid import uuid4
+from dataclasses import replace
+from logging import ERROR, WARNING
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from clients.device import resolve_device
-from florg_app import checkpoint
+from florg_app import checkpoint, resume, start
 from florg_app.assembly import Assembly, assemble
-from florg_app.config import flatten, parse
+from florg_app.config import parse
 from florg_app.evaluate import score
+from florg_app.keeper import Keeper
 from florg_app.report import Report, note
+from florg_app.saved import Saved, metadata
 from florg_app.settings import Settings
 from strategies.federation import FederatedAdapters
+from strategies.lineage import Lineage
 from strategies.manifest import Manifest, State, select
 from strategies.method import Role
 from strategies.policy import Policy
 from strategies.record import RoundRecord
-from strategies.wire import RUN
 
 app = ServerApp()
 
@@ -35,56 +32,76 @@ def main(grid: Grid, context: Context) -> None:
 
 
 def serve(grid: Grid, settings: Settings) -> None:
-    """Run the whole federation. Report and checkpoint are in `output-dir` after every round, also of a failing run."""
-    output_dir = settings.output_dir or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{settings.strategy.name}"
-    report = Report(output_dir, flatten(settings))
+    """Run the whole federation, or what is left of it; the report is in `output-dir`, also of a failing run.
+
+    Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
+    """
+    saved = resume.find(settings)
+    if saved is None:
+        report, lineage = start.anew(settings)
+    else:
+        report, lineage = start.resumed(settings, saved, resolve_device(settings.server.device, "server.device"))
     paths = {"checkpoint": checkpoint.FILE}
     try:
-        _run(grid, settings, report)
-    except KeyboardInterrupt:
-        report.finish("stopped", "interrupted", paths)
-        raise
+        _run(grid, settings, report, lineage, saved)
     except BaseException as error:
-        report.finish("failed", f"{type(error).__name__}: {error}", paths)
+        stopped = isinstance(error, KeyboardInterrupt)
+        status, reason = ("stopped", "interrupted") if stopped else ("failed", f"{type(error).__name__}: {error}")
+        try:
+            report.finish(status, reason, paths)
+        except OSError as disk:  # the reason of the end is worth more than that of the missing summary
+            note(f"the summary could not be written: {disk}", ERROR)
         raise
     report.finish("completed", paths=paths)
 
 
-def _run(grid: Grid, settings: Settings, report: Report) -> None:
+def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: Saved | None) -> None:
     device = resolve_device(settings.server.device, "server.device")
     assembly = assemble(settings, device)
-    run_name = uuid4().hex[:16]
+    keeper = Keeper(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
+    evaluate = CentralEvaluation(assembly, settings)
+
+    def header(t: int) -> dict[str, str]:
+        return metadata(assembly, settings, t, federation.lineage, federation.bookkeeping, report.seconds)
 
     def on_round(record: RoundRecord) -> None:
-        record.no_evaluation = evaluate.refusal
+        t, record.no_evaluation = record.t, evaluate.refusal
         report.round(record.as_dict())
-        checkpoint.save(
-            report.output_dir / checkpoint.FILE,
-            federation.state,
-            _metadata(assembly, settings, record.t, run_name, federation.ranks),
-        )
+        keeper.after_round(t, federation.state, header(t), last=t == settings.num_server_rounds)
+        federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
 
     federation = FederatedAdapters(
         settings.method,
         assembly.manifest,
-        select(assembly.initial_state, assembly.manifest.held),
-        {**assembly.identity, RUN: run_name},
+        saved.state if saved else select(assembly.initial_state, assembly.manifest.held),
+        assembly.identity,
+        lineage,
         _policy(settings),
         device,
         diagnostics=assembly.fixed if settings.server.diagnostics else None,
         on_round=on_round,
+        bookkeeping=saved.bookkeeping if saved else None,
     )
-    evaluate = CentralEvaluation(assembly, settings)
+    keeper.check_room(federation.state)
     federation.summary()
     if evaluate.refusal:
         note(evaluate.refusal, WARNING)
-    start = time.monotonic()
-    first = RoundRecord(0, [], evaluation=evaluate(0, federation.state))
-    first.seconds["evaluate"] = time.monotonic() - start
-    if skipped := assembly.data.skipped("validation"):
-        note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
-    on_round(first)
-    federation.run(grid, range(1, settings.num_server_rounds + 1), evaluate)
+    begun = saved.round if saved else 0
+    if saved is None:
+        report.round(_before_training(evaluate, federation.state).as_dict())
+        if skipped := assembly.data.skipped("validation"):
+            note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
+    keeper.begin(begun, federation.state, header(begun))
+    federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
+    with keeper.closing():
+        federation.run(grid, range(begun + 1, settings.num_server_rounds + 1), evaluate)
+
+
+def _before_training(evaluate: "CentralEvaluation", state: State) -> RoundRecord:
+    begun = time.monotonic()
+    record = RoundRecord(0, [], evaluation=evaluate(0, state), no_evaluation=evaluate.refusal)
+    record.seconds["evaluate"] = time.monotonic() - begun
+    return record
 
 
 class CentralEvaluation:
@@ -125,23 +142,3 @@ def _policy(settings: Settings) -> Policy:
         client_ranks=settings.adapter.client_ranks,
         measure_costs=settings.measure.costs,
     )
-
-
-def _metadata(
-    assembly: Assembly, settings: Settings, t: int, run_name: str, ranks: Mapping[int, int] | None = None
-) -> dict[str, str]:
-    """What rebuilds the model from a checkpoint and goes on with it: round, run, settings, layers, head, identity.
-
-    ranks: by partition, where a client has come down from its own.
-    """
-    layers = {group.name: group.layers for group in assembly.manifest.groups}
-    return {
-        "round": str(t),
-        "ranks": json.dumps(ranks or {}),
-        RUN: run_name,
-        "settings": json.dumps(flatten(settings)),
-        "layers": json.dumps(layers),
-        "head": json.dumps(assembly.manifest.head),
-        "identity": json.dumps(assembly.identity),
-        "plan": json.dumps(asdict(assembly.manifest.plan)),
-    }

@@ -20,6 +20,7 @@ Count = Annotated[int, Ge(0)]
 Number = Annotated[int, Ge(1)]
 Name = Annotated[str, Field(min_length=1), Words("a name")]
 Folder = Annotated[Path, Strict(False)]
+Resumable = Annotated[str, Words('"" (a new run) | latest | the path of a run\'s folder or checkpoint')]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
 DType = Literal["float32", "bfloat16", "float16"]
 MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
@@ -126,6 +127,13 @@ class EvaluateSettings(Section, frozen=True):
     client has them, to compare with methods that the server can score."""
 
 
+class CheckpointSettings(Section, frozen=True):
+    every: Number = 1
+    """Rounds between checkpoints; the last round always has one."""
+    keep: Number = 2
+    """How many of the newest are kept."""
+
+
 class ServerSettings(Section, frozen=True):
     device: Device = "auto"
     diagnostics: bool = True
@@ -149,6 +157,7 @@ class Settings(Section, frozen=True):
     num_server_rounds: Number = 10
     seed: Count = 1
     output_dir: Annotated[Folder | None, Unset("", "runs/ in the server's working directory")] = None
+    resume_from: Annotated[Resumable | None, Unset("", "a new run")] = None
     fraction_train: Annotated[float, Gt(0), Le(1)] = 1.0
     """Share of the clients sampled each round."""
     min_clients: Number = 1
@@ -168,6 +177,7 @@ class Settings(Section, frozen=True):
     partition: PartitionSettings = PartitionSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     measure: MeasureSettings = MeasureSettings()

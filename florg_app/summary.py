@@ -99,6 +99,10 @@ def table(summary: Record) -> str:
         console.print(f"{name} on {task}: {summary['status']}", highlight=False, markup=False)
         if summary["reason"]:
             console.print(summary["reason"], markup=False)
+        for resume in summary.get("resumed", ()):
+            console.print(
+                f"resumed after round {resume['after']} from {resume['source']}", markup=False, soft_wrap=True
+            )
         console.print(
             f"{rounds['done']} of {rounds['planned']} rounds, {rounds['skipped']} skipped; "
             f"{uploads['accepted']} uploads accepted, {uploads['rejected']} rejected; "

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from logging import INFO
+from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord
@@ -18,9 +19,10 @@ from strategies.diagnosis import diagnose
 from strategies.diagnostics import for_norms
 from strategies.inorder import InOrder
 from strategies.ledger import Traffic, measure
+from strategies.lineage import Lineage
 from strategies.manifest import Manifest, Shapes, State, begun, flatten, select
 from strategies.method import Fixed, Method
-from strategies.policy import Policy
+from strategies.policy import RANKS, SKIPPED, Policy
 from strategies.ranks import cut, padded, rank_of, sizes
 from strategies.record import RoundRecord
 from strategies.roster import Roster, sample
@@ -45,18 +47,22 @@ class FederatedAdapters(Strategy):
         manifest: Manifest,
         state: State,
         identity: Mapping[str, str],
+        lineage: Lineage,
         policy: Policy,
         device: torch.device,
         diagnostics: Mapping[str, Fixed] | None = None,
         on_round: Callable[[RoundRecord], None] = lambda record: None,
-        ranks: Mapping[int, int] | None = None,
+        bookkeeping: Mapping[str, Any] | None = None,
     ) -> None:
         """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on where
-        the server has a whole model to diagnose; `ranks` are those that clients had come down to when a run stopped.
+        the server has a whole model to diagnose. A resumed run has the `state` and the `bookkeeping` of its checkpoint.
         """
-        self.state = state
-        self.ranks = dict(ranks or {})
+        self.state, self.lineage = state, lineage
+        known = bookkeeping or {}
+        self.ranks = {int(partition): int(rank) for partition, rank in known.get(RANKS, {}).items()}
         """By partition: the ranks that clients have come down to; a part of the state."""
+        skipped = int(known.get(SKIPPED, 0))
+        self._skipped = 0 if skipped >= policy.max_skipped else skipped  # those had ended the run: it counts anew
         self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
         self._device, self._on_round = device, on_round
         diagnosed = diagnostics if manifest.plan.has_global_model else None
@@ -70,6 +76,11 @@ class FederatedAdapters(Strategy):
         """The broadcast: SHARED and PUSHED tensors, one array per group and symbol."""
         return self._at(self._manifest.rank)
 
+    @property
+    def bookkeeping(self) -> dict[str, Any]:
+        """What the strategy knows beside the state and needs in order to go on; JSON-ready."""
+        return {SKIPPED: self._skipped, RANKS: self.ranks}
+
     def summary(self) -> None:
         """Log what is federated."""
         manifest = self._manifest
@@ -79,7 +90,7 @@ class FederatedAdapters(Strategy):
     def run(self, grid: Grid, rounds: Iterable[int], evaluate: Evaluate) -> None:
         """Train round by round; `on_round` sees each record. Raises AggregationError after max_skipped empty rounds."""
         self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
-        skipped, arrays = 0, self.arrays
+        arrays = self.arrays
         for t in rounds:
             start = time.monotonic()
             messages = list(self.configure_train(t, arrays, ConfigRecord(), grid))
@@ -88,10 +99,11 @@ class FederatedAdapters(Strategy):
             start = time.monotonic()
             self._record.evaluation = evaluate(t, self.state)
             self._record.seconds["evaluate"] = time.monotonic() - start
+            arrays, self._skipped = (arrays, self._skipped + 1) if new_arrays is None else (new_arrays, 0)
             self._on_round(self._record)
-            arrays, skipped = (arrays, skipped + 1) if new_arrays is None else (new_arrays, 0)
-            if skipped >= self._policy.max_skipped:
-                raise AggregationError(f"{skipped} rounds in a row were skipped, the last: {self._record.skipped}")
+            if self._skipped >= self._policy.max_skipped:
+                reason = self._record.skipped
+                raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {reason}")
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -101,9 +113,9 @@ class FederatedAdapters(Strategy):
         candidates = [p for p in online if p == 0 or not self._method.pooled]
         partitions = sample(candidates, self._policy.fraction_train, self._manifest.seed, server_round)
         asked = [Asked(p, self._rank(server_round, p)) for p in partitions]
-        own = self._policy.evaluate_on_clients
+        own, identity = self._policy.evaluate_on_clients, {**self._identity, **self.lineage.as_config()}
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
-        contents = {rank: broadcast(sent[rank], server_round, rank, self._identity, own) for rank in sent}
+        contents = {rank: broadcast(sent[rank], server_round, rank, identity, own) for rank in sent}
         self._asked = [
             (Message(contents[a.rank], online[a.partition], MessageType.TRAIN, group_id=str(server_round)), a)
             for a in asked

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from strategies.method import Weighting
 
+SKIPPED, RANKS = "skipped-in-a-row", "ranks"
+"""Keys of what the strategy knows beside the state: skipped rounds in a row, lowered ranks by partition."""
+
 
 @dataclass(frozen=True)
 class Policy:

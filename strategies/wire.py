@@ -81,9 +81,11 @@ def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
     return values
 
 
-def broadcast(arrays: ArrayRecord, t: int, rank: int, identity: Mapping[str, str], evaluate: bool) -> RecordDict:
-    """The content of a train message of round t, to clients of this rank."""
-    config: dict[str, int | str | bool] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
+def broadcast(
+    arrays: ArrayRecord, t: int, rank: int, identity: Mapping[str, str | int | list[str]], evaluate: bool
+) -> RecordDict:
+    """The content of a train message of round t, to clients of this rank; `identity`: of the server and its run."""
+    config: dict[str, int | str | bool | list[str]] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
     return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
 
 

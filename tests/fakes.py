@@ -10,6 +10,7 @@ from strategies.combine import Combination
 from strategies.federation import FederatedAdapters
 from strategies.florg import FLoRG
 from strategies.ledger import Traffic
+from strategies.lineage import Attempt, Lineage
 from strategies.manifest import Manifest, Shapes, State, begun, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
 from strategies.policy import Policy
@@ -112,7 +113,7 @@ class Run:
         grid_type=InProcessGrid,
         diagnostics=True,
         state: State | None = None,
-        ranks: Mapping[int, int] | None = None,
+        bookkeeping=None,
         **policy,
     ) -> None:
         method = method or FLoRG()
@@ -126,11 +127,12 @@ class Run:
             self.manifest,
             state or initial_state(method, self.manifest),
             IDENTITY,
+            Lineage("run", (Attempt("first"),)),
             Policy(**{"min_clients": num_clients, "weighting": method.plan.weighting, **policy}),
             torch.device("cpu"),
             diagnostics=bases if diagnostics else None,
             on_round=self.records.append,
-            ranks=ranks,
+            bookkeeping=bookkeeping,
         )
 
     def go(self, num_rounds: int = 2) -> "Run":

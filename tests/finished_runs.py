@@ -6,11 +6,13 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from clients.seeding import scoped_seed
-from florg_app import checkpoint, server_app
+from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.export import export
+from florg_app.saved import metadata
 from florg_app.tasks.tiny import embedded
+from strategies.lineage import Attempt, Lineage
 from tests.tiny_models import TARGETS, random_state, tiny_config
 
 CPU = torch.device("cpu")
@@ -43,9 +45,9 @@ def finished(folder: Path, family: str = "bert", **changes) -> tuple[Path, Assem
     keys = {"model.name": model, "adapter.targets": ",".join(FAMILIES[family]), "adapter.rank": 3, **changes}
     settings = parse(keys)
     assembly = assemble(settings, CPU)
-    metadata = server_app._metadata(assembly, settings, 3, "run")
+    header = metadata(assembly, settings, 3, Lineage("run", (Attempt("first"),)), {}, 12.5)
     (folder / "run").mkdir()
-    checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), metadata)
+    checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), header)
     return folder / "run", assembly
 
 

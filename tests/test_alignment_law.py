@@ -20,6 +20,7 @@ from strategies.combine import Combination
 from strategies.florg import FLoRG
 from strategies.manifest import State, flatten
 from strategies.method import HEAD, Role
+from tests.moments import at
 from tests.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
 CLIENTS, ROUNDS = 3, 4
@@ -45,7 +46,7 @@ def trained(align: bool, how: TrainSettings, keep: bool) -> tuple[Tensor, Tensor
             for client, record in enumerate(records):
                 adapted.fill(state)
                 optimizer, named = optimizer_for(adapted, how), flatten(adapted.trained)
-                memory = Memory(record, state_shapes(optimizer, named), {})
+                memory = Memory(record, state_shapes(optimizer, named), {}, at(t))
                 rows, seed = tiny_features(20 + 4 * client, client), 10 * t + client
                 with kept(optimizer, named, memory) if keep else nullcontext():
                     train(adapted, rows, pad, loss_fn, how, seed, torch.device("cpu"), optimizer=optimizer)

@@ -45,7 +45,7 @@ def inline(monkeypatch):
     engine = types.ModuleType("florg_app.inline")
     calls = []
 
-    def run(run_config, num_clients):
+    def run(run_config, num_clients, state_dir):
         calls.append((run_config, num_clients))
         report = Report(Path(run_config["output-dir"]), run_config)
         report.round({"round": 0, "evaluation": {"accuracy": 0.5}})

@@ -132,7 +132,7 @@ def test_a_skipped_round_lowers_no_rank():
 def test_a_run_that_begins_with_the_ranks_of_another_goes_on_like_it():
     whole, first = Run(HetLoRA(), num_clients=3).go(15), Run(HetLoRA(), num_clients=3).go(12)
     assert 0 < len(first.federation.ranks) < 3
-    second = Run(HetLoRA(), num_clients=3, state=first.state, ranks=first.federation.ranks)
+    second = Run(HetLoRA(), num_clients=3, state=first.state, bookkeeping=first.federation.bookkeeping)
     second.federation.run(second.grid, range(13, 16), lambda t, state: None)
     assert_same_bits(second.state, whole.state)
     assert second.federation.ranks == whole.federation.ranks
@@ -155,5 +155,7 @@ def test_a_real_client_comes_down_and_the_checkpoint_knows_it(tmp_path):
     ranks = [[client["rank"] for client in record["clients"].values()] for record in records[1:]]
     assert min(ranks[-1]) < 4
     _, metadata = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
-    assert json.loads(metadata["ranks"]) == {str(p): rank for p, rank in enumerate(ranks[-1]) if rank < 4}
+    assert json.loads(metadata["bookkeeping"])["ranks"] == {
+        str(p): rank for p, rank in enumerate(ranks[-1]) if rank < 4
+    }
     assert records[-1]["up"]["adapter-numbers"] < records[1]["up"]["adapter-numbers"]

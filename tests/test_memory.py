@@ -4,11 +4,22 @@ import pytest
 import torch
 from flwr.app import RecordDict
 
-from clients.memory import Memory, memory_file
+from clients.memory import TENSORS, Memory, memory_file
+from strategies.lineage import Attempt, Lineage
 from strategies.manifest import flatten
+from tests.moments import FIRST, at
 
 SHAPES = {"6x5/B": (3, 6, 2), "4x7/B": (1, 4, 2), "head/values": (9,)}
 OWN = {"run": "r", "manifest": "m", "partition-id": "1"}
+
+
+def resumed(after: int, oldest: int) -> Lineage:
+    """The first attempt's run, gone on with from the checkpoint of a round."""
+    return Lineage("r", (Attempt("a"), Attempt("b", after)), oldest)
+
+
+def memory(records, t=9, shapes=SHAPES, owner=OWN, file=None, lineage=FIRST) -> Memory:
+    return Memory(records, shapes, owner, at(t, lineage), file)
 
 
 def tensors(seed: int = 0) -> dict:
@@ -31,28 +42,28 @@ def reasons(caplog):
 
 
 def test_a_fresh_client_remembers_nothing(reasons):
-    assert Memory(RecordDict(), SHAPES, OWN).recall() is None
+    assert memory(RecordDict()).recall() is None
     assert not reasons()
 
 
 def test_what_was_remembered_last_is_recalled_bit_for_bit():
     records = RecordDict()
     for seed in (1, 2):
-        Memory(records, SHAPES, OWN).remember(tensors(seed))
-    assert same(Memory(records, SHAPES, OWN).recall(), tensors(2))
+        memory(records, t=seed).remember(tensors(seed))
+    assert same(memory(records).recall(), tensors(2))
 
 
 def test_clients_with_contexts_of_their_own_do_not_see_each_other():
     one, other = RecordDict(), RecordDict()
-    Memory(one, SHAPES, OWN).remember(tensors())
-    assert Memory(other, SHAPES, {**OWN, "partition-id": "2"}).recall() is None
+    memory(one, t=1).remember(tensors())
+    assert memory(other, owner={**OWN, "partition-id": "2"}).recall() is None
 
 
 @pytest.mark.parametrize("part", OWN)
 def test_what_belongs_to_another_run_manifest_or_partition_is_discarded_with_the_reason(part, tmp_path, reasons):
     records, file = RecordDict(), memory_file(tmp_path, "clinic")
-    Memory(records, SHAPES, OWN, file).remember(tensors())
-    assert Memory(records, SHAPES, {**OWN, part: "other"}, file).recall() is None
+    memory(records, file=file, t=1).remember(tensors())
+    assert memory(records, owner={**OWN, part: "other"}, file=file).recall() is None
     in_context, on_disk = reasons()
     assert f"belongs to {part} {OWN[part]}, this is {part} other" in in_context
     assert str(file) in on_disk
@@ -60,39 +71,39 @@ def test_what_belongs_to_another_run_manifest_or_partition_is_discarded_with_the
 
 def test_tensors_of_other_shapes_are_discarded_with_the_reason(reasons):
     records = RecordDict()
-    Memory(records, SHAPES, OWN).remember(tensors())
-    assert Memory(records, {**SHAPES, "6x5/B": (3, 6, 4)}, OWN).recall() is None
+    memory(records, t=1).remember(tensors())
+    assert memory(records, shapes={**SHAPES, "6x5/B": (3, 6, 4)}).recall() is None
     assert "'6x5/B' is (3, 6, 2), expected (3, 6, 4)" in reasons()[0]
 
 
 def test_a_method_that_keeps_nothing_leaves_no_trace(tmp_path):
     records, file = RecordDict(), memory_file(tmp_path, "clinic")
-    memory = Memory(records, {}, OWN, file)
-    memory.remember({})
-    assert memory.recall() is None
+    nothing = memory(records, shapes={}, file=file)
+    nothing.remember({})
+    assert nothing.recall() is None
     assert not records
     assert not file.exists()
 
 
 def test_a_restarted_client_recalls_from_disk(tmp_path):
     file = memory_file(tmp_path / "made" / "here", "clinic")
-    Memory(RecordDict(), SHAPES, OWN, file).remember(tensors())
-    assert same(Memory(RecordDict(), SHAPES, OWN, file).recall(), tensors())
+    memory(RecordDict(), file=file, t=1).remember(tensors())
+    assert same(memory(RecordDict(), file=file).recall(), tensors())
 
 
 def test_the_disk_is_not_asked_while_the_context_remembers(tmp_path):
     records, file = RecordDict(), memory_file(tmp_path, "clinic")
-    Memory(records, SHAPES, OWN, file).remember(tensors(1))
-    Memory(RecordDict(), SHAPES, OWN, file).remember(tensors(2))
-    assert same(Memory(records, SHAPES, OWN, file).recall(), tensors(1))
+    memory(records, file=file, t=1).remember(tensors(1))
+    memory(RecordDict(), file=file, t=2).remember(tensors(2))
+    assert same(memory(records, file=file).recall(), tensors(1))
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-7], lambda data: data[:5], lambda _: b"", lambda _: b"x" * 99])
 def test_a_truncated_or_foreign_file_is_discarded_with_the_reason(damage, tmp_path, reasons):
     file = memory_file(tmp_path, "clinic")
-    Memory(RecordDict(), SHAPES, OWN, file).remember(tensors())
+    memory(RecordDict(), file=file, t=1).remember(tensors())
     file.write_bytes(damage(file.read_bytes()))
-    assert Memory(RecordDict(), SHAPES, OWN, file).recall() is None
+    assert memory(RecordDict(), file=file).recall() is None
     (reason,) = reasons()
     assert str(file) in reason
     assert "cannot be read" in reason
@@ -101,21 +112,61 @@ def test_a_truncated_or_foreign_file_is_discarded_with_the_reason(damage, tmp_pa
 def test_numbers_that_are_not_finite_are_never_recalled(reasons):
     records, state = RecordDict(), tensors()
     state["head"]["values"][3] = float("nan")
-    Memory(records, SHAPES, OWN).remember(state)
-    assert Memory(records, SHAPES, OWN).recall() is None
+    memory(records, t=1).remember(state)
+    assert memory(records).recall() is None
     assert "'head/values' has 1 NaN" in reasons()[0]
 
 
 def test_a_disk_that_fails_leaves_both_memories_as_they_were(tmp_path, monkeypatch):
     records, file = RecordDict(), memory_file(tmp_path, "clinic")
-    memory = Memory(records, SHAPES, OWN, file)
-    memory.remember(tensors(1))
+    memory(records, t=1, file=file).remember(tensors(1))
     monkeypatch.setattr("clients.files.os.replace", _fail)
     with pytest.raises(OSError, match="no space"):
-        memory.remember(tensors(2))
-    assert same(memory.recall(), tensors(1))
-    assert same(Memory(RecordDict(), SHAPES, OWN, file).recall(), tensors(1))
+        memory(records, t=2, file=file).remember(tensors(2))
+    assert same(memory(records).recall(), tensors(1))
+    assert same(memory(RecordDict(), file=file).recall(), tensors(1))
     assert [path.name for path in tmp_path.iterdir()] == ["clinic.safetensors"]
+
+
+def trained(records, rounds, lineage=FIRST, file=None):
+    """A client that took part in some rounds; what it remembers of round t is tensors(t)."""
+    for t in rounds:
+        client = memory(records, t, lineage=lineage, file=file)
+        client.recall()
+        client.remember(tensors(t))
+
+
+@pytest.mark.parametrize("where", ["context", "disk"])
+def test_a_round_that_a_resumed_run_repeats_begins_with_what_came_before_it(where, tmp_path):
+    records, file = RecordDict(), memory_file(tmp_path, "clinic")
+    trained(records, [1, 2, 3], file=file)
+    records = records if where == "context" else RecordDict()
+    again = memory(records, t=3, lineage=resumed(after=2, oldest=2), file=file)
+    assert same(again.recall(), tensors(2))
+    again.remember(tensors(30))
+    assert same(memory(records, lineage=resumed(2, 2), file=file, t=4).recall(), tensors(30))
+
+
+def test_what_was_given_up_is_not_gone_on_with_also_rounds_later(reasons):
+    """The client missed the repeated round 3: in round 4 its own round 3 belongs to nobody."""
+    records = RecordDict()
+    trained(records, [1, 3])
+    assert same(memory(records, lineage=resumed(after=2, oldest=2), t=4).recall(), tensors(1))
+    trained(records := RecordDict(), [3, 4])
+    assert memory(records, lineage=resumed(after=2, oldest=2), t=5).recall() is None
+    assert "holds rounds [3, 4], and none of them leads to round 5" in reasons()[0]
+
+
+def test_a_client_that_was_away_goes_on_from_its_own_last_round():
+    records = RecordDict()
+    trained(records, [2])
+    assert same(memory(records, lineage=Lineage("r", (Attempt("a"),), oldest=7)).recall(), tensors(2))
+
+
+def test_no_more_rounds_are_kept_than_a_resumed_run_may_need():
+    records = RecordDict()
+    trained(records, range(1, 9), lineage=Lineage("r", (Attempt("a"),), oldest=6))
+    assert {key.split("/")[0] for key in records.array_records[TENSORS]} == {"6", "7", "8"}
 
 
 def _fail(*_):

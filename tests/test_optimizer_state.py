@@ -18,6 +18,7 @@ from strategies.fedit import FedIT
 from strategies.florg import FLoRG
 from strategies.manifest import State, flatten, nest
 from strategies.method import Method, Role
+from tests.moments import at
 from tests.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ class Client:
     """A client's rounds: what it is sent it fills in, what its memory holds it goes on from."""
 
     def __init__(self, case: Case) -> None:
-        self.case, self.records = case, RecordDict()
+        self.case, self.records, self.t = case, RecordDict(), 0
         with tiny_adapted(tiny_model("bert"), case.method) as adapted:
             self.state = adapted.read(Role.SHARED)
 
@@ -68,7 +69,9 @@ class Client:
         with tiny_adapted(tiny_model("bert"), self.case.method, seed=0) as adapted:
             adapted.fill(self.state)
             optimizer, named = optimizer_for(adapted, how, self.case.method.projection()), flatten(adapted.trained)
-            memory = Memory(self.records if keep else RecordDict(), state_shapes(optimizer, named), {"run": "r"})
+            self.t += 1
+            records = self.records if keep else RecordDict()
+            memory = Memory(records, state_shapes(optimizer, named), {"run": "r"}, at(self.t))
             with kept(optimizer, named, memory):
                 train(adapted, tiny_features(5), lambda _: next(batches), loss_fn, how, 0, CPU, optimizer=optimizer)
             self.state = adapted.read(Role.SHARED)
@@ -144,12 +147,13 @@ def test_the_state_is_copied_in_and_out():
 )
 def test_a_state_that_does_not_fit_is_discarded_with_the_reason(case: Case, other: Case, reason: str, caplog):
     records = RecordDict()
-    for one, expected in ((case, []), (other, [reason])):
+    for t, (one, expected) in enumerate(((case, []), (other, [reason])), start=1):
         caplog.clear()
         optimizer, named = optimizer_of(one)
-        memory = Memory(records, state_shapes(optimizer, named), {"optimizer": kind(optimizer)})
+        owner = {"optimizer": kind(optimizer)}
+        memory = Memory(records, state_shapes(optimizer, named), owner, at(t))
         assert memory.recall() is None
         assert len(caplog.records) == len(expected)
         assert all(text in record.getMessage() for text, record in zip(expected, caplog.records, strict=True))
         memory.remember(read_state(optimizer, named))
-        assert memory.recall() is not None
+        assert Memory(records, state_shapes(optimizer, named), owner, at(t + 1)).recall() is not None

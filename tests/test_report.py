@@ -168,6 +168,22 @@ def test_a_resumed_run_continues_its_history_after_the_checkpoint(tmp_path):
     assert strict_json((tmp_path / "summary.json").read_text())["communication"]["up"]["wire-bytes"] == 3 * 36100
 
 
+def test_lines_that_a_full_disk_did_not_take_are_written_with_the_next_ones(tmp_path, monkeypatch, caplog):
+    report = Report(tmp_path, SETTINGS)
+    report.round(round_record(1))
+    with monkeypatch.context() as full:
+        full.setattr("florg_app.report.os.fsync", _no_space)
+        report.round(round_record(2))
+        report.round(round_record(3))
+    assert caplog.text.count("history.jsonl could not be written: [Errno 28] No space left") == 2
+    report.round(round_record(4))
+    assert [record["round"] for record in read_history(tmp_path)] == [1, 2, 3, 4]
+
+
+def _no_space(*_):
+    raise OSError(28, "No space left on device")
+
+
 def test_a_folder_without_permission_is_refused_before_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ValueError, match="cannot be written: no permission"):

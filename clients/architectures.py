@@ -58,7 +58,7 @@ class Head:
 
     architecture: Name
     num_labels: int | None = None
-    """Outputs of a classifier, 1 for a regression; None where the architecture leaves no choice."""
+    """Outputs: the classes, 1 for a regression, 2 for a span; None for a language model."""
     problem_type: str | None = None
     """transformers' name of the loss, where the number of labels does not tell it: "regression"."""
 

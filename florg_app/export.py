@@ -120,7 +120,9 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
 def _merged(run: Rebuilt, folder: Path) -> Folder:
     task = run.assembly.task
     with run.assembly.adapted.merged() as model:
-        model.save_pretrained(folder)
+        # Where the backbone was renamed to be loaded, transformers would rename it back, and no user could load it.
+        renamed = "key_mapping" in task.head.options(model.config)
+        model.save_pretrained(folder, save_original_format=not renamed)
     config = AutoConfig.from_pretrained(folder)
     if task.label_names:
         config.id2label = dict(enumerate(task.label_names))

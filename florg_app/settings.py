@@ -66,6 +66,8 @@ class TaskSettings(Section, frozen=True):
     """Tokens of one example; longer ones are truncated."""
     max_train_rows: MaxRows = None
     max_validation_rows: MaxRows = None
+    stride: Count = 32
+    """Tokens that neighbouring windows of a long context share."""
     bad_rows: Literal["error", "skip"] = "error"
     """What a row of a local file does that the task cannot use: end the run, or be left out and counted."""
     text_columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()

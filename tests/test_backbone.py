@@ -141,7 +141,7 @@ def test_a_span_head_stands_on_the_saved_backbone(family: str, saved_as: type, t
     """LlamaForQuestionAnswering names its backbone otherwise than all other classes of its family."""
     saved = saved_as.from_config(tiny_config(family))
     saved.save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), Head("question-answering"), "float32", head_seed=1)
+    model = load_model(str(tmp_path), Head("question-answering", 2), "float32", head_seed=1)
     known = dict(saved.base_model.named_parameters())
     for name, parameter in model.base_model.named_parameters():
         assert torch.equal(parameter, known[name]), name

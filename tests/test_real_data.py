@@ -1,4 +1,4 @@
-"""The GLUE files that the project was developed with, where they are: rows and labels as their authors count them."""
+"""The GLUE and SQuAD files that the project was developed with, where they are: as their authors count them."""
 
 import json
 import os
@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pyarrow import parquet
+from transformers import AutoTokenizer
 
 from florg_app.config import parse
 from florg_app.tasks import glue
 from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task
+from florg_app.tasks.squad_score import normalise, squad_scores
 
 SHARED = Path(os.environ.get("FLORG_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 
@@ -51,3 +54,31 @@ def test_the_first_row_of_wnli_is_an_entailment_to_a_reader_too():
     assert row["sentence1"] == "I stuck a pin through a carrot. When I pulled the pin out, it had a hole."
     assert row["sentence2"] == "The carrot had a hole."
     assert task.label_names[row["label"]] == "entailment"
+
+
+def test_squad_has_its_published_counts_and_its_own_answers_score_100():
+    folder = SHARED / "squad"
+    if not folder.is_dir():
+        pytest.skip(f"needs the SQuAD files in {folder} (FLORG_SHARED names another place)")
+    task = make_task(parse({"task.name": "squad", "task.path": str(folder)}))
+    assert len(task.rows("train")) == 11877
+    answers = task.rows("validation")["answers"][:]
+    assert len(answers) == 10570
+    references = [answer["text"] for answer in answers]
+    # Of one question's references one is an article alone, which the official script scores with an F1 of 0.
+    perfect = squad_scores([max(known, key=lambda answer: len(normalise(answer))) for known in references], references)
+    assert perfect == {"exact-match": 100.0, "f1": 100.0}
+
+
+def test_every_answer_of_squad_lies_whole_in_a_window_from_which_its_text_comes_back():
+    folder, model = SHARED / "squad", SHARED.parent / "models" / "all-minilm-l6-v2"
+    if not (folder.is_dir() and model.is_dir()):
+        pytest.skip(f"needs {folder} and {model} (FLORG_SHARED names another place)")
+    task = make_task(parse({"task.name": "squad", "task.path": str(folder), "task.stride": 64}))
+    rows = task.rows("validation").select(range(0, 10570, 50))
+    features = task.features(rows, AutoTokenizer.from_pretrained(model), 256)
+    predictions = [torch.zeros(len(window["input_ids"]), 2) for window in features]
+    for window, logits in zip(features, predictions, strict=True):
+        logits[window["start_positions"], 0] = logits[window["end_positions"], 1] = 9.0
+    assert {window["row"] for window in features if window["end_positions"]} == set(range(len(rows)))
+    assert task.score(predictions, features)["exact-match"] > 98  # some answers end within a token

@@ -7,7 +7,6 @@ import datasets
 import pytest
 import torch
 from datasets import ClassLabel, Dataset
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
@@ -15,6 +14,7 @@ from florg_app.config import ConfigError, parse
 from florg_app.tasks.labelled_text import LabelledText
 from florg_app.tasks.registry import TASKS, make_task
 from tests.local_data import ROWS, local_task, write
+from tests.word_tokenizer import word_tokenizer
 
 
 def test_max_rows_take_a_sample_that_depends_on_the_seed_alone(tmp_path):
@@ -70,15 +70,7 @@ def test_other_class_names_on_the_hub_are_refused(monkeypatch):
 @pytest.fixture
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token per word, numbered from 2: a b c ...; 0 pads."""
-    words = {word: number for number, word in enumerate(["[PAD]", "[UNK]", *"abcdefgh"])}
-    core = Tokenizer(models.WordLevel(words, "[UNK]"))
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-    )
+    return word_tokenizer("abcdefgh")
 
 
 @pytest.fixture

@@ -45,17 +45,18 @@ class LabelledText(Task):
     skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
 
     def rows(self, split: Split) -> Dataset:
-        rows = self._sample(split, self.source(split))
+        columns = [*self.text_columns, self.label_column]
+        rows = self.source(split).select_columns(columns)
         if split == "train":
-            return self.answer.divisible(rows, self.label_column, str(self.partition_column))
+            return self._sample(split, self.answer.divisible(rows, self.label_column, str(self.partition_column)))
         parts = {0: rows}
         for number, source in enumerate(self.further.values(), 1):
             if (more := source()) is not None:
-                parts[number] = self._sample(split, more)
+                parts[number] = more.select_columns(columns)
         if len(parts) == 1:
-            return rows
+            return self._sample(split, rows)
         marked = [part.add_column(SUBSET, [number] * len(part)) for number, part in parts.items()]  # pyright: ignore[reportCallIssue]
-        return datasets.concatenate_datasets(marked)
+        return datasets.concatenate_datasets([self._sample(split, part) for part in marked])
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
         texts = [rows[column][:] for column in self.text_columns]
@@ -95,9 +96,7 @@ class LabelledText(Task):
         return scores
 
     def _sample(self, split: Split, rows: Dataset) -> Dataset:
-        return sample(
-            rows.select_columns([*self.text_columns, self.label_column]), split, self.max_rows[split], self.seed
-        )
+        return sample(rows, split, self.max_rows[split], self.seed)
 
 
 def labelled_text(

@@ -1,8 +1,8 @@
 """Rows from a folder of files: found by the name of the split, checked row by row, bad ones refused or counted."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,8 +71,8 @@ class LocalFolder:
         if not self.path.expanduser().is_dir():
             raise self.error(self.path, "no such folder")
         for stem in stems:
-            name = re.compile(rf"{re.escape(stem)}(-\d+-of-\d+)?")
-            if files := [path for path in self._readable() if name.fullmatch(path.stem)]:
+            names = stem, f"{stem}-[0-9]*-of-[0-9]*"
+            if files := [path for path in self._readable() if any(fnmatchcase(path.stem, name) for name in names)]:
                 return files
         return []
 

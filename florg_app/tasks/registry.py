@@ -8,7 +8,7 @@ from pathlib import Path
 from florg_app.config import ConfigError
 from florg_app.section import kebab
 from florg_app.settings import Settings, TaskSettings
-from florg_app.tasks import glue, own_text, tiny_task
+from florg_app.tasks import glue, own_text, squad, tiny_task
 from florg_app.tasks.base import Task
 from florg_app.tasks.local import LocalFolder
 
@@ -26,6 +26,7 @@ class Family:
 TASKS: dict[str, Family] = {
     "tiny": Family(tiny_task.make),
     **{f"glue/{name}": Family(partial(glue.make, name)) for name in glue.TABLE},
+    "squad": Family(squad.make, squad.SETTINGS),
     **{name: Family(partial(own_text.make, name), own_text.SETTINGS) for name in own_text.DEFAULT_COLUMNS},
 }
 

@@ -157,6 +157,12 @@ def test_what_was_given_up_is_not_gone_on_with_also_rounds_later(reasons):
     assert "holds rounds [3, 4], and none of them leads to round 5" in reasons()[0]
 
 
+def test_a_message_that_comes_twice_is_answered_from_the_same_beginning():
+    records = RecordDict()
+    trained(records, [1, 2])
+    assert same(memory(records, t=2).recall(), tensors(1))
+
+
 def test_a_client_that_was_away_goes_on_from_its_own_last_round():
     records = RecordDict()
     trained(records, [2])

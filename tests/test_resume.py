@@ -138,7 +138,7 @@ def test_a_run_goes_on_in_a_new_folder_and_leaves_the_old_one_alone(tmp_path):
 @pytest.mark.parametrize(("saved", "counted"), [(0, 0), (2, 2), (3, 0)])
 def test_skipped_rounds_count_on_unless_they_had_ended_the_run(saved, counted):
     run = Run(max_skipped=3, bookkeeping={SKIPPED: saved})
-    assert run.federation.bookkeeping == {SKIPPED: counted}
+    assert run.federation.bookkeeping[SKIPPED] == counted
 
 
 def test_the_count_of_skipped_rounds_is_in_the_checkpoint(tmp_path):
@@ -146,7 +146,7 @@ def test_the_count_of_skipped_rounds_is_in_the_checkpoint(tmp_path):
     config = config_of(tmp_path, **QUIET, **{"min-clients": 4, "min-uploads": 3})
     grid = Failing(config)
     serve(grid, config)
-    assert read_header(tmp_path / FILE).bookkeeping == {SKIPPED: 2}
+    assert read_header(tmp_path / FILE).bookkeeping[SKIPPED] == 2
 
 
 class Failing(Grid):

@@ -122,7 +122,7 @@ def test_the_files_of_a_model_folder_are_found_all_or_none(folder):
     assert model.check_model(str(folder), found, offline=True).level == "ok"
     (folder / "two.safetensors").unlink()
     assert model.weight_files(str(folder)) is None
-    assert model.check_model(str(folder), None, offline=False).level == "problem"
+    assert model.check_model(str(folder), None, None, offline=False).level == "problem"
 
 
 def test_a_model_of_the_hub_is_looked_up_in_the_cache(folder):
@@ -130,7 +130,7 @@ def test_a_model_of_the_hub_is_looked_up_in_the_cache(folder):
     found = model.weight_files("org/model", lambda name, file: path if (path := folder / file).exists() else None)
     assert found == [folder / "model.safetensors"]
     assert model.weight_files("org/model", lambda name, file: None) is None
-    assert model.check_model("org/model", None, offline=False).level == "warning"
+    assert model.check_model("org/model", None, None, offline=False).level == "warning"
     offline = model.check_model("org/model", None, offline=True)
     assert (offline.level, offline.remedy.split(",")[0]) == (
         "problem",
@@ -158,19 +158,19 @@ def test_a_file_that_is_no_safetensors_is_a_problem(tmp_path):
 
 def test_own_data_need_validation_rows_only_to_score_oneself_on_them(tmp_path):
     write(tmp_path / "train.jsonl", ROWS)
-    (finding,) = data.check_data(parse({}), tmp_path, offline=True)
+    (finding,) = data.check_data(parse({}), tmp_path, None, offline=True)
     assert (finding.level, finding.text) == ("ok", f"4 rows for train from {tmp_path}")
     scores = parse({"evaluate.on-clients": True, "evaluate.client-rows": "validation"})
-    first, second = data.check_data(scores, tmp_path, offline=True)
+    first, second = data.check_data(scores, tmp_path, None, offline=True)
     assert (first.level, second.level) == ("ok", "problem")
     assert "no file for validation" in second.text
 
 
 def test_the_rows_of_a_task_path_are_read_and_those_of_the_hub_are_not(tmp_path):
     write(tmp_path / "train.csv", ROWS)
-    found = data.check_data(parse({"task.name": "glue/mrpc", "task.path": str(tmp_path)}), None, offline=False)
+    found = data.check_data(parse({"task.name": "glue/mrpc", "task.path": str(tmp_path)}), None, None, offline=False)
     assert [finding.level for finding in found] == ["ok", "problem"]
-    assert [f.level for f in data.check_data(parse({"task.name": "glue/mrpc"}), None, offline=False)] == ["ok"]
+    assert [f.level for f in data.check_data(parse({"task.name": "glue/mrpc"}), None, None, offline=False)] == ["ok"]
 
 
 def test_room_on_the_disk_is_that_of_the_nearest_folder_that_exists(tmp_path):

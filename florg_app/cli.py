@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from florg_app import cli_deployment
+from florg_app import cli_data, cli_deployment
 from florg_app.compare.command import compare
 from florg_app.terminal import interrupt, refuse
 
@@ -83,6 +83,7 @@ def run(
 
 
 app.command()(compare)
+app.command()(cli_data.partition)
 
 
 @app.command()

@@ -31,15 +31,16 @@ class ClientRows:
         """
         if self._settings.method.pooled:
             return self.of_all(num_partitions)
-        return self._split(partition_id, num_partitions)
+        return self.own(partition_id, num_partitions)
 
     def of_all(self, num_partitions: int) -> tuple[Rows, Rows]:
         """The same of all clients together."""
-        parts = zip(*(self._split(owner, num_partitions) for owner in range(num_partitions)), strict=True)
+        parts = zip(*(self.own(owner, num_partitions) for owner in range(num_partitions)), strict=True)
         train, held_out = (np.sort(np.concatenate(part)) for part in parts)
         return train, held_out
 
-    def _split(self, partition_id: int, num_partitions: int) -> tuple[Rows, Rows]:
+    def own(self, partition_id: int, num_partitions: int) -> tuple[Rows, Rows]:
+        """The same of one client, also where the method pools the rows."""
         indices = np.arange(len(self.train)) if self._private else self._divided(num_partitions)[partition_id]
         return split_holdout(indices, self._holdout, self._settings.seed, partition_id)
 

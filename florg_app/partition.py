@@ -114,12 +114,13 @@ def _parts(partitioner: "Partitioner", num_partitions: int) -> list[Rows]:
 
 
 def _refusal(partition: PartitionSettings, num_partitions: int, num_rows: int, who: str, why: str = "") -> ConfigError:
-    own = [f"partition.{kebab(name)} = {getattr(partition, name)}" for name in sorted(PARAMETERS[partition.name])]
-    cause = ", ".join([f'partition.name = "{partition.name}"', *own])
-    change = "".join(f"partition.{kebab(name)}, " for name in sorted(PARAMETERS[partition.name]))
+    own = sorted(PARAMETERS[partition.name] - {"column"})
+    values = [f"partition.{kebab(name)} = {getattr(partition, name)}" for name in own]
+    cause = ", ".join([f'partition.name = "{partition.name}"', *values])
+    change = "".join(f"change partition.{kebab(name)}, " for name in own)
     return ConfigError(
         f"{cause} leaves {who} with fewer than partition.min-size = {partition.min_size} of the {num_rows} training "
-        f"rows; change {change}lower partition.min-size, raise task.max-train-rows, or run fewer clients"
+        f"rows; {change}lower partition.min-size, raise task.max-train-rows, or run fewer clients"
         f"{f' ({why})' if why else ''}"
     )
 

@@ -48,7 +48,7 @@ def divide(settings: Settings, num_clients: int) -> Division:
     counts = [np.bincount(numbers[np.concatenate(rows)], minlength=len(names)) for rows in parts]
     kind = clients.train.features[column]
     if isinstance(kind, ClassLabel):
-        names = [kind.int2str(int(name)) for name in names]
+        names = [str(kind.int2str(int(name))) for name in names]
     return Division(sizes, tuple(names), np.array(counts))
 
 

@@ -77,7 +77,7 @@ def test_an_error_names_key_value_and_what_is_allowed(key, value, allowed):
         ("strategy.florg.solvers", "did you mean strategy.florg.solver"),
         ("num_server_rounds", "did you mean num-server-rounds"),
         ("server.zzzzzz", "there are server.device, server.diagnostics"),
-        ("zzzzzz.zzzzzz", "there are adapter, client, evaluate"),
+        ("zzzzzz.zzzzzz", "there are adapter, checkpoint, client, evaluate"),
     ],
 )
 def test_an_unknown_key_is_answered_with_known_ones(key, suggestion):

@@ -122,7 +122,7 @@ def test_the_files_of_a_model_folder_are_found_all_or_none(folder):
     assert model.check_model(str(folder), found, offline=True).level == "ok"
     (folder / "two.safetensors").unlink()
     assert model.weight_files(str(folder)) is None
-    assert model.check_model(str(folder), None, None, offline=False).level == "problem"
+    assert model.check_model(str(folder), None, offline=False).level == "problem"
 
 
 def test_a_model_of_the_hub_is_looked_up_in_the_cache(folder):
@@ -130,7 +130,7 @@ def test_a_model_of_the_hub_is_looked_up_in_the_cache(folder):
     found = model.weight_files("org/model", lambda name, file: path if (path := folder / file).exists() else None)
     assert found == [folder / "model.safetensors"]
     assert model.weight_files("org/model", lambda name, file: None) is None
-    assert model.check_model("org/model", None, None, offline=False).level == "warning"
+    assert model.check_model("org/model", None, offline=False).level == "warning"
     offline = model.check_model("org/model", None, offline=True)
     assert (offline.level, offline.remedy.split(",")[0]) == (
         "problem",

@@ -66,24 +66,28 @@ class Assembly:
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 
 
-def assemble(settings: Settings, device: torch.device, data_path: Path | None = None) -> Assembly:
-    """Load, wrap and check the model once per process, settings and `data_path`: the folder of a client's own data.
+def assemble(
+    settings: Settings, device: torch.device, data_path: Path | None = None, validation_path: Path | None = None
+) -> Assembly:
+    """Load, wrap and check the model once per process, settings and the paths of a client's own data, if it has any.
 
     Raises ValueError naming the key where model, task, targets and rank do not fit together.
     """
     parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
-    key = ("assembly", *parts, str(device), data_path)
-    return shared(key, lambda: _assemble(settings, device, data_path))
+    key = ("assembly", *parts, str(device), data_path, validation_path)
+    return shared(key, lambda: _assemble(settings, device, data_path, validation_path))
 
 
-def _assemble(settings: Settings, device: torch.device, data_path: Path | None) -> Assembly:
+def _assemble(
+    settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
+) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
     if method.pooled and data_path is not None:
         raise ConfigError(
             f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '
             "its own; choose another strategy.name, or start the SuperNodes without data-path"
         )
-    task = make_task(settings, data_path)
+    task = make_task(settings, data_path, validation_path)
     pretrained = load_pretrained(settings.model, task.head, seed)
     model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
     backbone = weights_fingerprint(model)[:16]
@@ -100,7 +104,13 @@ def _assemble(settings: Settings, device: torch.device, data_path: Path | None) 
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,
-        data=Data(task, pretrained.preprocessor, settings, private=data_path is not None),
+        data=Data(
+            task,
+            pretrained.preprocessor,
+            settings,
+            private=data_path is not None,
+            own_validation=validation_path is not None,
+        ),
         collate=task.collate(pretrained.preprocessor),
         adapted=adapted,
         manifest=manifest,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from florg_app import cli_deployment
+from florg_app import cli_data, cli_deployment
 from florg_app.compare.command import compare
 from florg_app.terminal import interrupt, refuse
 
@@ -83,6 +83,7 @@ def run(
 
 
 app.command()(compare)
+app.command()(cli_data.partition)
 
 
 @app.command()
@@ -127,13 +128,15 @@ def show(run_dir: RunDir) -> None:
 
 @app.command()
 def evaluate(run_dir: RunDir, device: DeviceName = "auto") -> None:
-    """Score a run's newest checkpoint on the validation rows of its task."""
-    from florg_app.evaluate import score
+    """Score a run's newest checkpoint on the rows of its central evaluation."""
+    from florg_app import continued
+    from florg_app.evaluate import central_rows, score
     from florg_app.rebuild import rebuild
 
     try:
         run = rebuild(run_dir, _device(device))
-        metrics = score(run.assembly, run.assembly.data.validation, run.settings)
+        rows = central_rows(run.assembly.data, run.settings, lambda: continued.clients_of(run_dir))
+        metrics = score(run.assembly, rows, run.settings)
     except ValueError as error:
         refuse(str(error))
     for note in run.notes:

@@ -44,6 +44,7 @@ def doctor(
     config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
     data_path: Annotated[Path | None, typer.Option(help="A client's own data, as in its node configuration.")] = None,
+    validation_path: Annotated[Path | None, typer.Option(help="Its own validation rows, likewise.")] = None,
     app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,
 ) -> None:
     """Say what would make a run fail on this machine, one check per line, and what to do about it.
@@ -58,7 +59,7 @@ def doctor(
     except ValueError as error:
         refuse(str(error))
     levels = []
-    for finding in examine(app, config or [], set_ or [], connection, data_path):
+    for finding in examine(app, config or [], set_ or [], connection, data_path, validation_path):
         print(finding, flush=True)
         levels.append(finding.level)
     raise typer.Exit(1 if "problem" in levels else 0)

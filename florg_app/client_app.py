@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from flwr.app import Context, Message, MetricRecord, RecordDict
@@ -14,14 +13,16 @@ from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
+from florg_app.census import PARTITIONS, PRIVATE
 from florg_app.config import parse
 from florg_app.data import ClientData
 from florg_app.evaluate import score
+from florg_app.own_data import discreet, own_paths
 from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
 from strategies.flops import counted
 from strategies.lineage import Moment, from_config
-from strategies.manifest import join, select
+from strategies.manifest import State, join, select
 from strategies.method import KEPT, UPLOADED
 from strategies.ranks import cut, padded
 from strategies.rng import stream_seed
@@ -46,9 +47,11 @@ app = ClientApp()
 
 @app.query()
 def hello(message: Message, context: Context) -> Message:
-    """Which partition this client holds."""
-    partition, _ = partition_of(context)
-    return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
+    """Which partition this client holds, of how many, and whether its rows are its own."""
+    partition, num_partitions = partition_of(context)
+    private = own_paths(context)[0] is not None
+    known = MetricRecord({PARTITION: partition, PARTITIONS: num_partitions, PRIVATE: int(private)})
+    return Message(RecordDict({METRICS: known}), reply_to=message)
 
 
 @app.train()
@@ -60,14 +63,23 @@ def train(message: Message, context: Context) -> Message:
     check_identity(config, {"source": source.fingerprint()})
     if settings.client.threads:
         torch.set_num_threads(settings.client.threads)
-    own_data = context.node_config.get("data-path")
     device = resolve_device(settings.client.device, "client.device")
-    assembly = assemble(settings, device, Path(str(own_data)) if own_data else None)
+    assembly = assemble(settings, device, *own_paths(context))
     check_identity(config, assembly.identity)
-    manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
-    state = unpack(message.content.array_records[ARRAYS], manifest.at(rank).downlink)
+    rank = int(config[RANK])  # type: ignore[arg-type]
+    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.at(rank).downlink)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
+    with discreet(context):
+        return _answer(message, context, settings, assembly, state, start)
+
+
+def _answer(
+    message: Message, context: Context, settings: Settings, assembly: Assembly, state: State, start: float
+) -> Message:
+    """What this client makes of the broadcast with its rows."""
+    config = message.content.config_records[CONFIG]
+    manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
     partition, num_partitions = partition_of(context)
     data = assembly.data.client(partition, num_partitions)
     t = int(config[ROUND])  # type: ignore[arg-type]

@@ -55,6 +55,17 @@ def num_clients(config: RunConfig, given: int | None, default: int) -> int:
     return had
 
 
+def clients_of(folder: Path) -> int:
+    """How many clients a simulated run had. Raises ValueError where its folder does not say so."""
+    try:
+        return int(json.loads((folder / SIMULATION).read_text(encoding="utf-8"))["clients"])
+    except OSError as error:
+        raise ValueError(
+            f"{folder} does not say how many clients divided its rows ({SIMULATION}: {error.strerror}), so that the "
+            "union of what they held out is unknown"
+        ) from error
+
+
 def note_clients(folder: Path, num_clients: int) -> None:
     """Write down what `num_clients` reads. Raises OSError."""
     text = json.dumps({"clients": num_clients}) + "\n"

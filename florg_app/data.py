@@ -1,14 +1,14 @@
-"""The rows of a run as features: each client's own and the validation set, read and made once per process."""
+"""The rows of a run as features: each client's own and those of the central evaluation, made once per process."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import datasets
-import numpy as np
 
-from florg_app.partition import partition_rows, split_holdout
+from florg_app.client_rows import ClientRows
 from florg_app.settings import Settings
 from florg_app.tasks.base import Features, Preprocessor, Split, Task
+from florg_app.token_cache import TokenCache
 
 
 @dataclass(frozen=True)
@@ -22,52 +22,54 @@ class ClientData:
 class Data:
     """All features of one task and preprocessor that this process has needed so far."""
 
-    def __init__(self, task: Task, preprocessor: Preprocessor, settings: Settings, *, private: bool = False) -> None:
-        """`private`: the rows are one client's own, all of them, and not everyone's to be divided."""
-        self._task, self._preprocessor, self._settings, self._private = task, preprocessor, settings, private
-        self._partitions: dict[int, list[np.ndarray]] = {}
+    def __init__(
+        self,
+        task: Task,
+        preprocessor: Preprocessor,
+        settings: Settings,
+        *,
+        private: bool = False,
+        own_validation: bool = False,
+    ) -> None:
+        """`private`: the rows are one client's own; `own_validation`: it has others for scores, and holds out none."""
+        self._task, self._preprocessor, self._settings = task, preprocessor, settings
+        self._own_validation = own_validation
+        holdout = 0.0 if own_validation else settings.partition.holdout
+        self._rows = ClientRows(task, settings, holdout, private=private)
+        # A copy of private rows lies nowhere that their owner has not named.
+        self._cache = None if private else TokenCache.of(settings.task.cache, preprocessor)
         self._clients: dict[tuple[int, int], ClientData] = {}
+        self._held_out: dict[int, Features] = {}
 
     @cached_property
     def validation(self) -> Features:
-        """The rows of the central evaluation."""
+        """The task's validation rows."""
         return self._features(self._task.rows("validation"))
+
+    def held_out(self, num_partitions: int) -> Features:
+        """What all clients hold out."""
+        if num_partitions not in self._held_out:
+            _, rows = self._rows.of_all(num_partitions)
+            self._held_out[num_partitions] = self._features(self._rows.train.select(rows))
+        return self._held_out[num_partitions]
 
     def skipped(self, split: Split) -> int:
         """Rows of a split that were left out as bad in what this process has read of it."""
         return sum(count for (part, _), count in self._task.skipped.items() if part == split)
 
-    @cached_property
-    def _train_rows(self) -> datasets.Dataset:
-        return self._task.rows("train")
-
     def client(self, partition_id: int, num_partitions: int) -> ClientData:
-        """The rows of one of `num_partitions` clients, the same in every process.
+        """The features of one of `num_partitions` clients, the same in every process.
 
-        Where the method pools the rows, partition 0 has those of all clients, for training and held out.
+        A client with validation rows of its own trains on all others, and holds out those.
         """
         key = partition_id, num_partitions
         if key not in self._clients:
-            owners = range(num_partitions) if self._settings.method.pooled else [partition_id]
-            parts = zip(*(self._split(owner, num_partitions) for owner in owners), strict=True)
-            rows = (np.sort(np.concatenate(part)) for part in parts)
-            train, held_out = (self._features(self._train_rows.select(part)) for part in rows)
-            self._clients[key] = ClientData(train, held_out)
+            train, held_out = (self._rows.train.select(part) for part in self._rows.of(partition_id, num_partitions))
+            kept = self.validation if self._own_validation else self._features(held_out)
+            self._clients[key] = ClientData(self._features(train), kept)
         return self._clients[key]
 
-    def _split(self, partition_id: int, num_partitions: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers that one client trains on, and that it holds out."""
-        settings = self._settings
-        indices = np.arange(len(self._train_rows)) if self._private else self._indices(num_partitions)[partition_id]
-        return split_holdout(indices, settings.partition.holdout, settings.seed, partition_id)
-
-    def _indices(self, num_partitions: int) -> list[np.ndarray]:
-        if num_partitions not in self._partitions:
-            settings, column = self._settings, self._task.partition_column
-            self._partitions[num_partitions] = partition_rows(
-                self._train_rows, column, settings.partition, num_partitions, settings.seed
-            )
-        return self._partitions[num_partitions]
-
     def _features(self, rows: datasets.Dataset) -> Features:
-        return self._task.features(rows, self._preprocessor, self._settings.task.max_length)
+        length = self._settings.task.max_length
+        make = lambda: self._task.features(rows, self._preprocessor, length)  # noqa: E731
+        return make() if self._cache is None else self._cache.features(rows, self._settings.task, make)

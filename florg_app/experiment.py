@@ -152,7 +152,8 @@ def _name(config: RunConfig) -> str:
 def offline(config: RunConfig) -> dict[str, str]:
     """Keep the hub out of runs that need nothing from it: without a network each question to it waits for seconds."""
     model, task = str(config.get("model.name")), str(config.get("task.name"))
-    local = (model == "tiny" or Path(model).is_dir()) and (task == "tiny" or bool(config.get("task.path")))
+    files = bool(config.get("task.path") or config.get("task.client-files"))
+    local = (model == "tiny" or Path(model).is_dir()) and (task == "tiny" or files)
     return {"HF_HUB_OFFLINE": "1"} if local else {}
 
 

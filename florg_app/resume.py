@@ -22,6 +22,7 @@ FREE = frozenset(
         "num-server-rounds",
         "output-dir",
         "resume-from",
+        "task.cache",
         "min-clients",
         "min-uploads",
         "max-skipped",

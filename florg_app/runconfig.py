@@ -11,7 +11,7 @@ import florg_app
 RunConfig = dict[str, bool | int | float | str]
 """Flat dotted keys, as in Flower's `context.run_config`."""
 
-PATHS = ("task.path", "model.name", "resume-from")
+PATHS = ("task.path", "task.client-files", "task.cache", "model.name", "resume-from")
 """Settings that may be paths; a run has a working directory of its own, so relative ones are made absolute."""
 
 

@@ -1,7 +1,9 @@
 """The ServerApp: puts the server's parts together and runs the federation."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from logging import ERROR, WARNING
 
 from flwr.app import Context
@@ -10,12 +12,14 @@ from flwr.serverapp import Grid, ServerApp
 from clients.device import resolve_device
 from florg_app import checkpoint, resume, start
 from florg_app.assembly import Assembly, assemble
+from florg_app.census import num_partitions
 from florg_app.config import parse
-from florg_app.evaluate import score
+from florg_app.evaluate import central_rows, score
 from florg_app.keeper import Keeper
 from florg_app.report import Report, note
 from florg_app.saved import Saved, metadata
 from florg_app.settings import Settings
+from florg_app.tasks.base import Features
 from strategies.federation import FederatedAdapters
 from strategies.lineage import Lineage
 from strategies.manifest import Manifest, State, select
@@ -59,7 +63,9 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
     device = resolve_device(settings.server.device, "server.device")
     assembly = assemble(settings, device)
     keeper = Keeper(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
-    evaluate = CentralEvaluation(assembly, settings)
+    evaluate = CentralEvaluation(
+        assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
+    )
 
     def header(t: int) -> dict[str, str]:
         return metadata(assembly, settings, t, federation.lineage, federation.bookkeeping, report.seconds)
@@ -105,13 +111,14 @@ def _before_training(evaluate: "CentralEvaluation", state: State) -> RoundRecord
 
 
 class CentralEvaluation:
-    """Scores the global model on the task's validation rows in every `evaluate.every`-th round and in the last.
+    """Scores the global model on the rows of `evaluate.rows` in every `evaluate.every`-th round and in the last.
 
-    Where clients keep a part of the model to themselves there is none, and `refusal` says so; empty otherwise.
+    `num_clients` is called once at most. Where clients keep a part of the model to themselves there is no global one,
+    and `refusal` says so; empty otherwise.
     """
 
-    def __init__(self, assembly: Assembly, settings: Settings) -> None:
-        self._assembly, self._settings = assembly, settings
+    def __init__(self, assembly: Assembly, settings: Settings, num_clients: Callable[[], int]) -> None:
+        self._assembly, self._settings, self._num_clients = assembly, settings, num_clients
         self.refusal = "" if assembly.manifest.plan.has_global_model else _refusal(assembly.manifest, settings)
 
     def __call__(self, t: int, state: State) -> dict[str, float] | None:
@@ -119,7 +126,11 @@ class CentralEvaluation:
         if self.refusal or every == 0 or (t % every and t != self._settings.num_server_rounds):
             return None
         self._assembly.load(state, t + 1)
-        return score(self._assembly, self._assembly.data.validation, self._settings)
+        return score(self._assembly, self._rows, self._settings)
+
+    @cached_property
+    def _rows(self) -> Features:
+        return central_rows(self._assembly.data, self._settings, self._num_clients)
 
 
 def _refusal(manifest: Manifest, settings: Settings) -> str:

@@ -1,29 +1,31 @@
 """Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, InstanceOf, Strict, model_validator
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, InstanceOf, model_validator
 
 from florg_app.client_ranks import Ranks, check_ranks
-from florg_app.flat import CommaSeparated, Unset, Words
+from florg_app.flat import Unset, Words
+from florg_app.partition_settings import PartitionSettings
 from florg_app.section import Section
+from florg_app.setting_types import (
+    Count,
+    Device,
+    DType,
+    Folder,
+    Name,
+    Names,
+    NonNegative,
+    Number,
+    Positive,
+    Resumable,
+    Share,
+)
+from florg_app.task_settings import TaskSettings
 from strategies import METHODS
 from strategies.method import Method, Role
 from strategies.roster import sample
-
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Lt(1)]
-Count = Annotated[int, Ge(0)]
-Number = Annotated[int, Ge(1)]
-Name = Annotated[str, Field(min_length=1), Words("a name")]
-Folder = Annotated[Path, Strict(False)]
-Resumable = Annotated[str, Words('"" (a new run) | latest | the path of a run\'s folder or checkpoint')]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
-DType = Literal["float32", "bfloat16", "float16"]
-MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
 
 
 def _known_method(name: str) -> str:
@@ -46,7 +48,7 @@ class AdapterSettings(Section, frozen=True):
     alpha: Positive = 16.0
     """The scale of dW is alpha / rank, for clients of any rank."""
     dropout: Share = 0.0
-    targets: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
+    targets: Names = ()
     """Name patterns of the adapted layers; () = query and value projections of the model family."""
 
 
@@ -55,35 +57,6 @@ class ModelSettings(Section, frozen=True):
     """"tiny" (embedded), a hub name, or a local folder."""
     dtype: DType = "float32"
     """Of the frozen backbone."""
-
-
-class TaskSettings(Section, frozen=True):
-    name: Name = "tiny"
-    """A key of `tasks.registry.TASKS`."""
-    path: Annotated[Folder | None, Unset("", "the hub")] = None
-    """Local folder with train and validation files."""
-    max_length: Number = 128
-    """Tokens of one example; longer ones are truncated."""
-    max_train_rows: MaxRows = None
-    max_validation_rows: MaxRows = None
-    stride: Count = 32
-    """Tokens that neighbouring windows of a long context share."""
-    bad_rows: Literal["error", "skip"] = "error"
-    """What a row of a local file does that the task cannot use: end the run, or be left out and counted."""
-    text_columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
-    label_column: Name = "label"
-    labels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
-    """Names of the classes; () = those of the training file."""
-
-
-class PartitionSettings(Section, frozen=True):
-    name: Literal["iid", "dirichlet"] = "dirichlet"
-    alpha: Positive = 0.5
-    """Concentration of the Dirichlet distribution; small = each client has few of the classes."""
-    min_size: Number = 8
-    """Rows of the smallest client."""
-    holdout: Share = 0.0
-    """Share of a client's rows that it keeps for its own evaluation."""
 
 
 class TrainSettings(Section, frozen=True):
@@ -121,6 +94,8 @@ class TrainSettings(Section, frozen=True):
 class EvaluateSettings(Section, frozen=True):
     every: Count = 1
     """Rounds between central evaluations; 0 = never."""
+    rows: Literal["validation", "union-held-out"] = "validation"
+    """Of the central evaluation: the task's own, or what all clients hold out, where the server can read that."""
     batch_size: Number = 64
     on_clients: bool = False
     """Clients score the received model, with what they keep themselves, within the train message."""
@@ -213,10 +188,25 @@ class Settings(Section, frozen=True):
         return self
 
     @model_validator(mode="after")
-    def _client_evaluation_needs_rows(self) -> "Settings":
+    def _evaluation_needs_rows(self) -> "Settings":
         if self.evaluate.on_clients and self.evaluate.client_rows == "held-out" and not self.partition.holdout:
             raise ValueError(
                 "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
                 'or evaluate.client-rows = "validation"'
+            )
+        if self.evaluate.rows == "union-held-out" and not self.partition.holdout:
+            raise ValueError(
+                'evaluate.rows = "union-held-out" needs rows that clients do not train on; set partition.holdout '
+                "above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _files_of_clients_are_not_divided(self) -> "Settings":
+        changed = self.partition.model_copy(update={"holdout": 0.0}) != PartitionSettings()
+        if self.task.client_files is not None and changed:
+            raise ValueError(
+                f'task.client-files = "{self.task.client_files}" gives each client the rows of one file, which are not '
+                "divided; remove all partition settings but partition.holdout"
             )
         return self

@@ -1,9 +1,12 @@
 """Fixtures for all tests."""
 
+from uuid import uuid4
+
 import pytest
 import torch
 from transformers import PreTrainedModel
 
+from florg_app import token_cache
 from tests.tiny_models import TARGETS, tiny_model
 
 
@@ -11,6 +14,12 @@ from tests.tiny_models import TARGETS, tiny_model
 def one_thread() -> None:
     """Bits do not depend on how many cores the machine has, and parallel test runs do not fight for them."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_tokens_from_earlier_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokenised rows are kept for one test alone."""
+    monkeypatch.setattr(token_cache, "HF_HOME", str(tmp_path_factory.getbasetemp() / "hf" / uuid4().hex))
 
 
 @pytest.fixture

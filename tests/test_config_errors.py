@@ -47,7 +47,11 @@ def problem(config: dict) -> str:
         ("model.dtype", "int8", "float32 | bfloat16 | float16"),
         ("task.max-train-rows", 0, "a whole number >= 1, or -1 (all rows)"),
         ("task.max-train-rows", -1.0, "a whole number >= 1, or -1 (all rows)"),
-        ("partition.name", "shards", "iid | dirichlet"),
+        (
+            "partition.name",
+            "shards",
+            "iid | dirichlet | pathological | natural-id | linear | square | exponential",
+        ),
         ("partition.alpha", 0, "a number > 0"),
         ("train.optimizer", "adam", "adamw | sgd"),
         ("train.optimizer-state", "rotate", "reset | keep"),

@@ -158,19 +158,19 @@ def test_a_file_that_is_no_safetensors_is_a_problem(tmp_path):
 
 def test_own_data_need_validation_rows_only_to_score_oneself_on_them(tmp_path):
     write(tmp_path / "train.jsonl", ROWS)
-    (finding,) = data.check_data(parse({}), tmp_path, offline=True)
+    (finding,) = data.check_data(parse({}), tmp_path, None, offline=True)
     assert (finding.level, finding.text) == ("ok", f"4 rows for train from {tmp_path}")
     scores = parse({"evaluate.on-clients": True, "evaluate.client-rows": "validation"})
-    first, second = data.check_data(scores, tmp_path, offline=True)
+    first, second = data.check_data(scores, tmp_path, None, offline=True)
     assert (first.level, second.level) == ("ok", "problem")
     assert "no file for validation" in second.text
 
 
 def test_the_rows_of_a_task_path_are_read_and_those_of_the_hub_are_not(tmp_path):
     write(tmp_path / "train.csv", ROWS)
-    found = data.check_data(parse({"task.name": "glue/mrpc", "task.path": str(tmp_path)}), None, offline=False)
+    found = data.check_data(parse({"task.name": "glue/mrpc", "task.path": str(tmp_path)}), None, None, offline=False)
     assert [finding.level for finding in found] == ["ok", "problem"]
-    assert [f.level for f in data.check_data(parse({"task.name": "glue/mrpc"}), None, offline=False)] == ["ok"]
+    assert [f.level for f in data.check_data(parse({"task.name": "glue/mrpc"}), None, None, offline=False)] == ["ok"]
 
 
 def test_room_on_the_disk_is_that_of_the_nearest_folder_that_exists(tmp_path):

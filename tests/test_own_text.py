@@ -74,7 +74,7 @@ def test_a_label_that_the_others_do_not_know_is_named_with_file_row_the_known_on
         make_task(parse(keys), data_path=tmp_path).rows("train")
     for words in (
         f'data-path = "{tmp_path}"',
-        "train.csv: row 3: stars = 'level'",
+        "train.csv: row 3: stars is none of",
         "up, down",
         "add it to task.labels",
     ):

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from florg_app.config import ConfigError, parse
-from florg_app.partition import PARTITIONERS, partition_rows, split_holdout
+from florg_app.partition import partition_rows, split_holdout
+from florg_app.partition_settings import PARAMETERS
+from florg_app.partitioners import PARTITIONERS
 from florg_app.settings import PartitionSettings
 from strategies.rng import stream_seed
 
@@ -24,7 +26,21 @@ def labelled(num_rows: int, num_classes: int = 3) -> Dataset:
 
 def partition(num_rows: int = 600, num_partitions: int = 5, seed: int = 1, **keys: float | str) -> list[np.ndarray]:
     chosen = PartitionSettings(**{"min_size": 1, **keys})
-    return partition_rows(labelled(num_rows), "label", chosen, num_partitions, seed)
+    ids = [f"clinic {row % num_partitions}" for row in range(num_rows)]
+    rows = labelled(num_rows).add_column("client", ids)  # pyright: ignore[reportCallIssue]
+    return partition_rows(rows, chosen.column or "label", chosen, num_partitions, seed)
+
+
+KINDS: dict[str, dict[str, float | str]] = {
+    "iid": {"name": "iid"},
+    "dirichlet": {"name": "dirichlet", "alpha": 5.0},
+    "pathological": {"name": "pathological", "classes_per_client": 3},
+    "natural-id": {"name": "natural-id", "column": "client"},
+    "linear": {"name": "linear"},
+    "square": {"name": "square"},
+    "exponential": {"name": "exponential"},
+}
+"""Settings with which every way of dividing gives some clients of some rows enough."""
 
 
 def skew(parts: list[np.ndarray], num_rows: int, num_classes: int = 3) -> float:
@@ -39,28 +55,30 @@ def digest(parts: list[np.ndarray]) -> str:
 
 
 def test_every_name_of_the_setting_has_a_partitioner():
-    assert set(get_args(PartitionSettings.model_fields["name"].annotation)) == set(PARTITIONERS)
+    names = set(get_args(PartitionSettings.model_fields["name"].annotation))
+    assert names == set(PARTITIONERS) == set(PARAMETERS) == set(KINDS)
 
 
 @settings(max_examples=20, deadline=None)
 @given(
-    name=st.sampled_from(sorted(PARTITIONERS)),
-    num_partitions=st.integers(1, 6),
+    name=st.sampled_from(sorted(KINDS)),
+    num_partitions=st.integers(1, 4),
     extra_rows=st.integers(0, 50),
     seed=st.integers(0, 2**31),
 )
 def test_partitions_are_disjoint_and_cover_all_rows(name, num_partitions, extra_rows, seed):
     num_rows = 40 * num_partitions + extra_rows
-    parts = partition(num_rows, num_partitions, seed, name=name, alpha=5.0)
+    parts = partition(num_rows, num_partitions, seed, **KINDS[name])
     assert len(parts) == num_partitions
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(num_rows))
     assert all(np.array_equal(part, np.sort(part)) for part in parts)
 
 
 @pytest.mark.parametrize("name", PARTITIONERS)
-def test_the_same_seed_gives_the_same_partition_and_another_seed_another(name):
-    assert digest(partition(name=name)) == digest(partition(name=name))
-    assert digest(partition(name=name)) != digest(partition(name=name, seed=2))
+def test_the_same_seed_gives_the_same_partition_and_another_seed_another_where_anything_is_drawn(name):
+    assert digest(partition(**KINDS[name])) == digest(partition(**KINDS[name]))
+    same = digest(partition(**KINDS[name])) == digest(partition(seed=2, **KINDS[name]))
+    assert same == (name == "natural-id")  # nothing is drawn there
 
 
 def test_another_process_computes_the_same_partition():
@@ -103,7 +121,7 @@ def test_no_client_gets_fewer_rows_than_min_size():
 @pytest.mark.parametrize("name", PARTITIONERS)
 def test_too_few_rows_for_so_many_clients_are_refused_with_the_settings_to_change(name):
     with pytest.raises(ConfigError) as caught:
-        partition(39, 5, name=name, min_size=8)
+        partition(39, 5, **{**KINDS[name], "min_size": 8})
     for text in ("39 training rows", "5 clients", "partition.min-size = 8", "(40 are needed)", "task.max-train-rows"):
         assert text in str(caught.value)
     assert sum(map(len, partition(40, 5, name="iid", min_size=8))) == 40

@@ -17,7 +17,12 @@ from florg_app.settings import Settings
 
 
 def examine(
-    app: Path, files: Iterable[Path], assignments: Iterable[str], connection: str | None, data_path: Path | None
+    app: Path,
+    files: Iterable[Path],
+    assignments: Iterable[str],
+    connection: str | None,
+    data_path: Path | None = None,
+    validation_path: Path | None = None,
 ) -> Iterator[Finding]:
     """Every finding, as it is made. What settings are needed for is left out where they are unusable."""
     yield from versions.check_versions(_project(app))
@@ -33,10 +38,12 @@ def examine(
         yield Finding("problem", "settings", str(error), "florg run would say the same")
         return
     yield Finding("ok", "settings", f"{settings.strategy.name} on {settings.task.name} with {settings.model.name}")
-    yield from _with_settings(settings, facts, data_path)
+    yield from _with_settings(settings, facts, data_path, validation_path)
 
 
-def _with_settings(settings: Settings, facts: cuda.Cuda, data_path: Path | None) -> Iterator[Finding]:
+def _with_settings(
+    settings: Settings, facts: cuda.Cuda, data_path: Path | None, validation_path: Path | None
+) -> Iterator[Finding]:
     yield cuda.check_devices({"client.device": settings.client.device, "server.device": settings.server.device})
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     files = model.weight_files(settings.model.name)
@@ -44,7 +51,7 @@ def _with_settings(settings: Settings, facts: cuda.Cuda, data_path: Path | None)
     if files:
         free = {"memory": psutil.virtual_memory().available, **dict(facts.devices[:1])}
         yield from model.check_memory(files, settings.model.dtype, free)
-    yield from data.check_data(settings, data_path, offline)
+    yield from data.check_data(settings, data_path, validation_path, offline)
     yield disk.check_disk(settings.output_dir or Path("runs"))
 
 

@@ -22,6 +22,10 @@ Preprocessor = Any
 """A tokenizer or an image processor of transformers, whichever `Task.head` says; a task names the one it takes."""
 
 
+OWNER = "client-file"
+"""The column that says from which file of `task.client-files` a training row is, by number from 0."""
+
+
 class Task(ABC):
     """A data set, how it becomes tensors, and what is measured on it."""
 
@@ -31,13 +35,15 @@ class Task(ABC):
     """Names of the classes, in the order of their numbers; none where the answer is no class."""
     partition_column: str | None
     """The column of `rows` by whose values rows are divided among clients; None where no column suits that."""
+    further_column: str | None
+    """Another column, let through for the training rows to be divided by instead; None where there is none."""
 
     skipped: Mapping[tuple[Split, str], int]
     """Rows that `rows` has left out so far as bad, by split and file; none where task.bad-rows is "error"."""
 
     @abstractmethod
     def rows(self, split: Split) -> Dataset:
-        """All columns that `features` needs, and the partition column, of a split; the same in every process.
+        """All columns that `features` needs, and the columns for dividing, of a split; the same in every process.
 
         Raises ConfigError where the data are missing, empty or not as the task expects them.
         """

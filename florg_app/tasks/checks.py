@@ -8,8 +8,11 @@ from typing import Any
 from datasets import ClassLabel, Value
 from datasets import Features as Columns
 
+from florg_app.tasks.data_error import DataError
+
 Check = Callable[[Any], Any]
-"""Cell -> value. ValueError: what is wrong with the cell, in words that can follow "column = value"."""
+"""Cell -> value. ValueError: what is wrong with the cell, in words that can follow "column = value" and do not quote
+the value, since they may leave the client that a private file is on."""
 
 
 def _always_right(_: Mapping[str, Any]) -> None:
@@ -24,18 +27,24 @@ class Layout:
     types: Columns
     """Of the values that the checks give, in the same order."""
     check_row: Callable[[Mapping[str, Any]], None] = _always_right
-    """Raises ValueError where values that are right by themselves do not go together."""
+    """Raises ValueError where values that are right by themselves do not go together; a DataError says it in public."""
 
     def row(self, cells: Mapping[str, Any]) -> dict[str, Any]:
-        """The checked values of a row. Raises ValueError naming the column and its value."""
+        """The checked values of a row. Raises ValueError naming the column and its value, the latter not in public."""
         values = {}
         for name, check in self.checks.items():
             try:
                 values[name] = check(cells[name])
             except ValueError as error:
-                raise ValueError(f"{name} = {_short(cells[name])} {error}") from None
+                raise DataError(f"{name} = {_short(cells[name])} {error}", f"{name} {error}") from None
         self.check_row(values)
         return values
+
+    def plus(self, name: str, check: Check, kind: Value) -> "Layout":
+        """With one more column, unless it is read already."""
+        if name in self.checks:
+            return self
+        return Layout({**self.checks, name: check}, Columns({**self.types, name: kind}), self.check_row)
 
 
 def text(value: Any) -> str:
@@ -73,11 +82,11 @@ def class_number(names: Sequence[str]) -> Check:
 
 
 def class_name(value: Any) -> str:
-    """The name of a class of a user's own data: a text, a whole number or a truth value, the last two as JSON's."""
+    """The name of a class or client in a user's own data: a text, a whole number or a truth value, as JSON has them."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int):
-        raise ValueError("is neither a text nor a whole number, and so names no class")
+        raise ValueError("is neither a text nor a whole number, and so no name")
     return text(str(value).strip())
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pyarrow import parquet
 
+from florg_app.tasks.data_error import DataError
+
 
 @dataclass(frozen=True)
 class Table:
@@ -34,25 +36,27 @@ SIGNATURES: Mapping[bytes, str] = {
 
 
 def read_file(path: Path, read: Callable[[Path], Table]) -> Table:
-    """The table of a file. Raises ValueError, saying why, where it cannot be read or is not what its ending says."""
+    """The table of a file. Raises DataError, saying why, where it cannot be read or is not what its ending says."""
     try:
         with path.open("rb") as file:
             start = file.read(16)
         found = next((what for signature, what in SIGNATURES.items() if start.startswith(signature)), None)
         if found is not None and (found, path.suffix) != (SIGNATURES[b"PAR1"], ".parquet"):
-            raise ValueError(f"is {found}, whatever its ending says; rename or convert it")
+            raise DataError(f"is {found}, whatever its ending says; rename or convert it")
         return read(path)
     except UnicodeDecodeError as error:
-        raise ValueError(f"cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except (OSError, csv.Error) as error:
-        raise ValueError(f"cannot be read: {error}") from error
+        raise DataError(f"cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", f"cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise DataError(f"cannot be read: {error}", "cannot be read: its quoting is broken") from error
 
 
 def _parquet(path: Path) -> Table:
     try:
         return Table(parquet.read_table(path).to_pydict())
     except ValueError as error:
-        raise ValueError(f"cannot be read as parquet: {error}") from error
+        raise DataError(f"cannot be read as parquet: {error}", "cannot be read as parquet") from error
 
 
 def _csv(path: Path) -> Table:
@@ -70,10 +74,11 @@ def _delimited(path: Path, other_delimiters: Mapping[str, str], **dialect: Any) 
         names = next(reader, [])
         rows = [row for row in reader if row]
     if len(names) == 1 and names[0].lstrip().startswith(("{", "[")):
-        raise ValueError("is JSON, not a table; name it .jsonl if each line is an object")
+        raise DataError("is JSON, not a table; name it .jsonl if each line is an object")
     for delimiter, words in other_delimiters.items():
         if len(names) == 1 and delimiter in names[0]:
-            raise ValueError(f"has one column only, {names[0]!r}; it seems to be separated by {words}")
+            seems = f"it seems to be separated by {words}"
+            raise DataError(f"has one column only, {names[0]!r}; {seems}", f"has one column only; {seems}")
     broken = {
         number: f"has {len(row)} fields, the header has {len(names)}"
         for number, row in enumerate(rows)
@@ -87,7 +92,7 @@ def _jsonl(path: Path) -> Table:
     with path.open(encoding="utf-8-sig") as file:
         lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
     if lines and lines[0][1].lstrip().startswith("["):
-        raise ValueError("is a JSON list, not one object per line (line 1 is not a JSON object)")
+        raise DataError("is a JSON list, not one object per line (line 1 is not a JSON object)")
     rows: list[dict[str, Any]] = []
     broken: dict[int, str] = {}
     for index, (number, line) in enumerate(lines):

@@ -70,7 +70,7 @@ def make(name: str, settings: Settings, folder: LocalFolder | None) -> LabelledT
     def mismatched(further: Further) -> Dataset | None:
         if folder is None:
             return _from_hub(name, further.hub_split)
-        return folder.rows("validation", layout, further.stems) if folder.find(further.stems) else None
+        return folder.rows("validation", layout, further.stems) if folder.find("validation", further.stems) else None
 
     return labelled_text(
         settings,

@@ -18,7 +18,7 @@ from florg_app.tasks.answers import Answer
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.checks import text_layout
 from florg_app.tasks.local import LocalFolder
-from florg_app.tasks.sample import sample
+from florg_app.tasks.sample import sample, select
 
 SUBSET = "subset"
 """The column that numbers the parts of a validation split that are scored apart; absent where there is one part."""
@@ -42,11 +42,12 @@ class LabelledText(Task):
     """Size of the sample of each split; None = all rows."""
     seed: int
     """Of the samples."""
+    further_column: str | None = None
     skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
 
     def rows(self, split: Split) -> Dataset:
         columns = [*self.text_columns, self.label_column]
-        rows = self.source(split).select_columns(columns)
+        rows = select(self.source(split), split, columns, self.further_column)
         if split == "train":
             return self._sample(split, self.answer.divisible(rows, self.label_column, str(self.partition_column)))
         parts = {0: rows}
@@ -129,5 +130,6 @@ def labelled_text(
         further=further or {},
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
+        further_column=settings.partition.column if folder is None else folder.further_column,
         skipped={} if folder is None else folder.skipped,
     )

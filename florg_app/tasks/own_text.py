@@ -44,13 +44,13 @@ def _discovered(name: str, label_column: str, folder: LocalFolder | None) -> tup
     """
     if folder is None:
         raise _no_files(name)
-    if folder.key != "task.path":
+    if folder.private:
         raise ConfigError(
             f'task.labels = "": task.name = "{name}" cannot find its classes in private files ({folder.key}), which '
             f"differ from client to client; name all of them in task.labels on the server"
         )
     found = set()
-    for cell in folder.column("train", label_column):
+    for cell in folder.column_of("train", label_column):
         try:
             found.add(class_name(cell))
         except ValueError:

@@ -31,10 +31,10 @@ TASKS: dict[str, Family] = {
 }
 
 
-def make_task(settings: Settings, data_path: Path | None = None) -> Task:
+def make_task(settings: Settings, data_path: Path | None = None, validation_path: Path | None = None) -> Task:
     """The task `settings.task.name`; no data are read before `rows` is called, but for class names to be found.
 
-    `data_path` is the folder of a SuperNode's own data (its node config) and goes before `settings.task.path`.
+    `data_path` and `validation_path` hold a SuperNode's own data (its node config) and go before those of the settings.
     Raises ConfigError where there is no such task, or settings of another one are changed.
     """
     task = settings.task
@@ -43,8 +43,26 @@ def make_task(settings: Settings, data_path: Path | None = None) -> Task:
     family = TASKS[task.name]
     if problems := _foreign(task, family.settings):
         raise ConfigError(*problems)
-    path, key = (task.path, "task.path") if data_path is None else (data_path, "data-path")
-    return family.make(settings, None if path is None else LocalFolder(path, key, task.bad_rows))
+    if data_path is not None:
+        return family.make(settings, _own(settings, data_path, validation_path))
+    return family.make(settings, _shared(settings))
+
+
+def _own(settings: Settings, data_path: Path, validation_path: Path | None) -> LocalFolder:
+    """The files of one client, which are not divided."""
+    validation = None if validation_path is None else ("validation-path", validation_path)
+    return LocalFolder(data_path, "data-path", settings.task.bad_rows, private=True, validation=validation)
+
+
+def _shared(settings: Settings) -> LocalFolder | None:
+    """Files that all processes can read; None: the task's rows come from elsewhere."""
+    task, column = settings.task, settings.partition.column
+    if task.client_files is not None:
+        validation = None if task.path is None else ("task.path", task.path)
+        return LocalFolder(
+            task.client_files, "task.client-files", task.bad_rows, one_per_client=True, validation=validation
+        )
+    return None if task.path is None else LocalFolder(task.path, "task.path", task.bad_rows, column=column)
 
 
 def _foreign(task: TaskSettings, own: frozenset[str]) -> list[str]:

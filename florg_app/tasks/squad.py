@@ -19,7 +19,7 @@ from florg_app.tasks import hub
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.formats import READERS
 from florg_app.tasks.local import LocalFolder
-from florg_app.tasks.sample import sample
+from florg_app.tasks.sample import sample, select
 from florg_app.tasks.spans import answer_text, best_spans
 from florg_app.tasks.squad_rows import LAYOUT, STEMS, question_word, read_json
 from florg_app.tasks.squad_score import squad_scores
@@ -48,10 +48,11 @@ class Squad(Task):
     seed: int
     stride: int
     """Tokens that neighbouring windows of a context share."""
+    further_column: str | None = None
     skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
 
     def rows(self, split: Split) -> Dataset:
-        rows = self.source(split).select_columns(list(LAYOUT.types))
+        rows = select(self.source(split), split, list(LAYOUT.types), self.further_column)
         words = [question_word(question) for question in rows["question"]]
         divisible = rows.add_column(WORD, words)  # pyright: ignore[reportCallIssue]
         return sample(divisible, split, self.max_rows[split], self.seed)
@@ -124,6 +125,7 @@ def make(settings: Settings, folder: LocalFolder | None) -> Squad:
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
         stride=settings.task.stride,
+        further_column=settings.partition.column if folder is None else folder.further_column,
         skipped={} if folder is None else folder.skipped,
     )
 

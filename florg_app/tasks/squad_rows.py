@@ -11,6 +11,7 @@ from datasets import List, Value
 
 from florg_app.tasks.base import Split
 from florg_app.tasks.checks import Layout, text
+from florg_app.tasks.data_error import DataError
 from florg_app.tasks.formats import Table
 
 STEMS: Mapping[Split, tuple[str, ...]] = {
@@ -36,9 +37,8 @@ def read_json(path: Path) -> Table:
             for paragraph in article["paragraphs"]:
                 rows += [(qa["question"], paragraph["context"], _listed(qa["answers"])) for qa in paragraph["qas"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"is not SQuAD's nested JSON, data -> paragraphs -> qas ({type(error).__name__}: {error})"
-        ) from error
+        problem = "is not SQuAD's nested JSON, data -> paragraphs -> qas"
+        raise DataError(f"{problem} ({type(error).__name__}: {error})", problem) from error
     names = ("question", "context", "answers")
     return Table({name: [row[index] for row in rows] for index, name in enumerate(names)})
 
@@ -62,7 +62,8 @@ def _answers(value: Any) -> dict[str, list[Any]]:
 def _in_context(row: Mapping[str, Any]) -> None:
     for answer, start in zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True):
         if start < 0 or row["context"][start : start + len(answer)] != answer:
-            raise ValueError(f"answers: {answer!r} is not at character {start} of the context")
+            where = f"is not at character {start} of the context"
+            raise DataError(f"answers: {answer!r} {where}", f"answers: one {where}")
 
 
 LAYOUT = Layout(

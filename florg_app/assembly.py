@@ -71,7 +71,8 @@ def assemble(settings: Settings, device: torch.device, data_path: Path | None = 
 
     Raises ValueError naming the key where model, task, targets and rank do not fit together.
     """
-    parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
+    asked = settings.evaluate.generate_rows
+    parts = (asked, settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
     key = ("assembly", *parts, str(device), data_path)
     return shared(key, lambda: _assemble(settings, device, data_path))
 

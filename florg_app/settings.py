@@ -74,6 +74,13 @@ class TaskSettings(Section, frozen=True):
     label_column: Name = "label"
     labels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
     """Names of the classes; () = those of the training file."""
+    image_column: Name = "image"
+    hub: Annotated[Name | None, Unset("", "task.path")] = None
+    """A data set of the hub with images and their classes."""
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
+    """Of the training rows, where the data come without validation rows of their own."""
+    max_new_tokens: Number = 128
+    """Of a generated response."""
 
 
 class PartitionSettings(Section, frozen=True):
@@ -127,6 +134,8 @@ class EvaluateSettings(Section, frozen=True):
     client_rows: Literal["held-out", "validation"] = "held-out"
     """What they score it on: rows of their own that they do not train on, or the task's validation rows, where every
     client has them, to compare with methods that the server can score."""
+    generate_rows: Annotated[Count | None, Unset(-1, "all rows")] = 0
+    """Rows for which a language model writes a response, to be compared with theirs; generating takes its time."""
 
 
 class CheckpointSettings(Section, frozen=True):

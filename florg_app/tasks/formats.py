@@ -36,8 +36,7 @@ SIGNATURES: Mapping[bytes, str] = {
 def read_file(path: Path, read: Callable[[Path], Table]) -> Table:
     """The table of a file. Raises ValueError, saying why, where it cannot be read or is not what its ending says."""
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
+        start = b"" if path.is_dir() else _first_bytes(path)
         found = next((what for signature, what in SIGNATURES.items() if start.startswith(signature)), None)
         if found is not None and (found, path.suffix) != (SIGNATURES[b"PAR1"], ".parquet"):
             raise ValueError(f"is {found}, whatever its ending says; rename or convert it")
@@ -46,6 +45,11 @@ def read_file(path: Path, read: Callable[[Path], Table]) -> Table:
         raise ValueError(f"cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})") from error
     except (OSError, csv.Error) as error:
         raise ValueError(f"cannot be read: {error}") from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
 
 
 def _parquet(path: Path) -> Table:

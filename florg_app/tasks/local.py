@@ -52,6 +52,10 @@ class LocalFolder:
         tables = [self._read(path, [name]) for path in self.files(split)]
         return [cell for table in tables for row, cell in enumerate(table.columns[name]) if row not in table.broken]
 
+    def column_names(self, split: Split, stems: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The columns of a split's first file."""
+        return tuple(self._read(self.files(split, stems)[0], []).columns)
+
     def files(self, split: Split, stems: Sequence[str] | None = None) -> list[Path]:
         """The files of a split, several where it is in shards. Raises ConfigError where there is none, or a choice."""
         stems = stems or STEMS[split]
@@ -59,7 +63,7 @@ class LocalFolder:
         if not found:
             raise self.error(
                 self.path,
-                f"no file for {split}: expected one of {', '.join(stems)} with suffix {', '.join(self.readers)}, "
+                f"no file for {split}: expected one of {', '.join(stems)} with suffix {', '.join(filter(None, self.readers))}, "
                 f"found {_names(self._readable()) or 'none of these formats'}",
             )
         if len({path.suffix for path in found}) > 1:

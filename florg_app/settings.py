@@ -1,29 +1,29 @@
 """Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, InstanceOf, Strict, model_validator
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, Field, InstanceOf, model_validator
 
+from florg_app.bounds import (
+    Count,
+    Device,
+    DType,
+    Folder,
+    Name,
+    NonNegative,
+    Number,
+    Positive,
+    Resumable,
+    Share,
+)
 from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import CommaSeparated, Unset, Words
 from florg_app.section import Section
+from florg_app.task_settings import TaskSettings
 from strategies import METHODS
 from strategies.method import Method, Role
 from strategies.roster import sample
-
-Positive = Annotated[float, Gt(0)]
-NonNegative = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Lt(1)]
-Count = Annotated[int, Ge(0)]
-Number = Annotated[int, Ge(1)]
-Name = Annotated[str, Field(min_length=1), Words("a name")]
-Folder = Annotated[Path, Strict(False)]
-Resumable = Annotated[str, Words('"" (a new run) | latest | the path of a run\'s folder or checkpoint')]
-Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
-DType = Literal["float32", "bfloat16", "float16"]
-MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
 
 
 def _known_method(name: str) -> str:
@@ -55,32 +55,6 @@ class ModelSettings(Section, frozen=True):
     """"tiny" (embedded), a hub name, or a local folder."""
     dtype: DType = "float32"
     """Of the frozen backbone."""
-
-
-class TaskSettings(Section, frozen=True):
-    name: Name = "tiny"
-    """A key of `tasks.registry.TASKS`."""
-    path: Annotated[Folder | None, Unset("", "the hub")] = None
-    """Local folder with train and validation files."""
-    max_length: Number = 128
-    """Tokens of one example; longer ones are truncated."""
-    max_train_rows: MaxRows = None
-    max_validation_rows: MaxRows = None
-    stride: Count = 32
-    """Tokens that neighbouring windows of a long context share."""
-    bad_rows: Literal["error", "skip"] = "error"
-    """What a row of a local file does that the task cannot use: end the run, or be left out and counted."""
-    text_columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
-    label_column: Name = "label"
-    labels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()] = ()
-    """Names of the classes; () = those of the training file."""
-    image_column: Name = "image"
-    hub: Annotated[Name | None, Unset("", "task.path")] = None
-    """A data set of the hub with images and their classes."""
-    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
-    """Of the training rows, where the data come without validation rows of their own."""
-    max_new_tokens: Number = 128
-    """Of a generated response."""
 
 
 class PartitionSettings(Section, frozen=True):

@@ -85,7 +85,12 @@ def test_private_rows_are_all_for_training(tmp_path):
 
 
 def test_rows_of_the_hub_without_a_response_are_none(monkeypatch):
-    rows = {"question": ["a?", "b?", "c?"], "answer": ["A", None, "C"], "question_type": ["x", "y", "x"], "url": ["", "", ""]}
+    rows = {
+        "question": ["a?", "b?", "c?"],
+        "answer": ["A", None, "C"],
+        "question_type": ["x", "y", "x"],
+        "url": ["", "", ""],
+    }
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: Dataset.from_dict(rows))
     task = make_task(parse({"task.name": "medquad"}))
     found = [row for split in ("train", "validation") for row in task.rows(split)["turns"]]

@@ -61,9 +61,10 @@ class LocalFolder:
         stems = stems or STEMS[split]
         found = self.find(stems)
         if not found:
+            suffixes = ", ".join(filter(None, self.readers))
             raise self.error(
                 self.path,
-                f"no file for {split}: expected one of {', '.join(stems)} with suffix {', '.join(filter(None, self.readers))}, "
+                f"no file for {split}: expected one of {', '.join(stems)} with suffix {suffixes}, "
                 f"found {_names(self._readable()) or 'none of these formats'}",
             )
         if len({path.suffix for path in found}) > 1:

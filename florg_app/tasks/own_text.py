@@ -41,4 +41,3 @@ def _nowhere(split: Split) -> Dataset:
         f'task.path = "": this task has no {split} rows of its own; set task.path to a folder with train and '
         f"validation files, or evaluate.every = 0 where only the clients have data"
     )
-

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from florg_app.config import ConfigError
 from florg_app.section import kebab
-from florg_app.settings import Settings, TaskSettings
+from florg_app.settings import Settings
+from florg_app.task_settings import TaskSettings
 from florg_app.tasks import glue, own_text, squad, tiny_task
 from florg_app.tasks.base import Task
 from florg_app.tasks.images import make as images
@@ -53,8 +54,8 @@ def make_task(settings: Settings, data_path: Path | None = None) -> Task:
         raise ConfigError(*problems)
     if settings.evaluate.generate_rows != 0 and not family.generates:
         raise ConfigError(
-            f'evaluate.generate-rows is read by {" | ".join(n for n, f in TASKS.items() if f.generates)}, but task.name = '
-            f'"{task.name}"; remove it'
+            f"evaluate.generate-rows is read by {' | '.join(n for n, f in TASKS.items() if f.generates)}, but "
+            f'task.name = "{task.name}"; remove it'
         )
     path, key = (task.path, "task.path") if data_path is None else (data_path, "data-path")
     return family.make(settings, None if path is None else LocalFolder(path, key, task.bad_rows))

@@ -8,7 +8,8 @@ from datasets import Image as HubImage
 
 from clients.architectures import Head
 from florg_app.config import ConfigError
-from florg_app.settings import Settings, TaskSettings
+from florg_app.settings import Settings
+from florg_app.task_settings import TaskSettings
 from florg_app.tasks import hub
 from florg_app.tasks.answers import Answer, classes
 from florg_app.tasks.base import Split
@@ -74,9 +75,9 @@ def _from_files(settings: Settings, folder: LocalFolder, answer: Answer) -> Imag
     def read(split: Split) -> Dataset:
         return _renamed(folder.rows(split, layout, FILES[split]), task)
 
-    if folder.key == "task.path" and not folder.find(FILES["validation"]):
-        read = shared_out(read, task.validation_share, settings.seed)
-    return _images(settings, answer, read, folder.skipped)
+    complete = folder.key != "task.path" or bool(folder.find(FILES["validation"]))
+    source: Read = read if complete else shared_out(read, task.validation_share, settings.seed)
+    return _images(settings, answer, source, folder.skipped)
 
 
 def _from_hub(settings: Settings, repository: str) -> Images:
@@ -111,7 +112,7 @@ def _images(
         source=source,
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
-        skipped=skipped or {},
+        skipped={} if skipped is None else skipped,  # it fills when rows are read
     )
 
 

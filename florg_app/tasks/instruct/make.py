@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, Value
 from datasets import Features as Columns
-from datasets import Value
 
 from florg_app.config import ConfigError
 from florg_app.settings import Settings

@@ -53,7 +53,7 @@ def _conversation(value: Any) -> list[Turn]:
     """Turns, the last of them the assistant's, with at least one before it."""
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         raise ValueError('is not a list of {"role": ..., "content": ...}')
-    turns = [{"role": turn.get("role"), "content": turn.get("content")} for turn in value]
+    turns: list[Turn] = [{"role": turn.get("role"), "content": turn.get("content")} for turn in value]
     for number, turn in enumerate(turns, 1):
         if turn["role"] not in PLAIN:
             raise ValueError(f"has the role {turn['role']!r} in turn {number}, which is none of {', '.join(PLAIN)}")
@@ -97,7 +97,9 @@ SOURCES: Mapping[str, Source] = {
     ),
     "instruct": Source(
         (
-            Shape(Layout({"messages": _conversation}, Columns({"messages": CONVERSATION})), lambda row: row["messages"]),
+            Shape(
+                Layout({"messages": _conversation}, Columns({"messages": CONVERSATION})), lambda row: row["messages"]
+            ),
             _columns(about="input", asked="instruction", answered="output"),
             _columns(asked="instruction", answered="output"),
         )

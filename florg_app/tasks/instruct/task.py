@@ -63,13 +63,15 @@ class Instruct(Task):
     @property
     def skipped(self) -> Mapping[tuple[Split, str], int]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Bad rows of files, and under the name task.max-length those that are too long."""
-        long = {(split, "task.max-length"): len(numbers) for split, numbers in self.too_long.items() if numbers}
-        return {**self.skipped_files, **long}
+        skipped = dict(self.skipped_files)
+        skipped |= {(split, "task.max-length"): len(numbers) for split, numbers in self.too_long.items() if numbers}
+        return skipped
 
     def rows(self, split: Split) -> Dataset:
-        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since Dataset's fingerprint
-        # pickles every piece with all of the buffer that it is a part of.
-        table = self.source(split).with_format("arrow")[:].combine_chunks()
+        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since a fingerprint of the
+        # pieces pickles each with all of the buffer that it is a part of: gigabytes.
+        table: Any = self.source(split).with_format("arrow")[:]
+        table = table.combine_chunks()
         table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))
         placed = Dataset(table.append_column(NUMBER, pyarrow.array(range(len(table)))))
         return sample(placed, split, self.max_rows[split], self.seed)

@@ -8,27 +8,14 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForImageClassification
 
 from clients.generate import continuations
-from florg_app import checkpoint, inline, server_app
-from florg_app.assembly import assemble
-from florg_app.config import parse
+from florg_app import inline
 from florg_app.export import export
 from florg_app.rebuild import rebuild
 from florg_app.report import read_history
 from scripts.make_tiny_vit import make
-from tests.finished_runs import CPU
+from tests.finished_runs import CPU, saved
 from tests.instructions import dolly, model_folder
 from tests.pictures import write_folders
-from tests.tiny_models import random_state
-
-
-def finished(folder, **keys):
-    """The folder of a run that ended with a random state, and its parts."""
-    settings = parse({"adapter.rank": 3, **keys})
-    assembly = assemble(settings, CPU)
-    (folder / "run").mkdir()
-    metadata = server_app._metadata(assembly, settings, 3, "run")
-    checkpoint.save(folder / "run" / checkpoint.FILE, random_state(assembly.adapted, 1), metadata)
-    return folder / "run"
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
@@ -36,7 +23,7 @@ def test_a_language_model_becomes_a_causal_lm_adapter_that_writes_the_same(famil
     (tmp_path / "data").mkdir()
     dolly(tmp_path / "data")
     model = str(model_folder(tmp_path / "model", family))
-    run = finished(tmp_path, **{"task.name": "dolly", "task.path": str(tmp_path / "data"), "model.name": model})
+    run, _ = saved(tmp_path, {"task.name": "dolly", "task.path": str(tmp_path / "data"), "model.name": model})
     export(run, None, False, CPU, print)
     config = json.loads((run / "adapter" / "adapter_config.json").read_text())
     assert (config["task_type"], config["modules_to_save"]) == ("CAUSAL_LM", None)
@@ -49,7 +36,7 @@ def test_an_image_classifier_is_exported_with_its_head(tmp_path):
     write_folders(tmp_path / "data" / "train", 4)
     make(tmp_path / "model", 1)
     keys = {"task.name": "images", "task.path": str(tmp_path / "data"), "model.name": str(tmp_path / "model")}
-    run = finished(tmp_path, **keys)
+    run, _ = saved(tmp_path, keys)
     export(run, None, False, CPU, print)
     base = AutoModelForImageClassification.from_pretrained(tmp_path / "model", num_labels=3)
     loaded = PeftModel.from_pretrained(base, run / "adapter").eval()

@@ -60,9 +60,11 @@ def test_rouge_and_bleu_have_their_known_values():
     # 6 of 7 words in order: precision 6/6, recall 6/7. n-grams all right, 6 words against 7.
     short = text_scores(["the cat sat on the mat"], ["the cat sat on the mat today"])
     assert short == {"rouge-l": pytest.approx(12 / 13), "bleu-4": pytest.approx(math.exp(1 - 7 / 6))}
-    # Corpus BLEU: 9 of 12 words, 6 of 10 pairs, 4 of 8 triples, 2 of 6 quadruples, no brevity penalty.
+    # 9 of 12 words, 6 of 10 pairs, 4 of 8 triples, 3 of 6 quadruples, no brevity penalty.
     texts, references = ["a b c d e f", "a b x y e z"], ["a b c d e f", "a b c d e f"]
-    assert text_scores(texts, references)["rouge-l"] == pytest.approx((1 + 3 / 6) / 2)
+    half = text_scores(texts, references)
+    bleu = (9 / 12 * 6 / 10 * 4 / 8 * 3 / 6) ** (1 / 4)
+    assert half == {"rouge-l": pytest.approx((1 + 3 / 6) / 2), "bleu-4": pytest.approx(bleu)}
 
 
 def test_nothing_in_common_scores_nothing():

@@ -68,8 +68,8 @@ class Instruct(Task):
         return skipped
 
     def rows(self, split: Split) -> Dataset:
-        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since a fingerprint of the
-        # pieces pickles each with all of the buffer that it is a part of: gigabytes.
+        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since a fingerprint of
+        # the pieces pickles each with all of the buffer that it is a part of: gigabytes.
         table: Any = self.source(split).with_format("arrow")[:]
         table = table.combine_chunks()
         table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))

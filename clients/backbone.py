@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from clients.architectures import Head
 from clients.seeding import scoped_seed
-from clients.targets import find_head
+from clients.targets import find_backbone, find_head
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
 
 def _check_backbone(model: PreTrainedModel, missing: Collection[str], name_or_path: str) -> None:
     """Raise ValueError where nothing of the backbone was in the checkpoint: a random model trains too, but badly."""
-    ours = {id(parameter) for parameter in model.base_model.parameters()}
+    ours = {id(parameter) for parameter in find_backbone(model).parameters()}
     names = {name for name, parameter in model.named_parameters() if id(parameter) in ours}
     if names <= set(missing):
         raise ValueError(

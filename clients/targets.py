@@ -46,11 +46,19 @@ DEFAULTS: Mapping[str, tuple[tuple[str, ...], ...]] = {"attention": QUERY_AND_VA
 """By `strategies.method.Plan.targets`."""
 
 
+def find_backbone(model: PreTrainedModel) -> nn.Module:
+    """What is pretrained of a model with a task head; the model itself where it has none."""
+    if model.base_model is not model:
+        return model.base_model
+    # SigLIP's classifiers hold the image half of their backbone under a name that transformers does not tell.
+    return getattr(model, "vision_model", model)
+
+
 def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     """The backbone's linear layers by qualified name, in model order; no task head and no language-model head."""
     modules = dict(model.named_modules())
     assert not any(isinstance(module, AdaptedLinear) for module in modules.values()), "the model is already adapted"
-    backbone = {id(module) for module in model.base_model.modules()}
+    backbone = {id(module) for module in find_backbone(model).modules()}
     return {name: module for name, module in modules.items() if id(module) in backbone and is_linear(module)}
 
 
@@ -91,7 +99,7 @@ def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     """
     if model.get_output_embeddings() is not None:
         return {}
-    backbone = {id(parameter) for parameter in model.base_model.parameters()}
+    backbone = {id(parameter) for parameter in find_backbone(model).parameters()}
     return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in backbone}
 
 

@@ -74,7 +74,7 @@ def assemble(
     Raises ValueError naming the key where model, task, targets and rank do not fit together.
     """
     parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
-    key = ("assembly", *parts, str(device), data_path, validation_path)
+    key = ("assembly", *parts, settings.evaluate.generate_rows, str(device), data_path, validation_path)
     return shared(key, lambda: _assemble(settings, device, data_path, validation_path))
 
 

@@ -70,6 +70,9 @@ class Data:
         return self._clients[key]
 
     def _features(self, rows: datasets.Dataset) -> Features:
-        length = self._settings.task.max_length
-        make = lambda: self._task.features(rows, self._preprocessor, length)  # noqa: E731
-        return make() if self._cache is None else self._cache.features(rows, self._settings.task, make)
+        task, length = self._task, self._settings.task.max_length
+        make = lambda: task.features(rows, self._preprocessor, length)  # noqa: E731
+        if self._cache is None or not task.keepable:
+            return make()
+        before = dict(task.skipped)
+        return self._cache.features(rows, self._settings.task, make, keep=lambda: dict(task.skipped) == before)

@@ -15,6 +15,7 @@ from florg_app.partition_settings import PARAMETERS, WITHOUT_COLUMN
 from florg_app.partitioners import PARTITIONERS
 from florg_app.section import kebab
 from florg_app.settings import PartitionSettings
+from florg_app.tasks.sample import set_apart
 from strategies.rng import generator, stream_seed
 
 if TYPE_CHECKING:
@@ -141,6 +142,4 @@ def split_holdout(rows: Rows, holdout: float, seed: int, partition_id: int) -> t
             f"partition {partition_id} has {len(rows)} rows, too few to keep partition.holdout = {holdout} of them; "
             f"raise partition.min-size, or set partition.holdout = 0.0"
         )
-    num_kept = min(max(round(holdout * len(rows)), 1), len(rows) - 1)
-    shuffled = generator(seed, "holdout", partition_id).permutation(rows)
-    return np.sort(shuffled[num_kept:]), np.sort(shuffled[:num_kept])
+    return set_apart(rows, holdout, generator(seed, "holdout", partition_id))

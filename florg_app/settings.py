@@ -102,6 +102,8 @@ class EvaluateSettings(Section, frozen=True):
     client_rows: Literal["held-out", "validation"] = "held-out"
     """What they score it on: rows of their own that they do not train on, or the task's validation rows, where every
     client has them, to compare with methods that the server can score."""
+    generate_rows: Annotated[Count | None, Unset(-1, "all rows")] = 0
+    """Rows for which a language model writes a response, to be compared with theirs; generating takes its time."""
 
 
 class CheckpointSettings(Section, frozen=True):

@@ -2,6 +2,8 @@
 
 from typing import Annotated, Literal
 
+from annotated_types import Gt, Lt
+
 from florg_app.flat import Unset, Words
 from florg_app.section import Section
 from florg_app.setting_types import Count, Folder, MaxRows, Name, Names, Number
@@ -28,3 +30,9 @@ class TaskSettings(Section, frozen=True):
     label_column: Name = "label"
     labels: Names = ()
     """Names of the classes; () = those of the training file."""
+    image_column: Name = "image"
+    hub: Annotated[Name | None, Unset("", "task.path")] = None
+    """A data set of the hub with images and their classes."""
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
+    """Of the training rows, where the data come without validation rows of their own."""
+    max_new_tokens: Number = 128

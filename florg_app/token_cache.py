@@ -34,7 +34,18 @@ TABLE, CHECKSUM = "features.arrow", "sha256"
 MIN_ROWS = 1000
 """Fewer are tokenised anew, in a quarter of a second (bench/tokenise.py)."""
 
-_ELSEWHERE = {"path", "client_files", "cache", "bad_rows", "max_train_rows", "max_validation_rows", "labels"}
+_ELSEWHERE = {
+    "path",
+    "hub",
+    "client_files",
+    "cache",
+    "bad_rows",
+    "max_train_rows",
+    "max_validation_rows",
+    "validation_share",
+    "labels",
+    "max_new_tokens",
+}
 """Task settings that only say which rows there are, which their content says as well."""
 
 
@@ -52,8 +63,13 @@ class TokenCache:
             return None
         return cls(Path(setting).expanduser() if setting else Path(HF_HOME) / "florg", preprocessor)
 
-    def features(self, rows: Dataset, task: TaskSettings, make: Callable[[], Features]) -> Features:
-        """What `make` gives for these rows, from the disk where it is there; the same values either way."""
+    def features(
+        self, rows: Dataset, task: TaskSettings, make: Callable[[], Features], keep: Callable[[], bool] = lambda: True
+    ) -> Features:
+        """What `make` gives for these rows, from the disk where it is there; the same values either way.
+
+        `keep`, asked after `make`: whether that is all there is to know of these rows, none of them left out.
+        """
         if len(rows) < self._min_rows:
             return make()
         entry = self._folder / self._key(rows, task)
@@ -66,7 +82,7 @@ class TokenCache:
         if found is not None:
             return found
         features = make()
-        if isinstance(features, list) and features and (table := to_table(features)) is not None:
+        if keep() and isinstance(features, list) and features and (table := to_table(features)) is not None:
             _store(entry, table)
         return features
 
@@ -141,6 +157,6 @@ def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
 def _code_digest() -> str:
     """Of the tasks' code and of the libraries that tokenise."""
     digest = hashlib.sha256("/".join(version(name) for name in ("transformers", "tokenizers", "pyarrow")).encode())
-    for path in sorted((source.ROOT / "florg_app").glob("tasks/*.py")):
+    for path in sorted((source.ROOT / "florg_app").glob("tasks/**/*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -10,6 +10,7 @@ from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
 from florg_app.config import parse
 from florg_app.export import export
+from florg_app.flat import FlatConfig
 from florg_app.saved import metadata
 from florg_app.tasks.tiny import embedded
 from strategies.lineage import Attempt, Lineage
@@ -43,6 +44,11 @@ def finished(folder: Path, family: str = "bert", **changes) -> tuple[Path, Assem
     """The folder of a run that ended after round 3 with a random state, and the parts that it had."""
     model = str(plain_model(folder / "model", family))
     keys = {"model.name": model, "adapter.targets": ",".join(FAMILIES[family]), "adapter.rank": 3, **changes}
+    return saved(folder, keys)
+
+
+def saved(folder: Path, keys: FlatConfig) -> tuple[Path, Assembly]:
+    """The same with any settings."""
     settings = parse(keys)
     assembly = assemble(settings, CPU)
     header = metadata(assembly, settings, 3, Lineage("run", (Attempt("first"),)), {}, 12.5)

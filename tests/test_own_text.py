@@ -99,7 +99,7 @@ def test_without_files_and_class_names_the_path_is_asked_for():
 
 
 def test_settings_of_these_tasks_are_refused_elsewhere():
-    with pytest.raises(ConfigError, match=r'task.labels is read by text \| text-pair, but task.name = "tiny"'):
+    with pytest.raises(ConfigError, match=r'task.labels is read by text \| text-pair \| images, but .*"tiny"'):
         make_task(parse({"task.labels": "a, b"}))
 
 

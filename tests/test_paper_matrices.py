@@ -13,8 +13,8 @@ from tests.local_data import write
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted([*(CONF / "paper").glob("*.toml"), *(CONF / "compare").glob("*.toml")])
 QUICK = ("model.name=tiny", "adapter.targets=query", "num-server-rounds=1", "train.max-steps=1", "train.batch-size=2")
-LATER = {"squad", "medquad", "dolly", "brain-mri"}
-"""Tasks that matrices name and that are not there yet."""
+EMBEDDED = ("task.name=tiny", "task.max-new-tokens=128", "task.validation-share=0.05", "evaluate.generate-rows=0")
+"""In place of tasks that need a model of another kind, without the settings that only they read."""
 
 
 def planner(file, *assignments):
@@ -36,7 +36,7 @@ def test_every_cell_of_a_matrix_has_usable_settings(file):
 
 
 def test_the_tasks_of_all_matrices_are_there():
-    assert set().union(*map(task_names, FILES)) - set(TASKS) == LATER
+    assert set().union(*map(task_names, FILES)) <= set(TASKS)
 
 
 def test_every_table_has_its_axes():
@@ -72,8 +72,8 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_cell_of_every_matrix_runs(file, data, tmp_path):
     (name, *_) = sorted(task_names(file))
-    task = f"task.path={data}/{{task}}" if name.startswith("glue/") else "task.name=tiny"
-    made = planner(file, *QUICK, task, "task.max-train-rows=60", "task.max-validation-rows=4", "partition.min-size=2")
+    task = (f"task.path={data}/{{task}}",) if name.startswith("glue/") else EMBEDDED
+    made = planner(file, *QUICK, *task, "task.max-train-rows=60", "task.max-validation-rows=4", "partition.min-size=2")
     few = cells.Planner(made.matrix.model_copy(update={"clients": 2}), made.layers)
     cell = few.reported(few.matrix.variant[-1], few.matrix.methods[0], 1, few.points()[-1])
     folder = tmp_path / cell.folder

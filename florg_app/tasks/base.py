@@ -38,6 +38,9 @@ class Task(ABC):
     further_column: str | None
     """Another column, let through for the training rows to be divided by instead; None where there is none."""
 
+    keepable: bool = True
+    """Whether features follow from their rows and the settings of the task alone, so that they can be kept on disk."""
+
     skipped: Mapping[tuple[Split, str], int]
     """Rows that `rows` has left out so far as bad, by split and file; none where task.bad-rows is "error"."""
 

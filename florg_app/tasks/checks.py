@@ -12,7 +12,7 @@ from florg_app.tasks.data_error import DataError
 
 Check = Callable[[Any], Any]
 """Cell -> value. ValueError: what is wrong with the cell, in words that can follow "column = value" and do not quote
-the value, since they may leave the client that a private file is on."""
+the value, since they may leave the client that a private file is on; a DataError may quote it in its other wording."""
 
 
 def _always_right(_: Mapping[str, Any]) -> None:
@@ -36,7 +36,8 @@ class Layout:
             try:
                 values[name] = check(cells[name])
             except ValueError as error:
-                raise DataError(f"{name} = {_short(cells[name])} {error}", f"{name} {error}") from None
+                words = error.public if isinstance(error, DataError) else error
+                raise DataError(f"{name} = {_short(cells[name])} {error}", f"{name} {words}") from None
         self.check_row(values)
         return values
 

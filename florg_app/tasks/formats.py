@@ -38,8 +38,7 @@ SIGNATURES: Mapping[bytes, str] = {
 def read_file(path: Path, read: Callable[[Path], Table]) -> Table:
     """The table of a file. Raises DataError, saying why, where it cannot be read or is not what its ending says."""
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
+        start = b"" if path.is_dir() else _first_bytes(path)
         found = next((what for signature, what in SIGNATURES.items() if start.startswith(signature)), None)
         if found is not None and (found, path.suffix) != (SIGNATURES[b"PAR1"], ".parquet"):
             raise DataError(f"is {found}, whatever its ending says; rename or convert it")
@@ -50,6 +49,11 @@ def read_file(path: Path, read: Callable[[Path], Table]) -> Table:
         raise DataError(f"cannot be read: {error.strerror or error}", f"cannot be read: {error.strerror}") from error
     except csv.Error as error:
         raise DataError(f"cannot be read: {error}", "cannot be read: its quoting is broken") from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
 
 
 def _parquet(path: Path) -> Table:

@@ -74,6 +74,10 @@ class LocalFolder:
         tables = [self._read(path, [name]) for path in self.files(split)]
         return [cell for table in tables for row, cell in enumerate(table.columns[name]) if row not in table.broken]
 
+    def column_names(self, split: Split, stems: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The columns of a split's first file."""
+        return tuple(self._read(self.files(split, stems)[0], [], split).columns)
+
     def files(self, split: Split, stems: Sequence[str] | None = None) -> list[Path]:
         """The files of a split, several where it is in shards. Raises ConfigError where there is none, or a choice."""
         place, stems = self._place(split), stems or STEMS[split]
@@ -83,7 +87,7 @@ class LocalFolder:
             return self._of_clients(split)
         found = place.find(split, stems)
         if not found:
-            expected = f"expected one of {', '.join(stems)} with suffix {', '.join(self.readers)}"
+            expected = f"expected one of {', '.join(stems)} with suffix {', '.join(filter(None, self.readers))}"
             names = _names(place._readable()) or "none of these formats"
             raise place.error(
                 place.path,
@@ -105,6 +109,10 @@ class LocalFolder:
             if files := [path for path in place._readable() if any(fnmatchcase(path.stem, name) for name in names)]:
                 return files
         return []
+
+    def has_validation(self, stems: Sequence[str]) -> bool:
+        """Whether there are validation rows apart, or clients own the training rows, so that none are to be taken."""
+        return self.private or self.one_per_client or bool(self.find("validation", stems))
 
     def error(self, path: Path, problem: str | ValueError) -> ConfigError:
         """In public words where the data are private; the log of this machine then has those that quote them."""
@@ -136,7 +144,8 @@ class LocalFolder:
     def _readable(self) -> list[Path]:
         if not self.path.expanduser().is_dir():
             return []
-        return sorted(path for path in self.path.expanduser().iterdir() if path.suffix in self.readers)
+        paths = self.path.expanduser().iterdir()
+        return sorted(path for path in paths if path.suffix in self.readers and not path.name.startswith("."))
 
     def _good(self, split: Split, path: Path, layout: Layout) -> list[dict[str, Any]]:
         """The checked rows of a file."""

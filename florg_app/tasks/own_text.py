@@ -6,9 +6,10 @@ from florg_app.config import ConfigError
 from florg_app.settings import Settings
 from florg_app.tasks.answers import classes
 from florg_app.tasks.base import Split
-from florg_app.tasks.checks import class_name, own_class
+from florg_app.tasks.checks import own_class
 from florg_app.tasks.labelled_text import LabelledText, labelled_text
 from florg_app.tasks.local import LocalFolder
+from florg_app.tasks.own_classes import own_classes
 
 SETTINGS = frozenset({"text_columns", "label_column", "labels"})
 """Fields of `TaskSettings` that these tasks alone read."""
@@ -29,48 +30,14 @@ def make(name: str, settings: Settings, folder: LocalFolder | None) -> LabelledT
             f'task.text-columns = "{", ".join(columns)}": task.name = "{name}" reads {len(default)} text column(s) '
             f'beside task.label-column = "{task.label_column}"; name as many, all different'
         )
-    if task.labels and (len(task.labels) < 2 or len(set(task.labels)) < len(task.labels)):
-        raise ConfigError(f'task.labels = "{", ".join(task.labels)}": expected at least two names, all different')
-    names = task.labels or _discovered(name, task.label_column, folder)
+    names = own_classes(task, folder)
     metrics = ("accuracy", "f1" if len(names) == 2 else "macro-f1")
     answer = classes(names, metrics, own_class(names))
     return labelled_text(settings, folder, columns, answer, _nowhere, task.label_column)
-
-
-def _discovered(name: str, label_column: str, folder: LocalFolder | None) -> tuple[str, ...]:
-    """The class names of the training file, in alphabetical order, numbers by size.
-
-    Every process reads that file, so that all find the same; private files are different on each client.
-    """
-    if folder is None:
-        raise _no_files(name)
-    if folder.private:
-        raise ConfigError(
-            f'task.labels = "": task.name = "{name}" cannot find its classes in private files ({folder.key}), which '
-            f"differ from client to client; name all of them in task.labels on the server"
-        )
-    found = set()
-    for cell in folder.column_of("train", label_column):
-        try:
-            found.add(class_name(cell))
-        except ValueError:
-            continue  # the row is refused, or left out, when it is read
-    if len(found) < 2:
-        raise folder.error(
-            folder.files("train")[0], f"column {label_column} has {len(found)} class(es), at least 2 needed"
-        )
-    return tuple(sorted(found, key=lambda label: (int(label), "") if label.isdecimal() else (-1, label)))
 
 
 def _nowhere(split: Split) -> Dataset:
     raise ConfigError(
         f'task.path = "": this task has no {split} rows of its own; set task.path to a folder with train and '
         f"validation files, or evaluate.every = 0 where only the clients have data"
-    )
-
-
-def _no_files(name: str) -> ConfigError:
-    return ConfigError(
-        f'task.path = "": task.name = "{name}" reads your own files; set task.path to a folder with train and '
-        f"validation files, or task.labels where only the clients have data"
     )

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from florg_app.config import ConfigError
 from florg_app.section import kebab
-from florg_app.settings import Settings, TaskSettings
+from florg_app.settings import Settings
+from florg_app.task_settings import TaskSettings
 from florg_app.tasks import glue, own_text, squad, tiny_task
 from florg_app.tasks.base import Task
+from florg_app.tasks.images import make as images
+from florg_app.tasks.instruct import make as instruct
+from florg_app.tasks.instruct.sources import SOURCES
 from florg_app.tasks.local import LocalFolder
 
 
@@ -21,6 +25,8 @@ class Family:
     """(settings, the folder of its files or None for the hub)"""
     settings: frozenset[str] = frozenset()
     """Fields of TaskSettings that only some tasks read, this one among them."""
+    generates: bool = False
+    """Whether it can have responses written, evaluate.generate-rows of them."""
 
 
 TASKS: dict[str, Family] = {
@@ -28,6 +34,9 @@ TASKS: dict[str, Family] = {
     **{f"glue/{name}": Family(partial(glue.make, name)) for name in glue.TABLE},
     "squad": Family(squad.make, squad.SETTINGS),
     **{name: Family(partial(own_text.make, name), own_text.SETTINGS) for name in own_text.DEFAULT_COLUMNS},
+    **{name: Family(partial(instruct.make, name), instruct.SETTINGS, generates=True) for name in SOURCES},
+    "images": Family(images.make, images.SETTINGS),
+    "brain-mri": Family(images.make_brain_mri, images.BRAIN_MRI_SETTINGS),
 }
 
 
@@ -43,6 +52,11 @@ def make_task(settings: Settings, data_path: Path | None = None, validation_path
     family = TASKS[task.name]
     if problems := _foreign(task, family.settings):
         raise ConfigError(*problems)
+    if settings.evaluate.generate_rows != 0 and not family.generates:
+        raise ConfigError(
+            f"evaluate.generate-rows is read by {' | '.join(n for n, f in TASKS.items() if f.generates)}, but "
+            f'task.name = "{task.name}"; remove it'
+        )
     if data_path is not None:
         return family.make(settings, _own(settings, data_path, validation_path))
     return family.make(settings, _shared(settings))

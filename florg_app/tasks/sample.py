@@ -1,6 +1,7 @@
 """A part of a split: columns, and rows that are chosen by the seed alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from datasets import Dataset
@@ -8,6 +9,9 @@ from datasets import Dataset
 from florg_app.config import ConfigError
 from florg_app.tasks.base import Split
 from strategies.rng import generator
+
+Read = Callable[[Split], Dataset]
+"""All rows of a split."""
 
 
 def sample(rows: Dataset, split: Split, wanted: int | None, seed: int) -> Dataset:
@@ -28,3 +32,28 @@ def select(rows: Dataset, split: Split, columns: Sequence[str], further: str | N
             f"{', '.join(rows.column_names)}"
         )
     return rows.select_columns(list(dict.fromkeys([*columns, further])))
+
+
+def set_apart(rows: np.ndarray, share: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(the others, a share of at least one of these row numbers), both ascending. Needs two rows."""
+    assert len(rows) >= 2, rows
+    num_apart = min(max(round(share * len(rows)), 1), len(rows) - 1)
+    shuffled = random.permutation(rows)
+    return np.sort(shuffled[num_apart:]), np.sort(shuffled[:num_apart])
+
+
+def shared_out(read: Read, share: float, seed: int) -> Read:
+    """Reads training rows alone, and gives a share of them as validation rows: the same in every process."""
+
+    @cache
+    def whole() -> Dataset:
+        return read("train")
+
+    def part(split: Split) -> Dataset:
+        rows = whole()
+        if len(rows) < 2:
+            raise ConfigError(f"task.path: {len(rows)} training row(s) cannot give validation rows as well; add rows")
+        train, validation = set_apart(np.arange(len(rows)), share, generator(seed, "validation-share"))
+        return rows.select(train if split == "train" else validation)
+
+    return part

@@ -1,0 +1,134 @@
+"""`images` and `brain-mri` from the settings: which rows and classes, from files or from the hub."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from datasets import ClassLabel, Dataset
+from datasets import Image as HubImage
+
+from clients.architectures import Head
+from florg_app.config import ConfigError
+from florg_app.settings import Settings
+from florg_app.task_settings import TaskSettings
+from florg_app.tasks import hub
+from florg_app.tasks.answers import Answer, classes
+from florg_app.tasks.base import Split
+from florg_app.tasks.checks import own_class
+from florg_app.tasks.images.rows import image_layout, image_readers
+from florg_app.tasks.images.task import IMAGE, LABEL, Images
+from florg_app.tasks.local import STEMS, LocalFolder
+from florg_app.tasks.own_classes import own_classes
+from florg_app.tasks.sample import Read, select, shared_out
+
+BRAIN_MRI = ("glioma", "meningioma", "notumor", "pituitary")
+"""Classes of Kaggle's masoudnickparvar/brain-tumor-mri-dataset, in the order of their numbers."""
+
+METRICS = ("accuracy", "macro-f1")
+
+FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": (*STEMS["train"], "Training"),
+    "validation": (*STEMS["validation"], "test", "Testing"),
+}
+"""Names of folders and files; sets of images often come with a test part and no other."""
+
+BRAIN_MRI_SETTINGS = frozenset({"image_column", "label_column", "validation_share"})
+SETTINGS = BRAIN_MRI_SETTINGS | {"hub", "labels"}
+"""Fields of `TaskSettings` that only some tasks read, these among them."""
+
+
+def make_brain_mri(settings: Settings, folder: LocalFolder | None) -> Images:
+    """Brain-tumour MRI by tumour, as in the FedFTG paper (arXiv 2410.23111); from files."""
+    if folder is None:
+        raise ConfigError(
+            'task.path = "": task.name = "brain-mri" reads the files of Kaggle\'s masoudnickparvar/'
+            "brain-tumor-mri-dataset; set task.path to the folder that holds Training and Testing, or evaluate.every "
+            "= 0 where only the clients have data"
+        )
+    return _from_files(settings, _with_images(folder, settings.task), classes(BRAIN_MRI, METRICS))
+
+
+def make(settings: Settings, folder: LocalFolder | None) -> Images:
+    """A user's own images, or those of a data set of the hub."""
+    task = settings.task
+    if task.hub is not None:
+        if folder is not None:
+            raise ConfigError(
+                f'task.hub = "{task.hub}" and {folder.key} = "{folder.path}" both say where the images are; remove one'
+            )
+        return _from_hub(settings, task.hub)
+    found = None if folder is None else _with_images(folder, task)
+    names = own_classes(task, found)
+    answer = classes(names, METRICS, own_class(names))
+    return _images(settings, answer, _nowhere) if found is None else _from_files(settings, found, answer)
+
+
+def _with_images(folder: LocalFolder, task: TaskSettings) -> LocalFolder:
+    return replace(folder, readers=image_readers(task.image_column, task.label_column))
+
+
+def _from_files(settings: Settings, folder: LocalFolder, answer: Answer) -> Images:
+    """Validation rows are those of their own files, or a share of the training rows unless these are a client's."""
+    task = settings.task
+    assert isinstance(answer.type, ClassLabel)
+    layout = image_layout(task.image_column, task.label_column, answer.check, answer.type)
+
+    def read(split: Split) -> Dataset:
+        return _renamed(folder.rows(split, layout, FILES[split]), task, split, folder.further_column)
+
+    complete = folder.has_validation(FILES["validation"])
+    source: Read = read if complete else shared_out(read, task.validation_share, settings.seed)
+    return _images(settings, answer, source, folder.further_column, folder.skipped)
+
+
+def _from_hub(settings: Settings, repository: str) -> Images:
+    """A data set with a column of images and one of classes with names; they are fetched here for these names."""
+    task = settings.task
+    further = settings.partition.column
+    splits = hub.splits(task.name, repository)
+    found = next((split for split in FILES["validation"] if split in splits), None)
+    rows = hub.load(task.name, repository, None, "train")
+    kinds = {name: type(rows.features.get(name)) for name in (task.image_column, task.label_column)}
+    if list(kinds.values()) != [HubImage, ClassLabel]:
+        raise ConfigError(
+            f'task.hub = "{repository}": expected images in task.image-column = "{task.image_column}" and named '
+            f'classes in task.label-column = "{task.label_column}"; its columns are '
+            + ", ".join(f"{name} ({type(feature).__name__})" for name, feature in rows.features.items())
+        )
+
+    def read(split: Split) -> Dataset:
+        part = rows if split == "train" else hub.load(task.name, repository, None, str(found))
+        return _renamed(part.cast_column(task.image_column, HubImage(decode=False)), task, split, further)
+
+    source: Read = read if found else shared_out(read, task.validation_share, settings.seed)
+    return _images(settings, classes(tuple(rows.features[task.label_column].names), METRICS), source, further)
+
+
+def _images(
+    settings: Settings,
+    answer: Answer,
+    source: Read,
+    further: str | None = None,
+    skipped: Mapping[tuple[Split, str], int] | None = None,
+) -> Images:
+    return Images(
+        head=Head("image-classification", len(answer.label_names)),
+        label_names=answer.label_names,
+        answer=answer,
+        source=source,
+        max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
+        seed=settings.seed,
+        further_column=further,
+        skipped={} if skipped is None else skipped,  # it fills when rows are read
+    )
+
+
+def _renamed(rows: Dataset, task: TaskSettings, split: Split, further: str | None) -> Dataset:
+    selected = select(rows, split, [task.image_column, task.label_column], further)
+    return selected.rename_columns({task.image_column: IMAGE, task.label_column: LABEL})
+
+
+def _nowhere(split: Split) -> Dataset:
+    raise ConfigError(
+        f'task.path = "": this task has no {split} images of its own; set task.path to a folder with train and '
+        f"validation folders, or evaluate.every = 0 where only the clients have data"
+    )

@@ -1,0 +1,84 @@
+"""Rows of images: from folders with one folder per class, or parquet files with the bytes of image files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, Value
+from datasets import Features as Columns
+from PIL import Image, ImageOps
+
+from florg_app.tasks.checks import Check, Layout
+from florg_app.tasks.data_error import DataError
+from florg_app.tasks.formats import READERS, Table
+from florg_app.tasks.local import Readers
+
+COLUMN = {"bytes": Value("large_binary"), "path": Value("string")}
+"""An image file as the hub's data sets keep it: its bytes, or else where it is."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A cell of a folder of images; messages show its place in there."""
+
+    folder: Path
+    name: str
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+
+def open_image(cell: Mapping[str, Any]) -> Image.Image:
+    """The decoded image (height, width) of a cell of COLUMN, upright, in three colours.
+
+    Raises ValueError where it cannot be decoded.
+    """
+    try:
+        with Image.open(cell["path"] if cell["bytes"] is None else BytesIO(cell["bytes"])) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
+    except Image.UnidentifiedImageError:
+        raise ValueError("is no image of a format that Pillow knows") from None
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot be decoded as an image ({error})", "cannot be decoded as an image") from error
+
+
+def image(value: Any) -> dict[str, Any]:
+    """A cell of COLUMN that can be decoded."""
+    if isinstance(value, ImageFile):
+        cell = {"bytes": None, "path": str(value.folder / value.name)}
+    elif isinstance(value, bytes):
+        cell = {"bytes": value, "path": None}
+    elif isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
+        cell = {"bytes": value["bytes"], "path": None}
+    else:
+        raise ValueError("holds no bytes of an image")
+    open_image(cell)
+    return cell
+
+
+def image_layout(image_column: str, label_column: str, label: Check, label_type: ClassLabel) -> Layout:
+    """One image and its class."""
+    return Layout({image_column: image, label_column: label}, Columns({image_column: COLUMN, label_column: label_type}))
+
+
+def image_readers(image_column: str, label_column: str) -> Readers:
+    """Of parquet files, and of folders, which have no suffix."""
+    return {".parquet": READERS[".parquet"], "": partial(_class_folders, image_column, label_column)}
+
+
+def _class_folders(image_column: str, label_column: str, path: Path) -> Table:
+    """The files of folder/class/file in the order of their names; hidden ones are left aside."""
+    if not path.is_dir():
+        raise DataError("is a file without a suffix; expected a folder with one folder per class, or .parquet")
+    files = [
+        file
+        for folder in sorted(path.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        for file in sorted(folder.iterdir())
+        if file.is_file() and not file.name.startswith(".")
+    ]
+    images = [ImageFile(path, f"{file.parent.name}/{file.name}") for file in files]
+    return Table({image_column: images, label_column: [file.parent.name for file in files]})

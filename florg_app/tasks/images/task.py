@@ -1,0 +1,82 @@
+"""Images of a few classes, for any vision transformer with a classifier."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+
+from clients.architectures import Head
+from clients.batches import Batch, Collate
+from florg_app.tasks.answers import Answer
+from florg_app.tasks.base import Features, Preprocessor, Split, Task
+from florg_app.tasks.images.rows import open_image
+from florg_app.tasks.sample import Read, sample
+
+IMAGE, LABEL = "image", "label"
+
+
+class DecodedImages(Sequence[Mapping[str, Any]]):
+    """Rows as examples, each decoded, scaled and normalised when it is asked for: none is kept."""
+
+    def __init__(self, rows: Dataset, processor: Preprocessor) -> None:
+        self._rows, self._processor = rows, processor
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """pixel_values (3, height, width) in float32, and the number of the class."""
+        row = self._rows[index]
+        pixels = self._processor(open_image(row[IMAGE]), return_tensors="pt")["pixel_values"][0]
+        return {"pixel_values": pixels, "labels": row[LABEL]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(Task):
+    """One image, one class."""
+
+    head: Head
+    label_names: tuple[str, ...]
+    partition_column: str | None = LABEL
+    further_column: str | None = None
+    answer: Answer
+    source: Read
+    """All rows of a split, IMAGE and LABEL."""
+    max_rows: Mapping[Split, int | None]
+    seed: int
+    skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
+
+    def rows(self, split: Split) -> Dataset:
+        return sample(self.source(split), split, self.max_rows[split], self.seed)
+
+    def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
+        return DecodedImages(rows, preprocessor)
+
+    def collate(self, preprocessor: Preprocessor) -> Collate:
+        def stack(features: list[Mapping[str, Any]]) -> Batch:
+            return {
+                "pixel_values": torch.stack([example["pixel_values"] for example in features]),
+                "labels": torch.tensor([example["labels"] for example in features]),
+            }
+
+        return stack
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        return self.answer.loss(_logits(model, batch), batch["labels"])
+
+    def predict(self, model: nn.Module, batch: Batch) -> Iterator[tuple[Tensor, int]]:
+        """Logits (classes) and the class of each image: to ask the features for it would decode them all again."""
+        return zip(_logits(model, batch).cpu(), batch["labels"].tolist(), strict=True)
+
+    def score(self, predictions: Sequence[tuple[Tensor, int]], features: Features) -> dict[str, float]:
+        logits, labels = zip(*predictions, strict=True)
+        return self.answer.score(torch.stack(logits), torch.tensor(labels))
+
+
+def _logits(model: nn.Module, batch: Batch) -> Tensor:
+    """(b, classes)"""
+    dtype = next(model.parameters()).dtype  # of the backbone, whose first layer is a convolution that casts nothing
+    return model(pixel_values=batch["pixel_values"].to(dtype)).logits

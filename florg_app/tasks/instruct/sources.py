@@ -1,0 +1,110 @@
+"""SOURCES: where instructions with responses are, what is in their rows, and who says what."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Features as Columns
+from datasets import List, Value
+
+from florg_app.tasks.base import Split
+from florg_app.tasks.checks import Layout, text
+from florg_app.tasks.data_error import DataError
+from florg_app.tasks.instruct.prompts import PLAIN, Turn, request
+from florg_app.tasks.local import STEMS
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One way to write a row."""
+
+    layout: Layout
+    turns: Callable[[Mapping[str, Any]], list[Turn]]
+    """Checked row -> the conversation; its last turn is the response, the assistant's."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One task."""
+
+    shapes: tuple[Shape, ...]
+    """The first one of whose columns none is missing counts."""
+    partition_column: str | None = None
+    """By whose values rows are divided among clients."""
+    hub: str | None = None
+    """Has these rows in one split, "train"; None where only files have them."""
+    train_stems: tuple[str, ...] = ()
+    """Names of its file of all rows besides the usual ones."""
+    response_column: str | None = None
+    """The hub's rows that have nothing in it are none of the task's."""
+
+    @property
+    def stems(self) -> Mapping[Split, tuple[str, ...]]:
+        """Names of its files."""
+        return {**STEMS, "train": (*STEMS["train"], *self.train_stems)}
+
+
+def _text_or_nothing(value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("is not a text")
+    return value or ""
+
+
+def _conversation(value: Any) -> list[Turn]:
+    """Turns, the last of them the assistant's, with at least one before it."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        raise ValueError('is not a list of {"role": ..., "content": ...}')
+    turns: list[Turn] = [{"role": turn.get("role"), "content": turn.get("content")} for turn in value]
+    for number, turn in enumerate(turns, 1):
+        if turn["role"] not in PLAIN:
+            wrong = f"in turn {number}, which is none of {', '.join(PLAIN)}"
+            raise DataError(f"has the role {turn['role']!r} {wrong}", f"has a role {wrong}")
+        try:
+            text(turn["content"])
+        except ValueError as error:
+            raise ValueError(f"has a content in turn {number} that {error}") from None
+    if len(turns) < 2 or turns[-1]["role"] != "assistant":
+        raise ValueError("does not end with a turn of the assistant that answers another")
+    return turns
+
+
+def _columns(kind: str | None = None, about: str | None = None, *, asked: str, answered: str) -> Shape:
+    """A row with one column for each part: `kind` divides rows, `about` may be empty."""
+    checks = {asked: text, **({about: _text_or_nothing} if about else {}), answered: text}
+    checks |= {kind: text} if kind else {}
+
+    def turns(row: Mapping[str, Any]) -> list[Turn]:
+        user = request(row[asked], row[about] if about else "")
+        return [{"role": "user", "content": user}, {"role": "assistant", "content": row[answered]}]
+
+    return Shape(Layout(checks, Columns({name: Value("string") for name in checks})), turns)
+
+
+CONVERSATION = List({"role": Value("string"), "content": Value("string")})
+
+SOURCES: Mapping[str, Source] = {
+    "dolly": Source(
+        (_columns("category", "context", asked="instruction", answered="response"),),
+        "category",
+        "databricks/databricks-dolly-15k",
+        ("databricks-dolly-15k",),
+        "response",
+    ),
+    "medquad": Source(
+        (_columns("question_type", asked="question", answered="answer"),),
+        "question_type",
+        "lavita/MedQuAD",  # two thirds of its rows have lost their answers to copyright
+        ("medquad",),
+        "answer",
+    ),
+    "instruct": Source(
+        (
+            Shape(
+                Layout({"messages": _conversation}, Columns({"messages": CONVERSATION})), lambda row: row["messages"]
+            ),
+            _columns(about="input", asked="instruction", answered="output"),
+            _columns(asked="instruction", answered="output"),
+        )
+    ),
+}
+"""By name of the task."""

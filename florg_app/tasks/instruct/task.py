@@ -1,0 +1,149 @@
+"""`dolly`, `medquad`, `instruct`: a language model learns to respond to instructions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from clients.architectures import Head
+from clients.batches import Batch, Collate
+from clients.generate import continuations, end_tokens
+from florg_app.config import ConfigError
+from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.instruct.text_scores import text_scores
+from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses
+from florg_app.tasks.sample import Read, sample
+from strategies.rng import generator
+
+TURNS, SPLIT, NUMBER = "turns", "split", "number"
+"""Columns: the conversation, and where it is from, to say which row is too long."""
+
+REFERENCE, TOKENIZER, ASKED = "reference", "tokenizer", "asked"
+"""In features: the response that a generated one is compared with, absent where none is generated. In batches with
+such rows: what reads and writes them, and which they are."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a model made of one row."""
+
+    loss: float
+    """Sum over the tokens of the response."""
+    tokens: int
+    text: str | None
+    """A response of its own; None where none was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruct(Task):
+    """Cross-entropy of the tokens of the response, given the prompt."""
+
+    head: Head = field(default_factory=lambda: Head("causal-lm"))
+    label_names: tuple[str, ...] = ()
+    partition_column: str | None
+    further_column: str | None = None
+    source: Read
+    """All rows of a split: TURNS and the partition column."""
+    max_rows: Mapping[Split, int | None]
+    seed: int
+    skip_long: bool
+    """Leave out and count rows whose prompt leaves no room for a response, which otherwise end the run."""
+    generate_rows: int | None
+    """Rows of a set for which responses are generated; None = all."""
+    max_new_tokens: int
+    skipped_files: Mapping[tuple[Split, str], int] = field(default_factory=dict)
+    too_long: dict[Split, set[int]] = field(default_factory=lambda: {"train": set(), "validation": set()})
+    """Numbers of the rows left out so far."""
+
+    @property
+    def skipped(self) -> Mapping[tuple[Split, str], int]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Bad rows of files, and under the name task.max-length those that are too long."""
+        skipped = dict(self.skipped_files)
+        skipped |= {(split, "task.max-length"): len(numbers) for split, numbers in self.too_long.items() if numbers}
+        return skipped
+
+    @property
+    def keepable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.generate_rows == 0
+
+    def rows(self, split: Split) -> Dataset:
+        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since a fingerprint of
+        # the pieces pickles each with all of the buffer that it is a part of: gigabytes.
+        table: Any = self.source(split).with_format("arrow")[:]
+        table = table.combine_chunks()
+        table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))
+        placed = Dataset(table.append_column(NUMBER, pyarrow.array(range(len(table)))))
+        return sample(placed, split, self.max_rows[split], self.seed)
+
+    def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
+        if preprocessor.eos_token_id is None:
+            raise ConfigError("model.name: its tokenizer has no end token, which tells a model where a response ends")
+        asked = generator(self.seed, "generated-rows").permutation(len(rows))[: self.generate_rows].tolist()
+        conversations, found, asked = rows[TURNS][:], [], set(asked)
+        for place, example in enumerate(examples(conversations, preprocessor, max_length)):
+            if isinstance(example, int):
+                self._leave_out(rows[place], example, max_length)
+            else:
+                reference = {REFERENCE: conversations[place][-1]["content"]} if place in asked else {}
+                found.append({**example, **reference})
+        if len(rows) and not found:
+            raise ConfigError(f"task.max-length = {max_length}: no prompt of {len(rows)} rows leaves room; raise it")
+        return found
+
+    def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
+        padding = preprocessor.pad_token_id
+        if not isinstance(padding, int):
+            raise ConfigError("model.name: its tokenizer has no padding token, which batches of unequal texts need")
+
+        def collate(features: list[Mapping[str, Any]]) -> Batch:
+            asked = [REFERENCE in example for example in features]
+            return {
+                **pad_right(features, padding),
+                **({TOKENIZER: preprocessor, ASKED: asked} if any(asked) else {}),
+            }
+
+        return collate
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        return response_losses(model, batch)[0].mean()
+
+    def predict(self, model: nn.Module, batch: Batch) -> list[Answered]:
+        losses, rows = response_losses(model, batch)
+        count = len(batch["labels"])
+        sums = torch.zeros(count, dtype=torch.float64).index_add(0, rows.cpu(), losses.cpu().double())
+        tokens = torch.bincount(rows.cpu(), minlength=count)
+        texts = self._texts(model, batch) if ASKED in batch else [None] * count
+        return [Answered(*answered) for answered in zip(sums.tolist(), tokens.tolist(), texts, strict=True)]
+
+    def score(self, predictions: Sequence[Answered], features: Features) -> dict[str, float]:
+        """loss and perplexity by token over all rows; rouge-l and bleu-4 of the generated responses, if any."""
+        loss = sum(answered.loss for answered in predictions) / sum(answered.tokens for answered in predictions)
+        both = zip(predictions, features, strict=True)
+        pairs = [(answered.text, example[REFERENCE]) for answered, example in both if answered.text is not None]
+        texts = text_scores(*zip(*pairs, strict=True)) if pairs else {}
+        return {"perplexity": float(np.exp(loss)), **texts, "loss": loss}
+
+    def _texts(self, model: nn.Module, batch: Batch) -> list[str | None]:
+        """The model's own responses where they are asked for."""
+        assert isinstance(model, PreTrainedModel), type(model)
+        tokenizer, asked = batch[TOKENIZER], batch[ASKED]
+        prompts = [prompt for prompt, wanted in zip(prompts_of(batch), asked, strict=True) if wanted]
+        ends = end_tokens(model, tokenizer.eos_token_id)
+        tokens = continuations(model, prompts, self.max_new_tokens, tokenizer.pad_token_id, ends)
+        written = iter(tokenizer.batch_decode(tokens, skip_special_tokens=True))
+        return [next(written).strip() if wanted else None for wanted in asked]
+
+    def _leave_out(self, row: Mapping[str, Any], prompt_tokens: int, max_length: int) -> None:
+        if not self.skip_long:
+            raise ConfigError(
+                f"task.max-length = {max_length}: {row[SPLIT]} row {row[NUMBER] + 1} has a prompt of {prompt_tokens} "
+                f"tokens, which leaves none for its response; raise it, or set task.bad-rows = "
+                f'"skip" to leave such rows out'
+            )
+        self.too_long[row[SPLIT]].add(row[NUMBER])

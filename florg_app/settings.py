@@ -8,10 +8,19 @@ from pydantic import AfterValidator, Field, InstanceOf, Strict, model_validator
 
 from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import CommaSeparated, Unset, Words
+from florg_app.protection import (
+    PrivacySettings,
+    RobustSettings,
+    check_privacy,
+    check_robust,
+    check_upload,
+    weighting_of,
+)
 from florg_app.section import Section
+from florg_app.together import check_moments, check_own_rows, check_quorum
 from strategies import METHODS
-from strategies.method import Method, Role
-from strategies.roster import sample
+from strategies.method import Method
+from strategies.uploads import UploadForm
 
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
@@ -36,6 +45,8 @@ class StrategySettings(Section, frozen=True):
     name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
     weighting: Literal["method", "uniform", "examples"] = "method"
     """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
+    upload: UploadForm = "tensors"
+    """What clients send: the tensors that they trained, or the summand that the method makes of them."""
 
 
 class AdapterSettings(Section, frozen=True):
@@ -183,40 +194,19 @@ class Settings(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     measure: MeasureSettings = MeasureSettings()
+    robust: RobustSettings = RobustSettings()
+    privacy: PrivacySettings = PrivacySettings()
     method: InstanceOf[Method]
     """`strategy.name` with its own settings."""
 
     @model_validator(mode="after")
-    def _quorum_can_be_met(self) -> "Settings":
-        sampled = len(sample(list(range(self.min_clients)), self.fraction_train, self.seed, 1))
-        if self.min_uploads > sampled:
-            raise ValueError(
-                f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "
-                f"fraction-train = {self.fraction_train} may sample only {sampled}; lower min-uploads, "
-                f"or raise min-clients or fraction-train"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _kept_moments_need_lasting_tensors(self) -> "Settings":
-        fresh = self.method.plan.named(Role.FRESH)
-        if fresh and self.train.optimizer_state == "keep":
-            raise ValueError(
-                f'train.optimizer-state = "keep" has no meaning with strategy.name = "{self.method.name}": it begins '
-                f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _client_ranks_can_be_had(self) -> "Settings":
+    def _go_together(self) -> "Settings":
+        weighting = weighting_of(self.strategy.weighting, self.method)
+        check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
+        check_moments(self.train.optimizer_state, self.method)
         check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
-        return self
-
-    @model_validator(mode="after")
-    def _client_evaluation_needs_rows(self) -> "Settings":
-        if self.evaluate.on_clients and self.evaluate.client_rows == "held-out" and not self.partition.holdout:
-            raise ValueError(
-                "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
-                'or evaluate.client-rows = "validation"'
-            )
+        check_own_rows(self.evaluate.on_clients, self.evaluate.client_rows, self.partition.holdout)
+        check_upload(self.strategy.upload, self.method, weighting)
+        check_robust(self.robust, self.method, weighting)
+        check_privacy(self.privacy, self.robust, self.method, weighting, self.evaluate.on_clients)
         return self

@@ -8,7 +8,7 @@ where sampling amplifies, which is not claimed here.
 
 from math import exp, inf, sqrt
 
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import log_ndtr, ndtr
 
 
@@ -33,4 +33,5 @@ def epsilon(noise_multiplier: float, times: int, at: float) -> float:
     high = 1.0
     while delta(high, noise_multiplier, times) > at:
         high *= 2
-    return float(brentq(lambda value: delta(value, noise_multiplier, times) - at, 0.0, high, xtol=1e-12))
+    found = root_scalar(lambda value: delta(value, noise_multiplier, times) - at, bracket=(0.0, high), xtol=1e-12)
+    return float(found.root)

@@ -147,14 +147,12 @@ class FederatedAdapters(Strategy):
             """An upload at this rank that changed nothing."""
             return unchanged(self._policy.upload, self._method, server_round, state, self._manifest.at(rank))
 
-        full = sizes(like(self._manifest.rank))
-
         def use(upload: Upload) -> None:
             nonlocal seconds
             start = time.monotonic()
             weight = raw_weight(self._policy.weighting, self._manifest.plan, upload)
             with costs.phase():
-                combination.add(padded(upload.tensors, full), weight)
+                combination.add(padded(upload.tensors, sizes(like(self._manifest.rank))), weight)
             record.accept(upload)
             record.weights[upload.partition] = weight
             seconds += time.monotonic() - start

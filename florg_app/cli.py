@@ -87,8 +87,14 @@ app.command()(cli_data.partition)
 
 
 @app.command()
-def methods() -> None:
+def methods(
+    options: Annotated[bool, typer.Option("--options", help="Which options on uploads each takes instead.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Those as Markdown.")] = False,
+) -> None:
     """List the methods with what they send and their own settings."""
+    if options or markdown:
+        _print_options(markdown)
+        return
     from dataclasses import fields
 
     from rich.console import Console
@@ -108,6 +114,21 @@ def methods() -> None:
             "\n".join(f"{field.name.replace('_', '-')} = {json.dumps(field.default)}" for field in settings),
             method.summary,
         )
+    Console().print(table)
+
+
+def _print_options(as_markdown: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from florg_app.options import HEADINGS, markdown, rows
+
+    if as_markdown:
+        print(markdown())
+        return
+    table = Table(*HEADINGS)
+    for row in rows():
+        table.add_row(*row)
     Console().print(table)
 
 

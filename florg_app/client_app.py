@@ -17,6 +17,7 @@ from florg_app.census import PARTITIONS, PRIVATE
 from florg_app.config import parse
 from florg_app.data import ClientData
 from florg_app.evaluate import score
+from florg_app.outgoing import outgoing
 from florg_app.own_data import discreet, own_paths
 from florg_app.own_memories import OwnMemories
 from florg_app.settings import Settings, TrainSettings
@@ -24,7 +25,7 @@ from strategies.flops import counted
 from strategies.lineage import Moment, from_config
 from strategies.manifest import State, join, select
 from strategies.method import KEPT, UPLOADED
-from strategies.ranks import cut, padded
+from strategies.ranks import padded
 from strategies.rng import stream_seed
 from strategies.wire import (
     ARRAYS,
@@ -37,9 +38,7 @@ from strategies.wire import (
     Malformed,
     RefusalError,
     check_identity,
-    pack,
     unpack,
-    upload,
 )
 
 app = ClientApp()
@@ -99,9 +98,7 @@ def _answer(
         raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
     memory.remember(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    rank = settings.method.lowered(rank, received, trained)
-    shapes = manifest.at(rank).uplink
-    return Message(upload(pack(cut(trained, shapes), shapes), t, {**metrics, RANK: rank}), reply_to=message)
+    return Message(outgoing(settings, manifest, t, rank, received, trained, metrics), reply_to=message)
 
 
 def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str, int | float]:

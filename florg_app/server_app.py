@@ -16,6 +16,8 @@ from florg_app.census import num_partitions
 from florg_app.config import parse
 from florg_app.evaluate import central_rows, score
 from florg_app.keeper import Keeper
+from florg_app.outgoing import mechanism_of
+from florg_app.protection import weighting_of
 from florg_app.report import Report, note
 from florg_app.saved import Saved, metadata
 from florg_app.settings import Settings
@@ -25,7 +27,9 @@ from strategies.lineage import Lineage
 from strategies.manifest import Manifest, State, select
 from strategies.method import Role
 from strategies.policy import Policy
+from strategies.privacy import PrivateRounds
 from strategies.record import RoundRecord
+from strategies.robust import Robustness
 
 app = ServerApp()
 
@@ -76,6 +80,8 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
         keeper.after_round(t, federation.state, header(t), last=t == settings.num_server_rounds)
         federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
 
+    mechanism = mechanism_of(settings.privacy)
+    private = PrivateRounds(mechanism) if mechanism else None
     federation = FederatedAdapters(
         settings.method,
         assembly.manifest,
@@ -87,6 +93,7 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
         diagnostics=assembly.fixed if settings.server.diagnostics else None,
         on_round=on_round,
         bookkeeping=saved.bookkeeping if saved else None,
+        private=private,
     )
     keeper.check_room(federation.state)
     federation.summary()
@@ -140,7 +147,7 @@ def _refusal(manifest: Manifest, settings: Settings) -> str:
 
 
 def _policy(settings: Settings) -> Policy:
-    weighting = settings.strategy.weighting
+    robust = settings.robust
     return Policy(
         fraction_train=settings.fraction_train,
         min_clients=settings.min_clients,
@@ -148,7 +155,9 @@ def _policy(settings: Settings) -> Policy:
         max_skipped=settings.max_skipped,
         round_timeout=settings.round_timeout,
         wait_timeout=settings.wait_timeout,
-        weighting=settings.method.plan.weighting if weighting == "method" else weighting,
+        weighting=weighting_of(settings.strategy.weighting, settings.method),
+        upload=settings.strategy.upload,
+        robust=Robustness(robust.norm_bound, robust.combine, robust.trim),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
         measure_costs=settings.measure.costs,

@@ -8,6 +8,14 @@ from pydantic import AfterValidator, InstanceOf, model_validator
 from florg_app.client_ranks import Ranks, check_ranks
 from florg_app.flat import Unset, Words
 from florg_app.partition_settings import PartitionSettings
+from florg_app.protection import (
+    PrivacySettings,
+    RobustSettings,
+    check_privacy,
+    check_robust,
+    check_upload,
+    weighting_of,
+)
 from florg_app.section import Section
 from florg_app.setting_types import (
     Count,
@@ -23,9 +31,10 @@ from florg_app.setting_types import (
     Share,
 )
 from florg_app.task_settings import TaskSettings
+from florg_app.together import check_client_files, check_moments, check_quorum, check_scored_rows
 from strategies import METHODS
-from strategies.method import Method, Role
-from strategies.roster import sample
+from strategies.method import Method
+from strategies.uploads import UploadForm
 
 
 def _known_method(name: str) -> str:
@@ -38,6 +47,8 @@ class StrategySettings(Section, frozen=True):
     name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
     weighting: Literal["method", "uniform", "examples"] = "method"
     """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
+    upload: UploadForm = "tensors"
+    """What clients send: the tensors that they trained, or the summand that the method makes of them."""
 
 
 class AdapterSettings(Section, frozen=True):
@@ -160,55 +171,20 @@ class Settings(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     measure: MeasureSettings = MeasureSettings()
+    robust: RobustSettings = RobustSettings()
+    privacy: PrivacySettings = PrivacySettings()
     method: InstanceOf[Method]
     """`strategy.name` with its own settings."""
 
     @model_validator(mode="after")
-    def _quorum_can_be_met(self) -> "Settings":
-        sampled = len(sample(list(range(self.min_clients)), self.fraction_train, self.seed, 1))
-        if self.min_uploads > sampled:
-            raise ValueError(
-                f"min-uploads = {self.min_uploads} can skip every round: min-clients = {self.min_clients} and "
-                f"fraction-train = {self.fraction_train} may sample only {sampled}; lower min-uploads, "
-                f"or raise min-clients or fraction-train"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _kept_moments_need_lasting_tensors(self) -> "Settings":
-        fresh = self.method.plan.named(Role.FRESH)
-        if fresh and self.train.optimizer_state == "keep":
-            raise ValueError(
-                f'train.optimizer-state = "keep" has no meaning with strategy.name = "{self.method.name}": it begins '
-                f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _client_ranks_can_be_had(self) -> "Settings":
+    def _go_together(self) -> "Settings":
+        weighting = weighting_of(self.strategy.weighting, self.method)
+        check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
+        check_moments(self.train.optimizer_state, self.method)
         check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
-        return self
-
-    @model_validator(mode="after")
-    def _evaluation_needs_rows(self) -> "Settings":
-        if self.evaluate.on_clients and self.evaluate.client_rows == "held-out" and not self.partition.holdout:
-            raise ValueError(
-                "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
-                'or evaluate.client-rows = "validation"'
-            )
-        if self.evaluate.rows == "union-held-out" and not self.partition.holdout:
-            raise ValueError(
-                'evaluate.rows = "union-held-out" needs rows that clients do not train on; set partition.holdout '
-                "above 0"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _files_of_clients_are_not_divided(self) -> "Settings":
-        changed = self.partition.model_copy(update={"holdout": 0.0}) != PartitionSettings()
-        if self.task.client_files is not None and changed:
-            raise ValueError(
-                f'task.client-files = "{self.task.client_files}" gives each client the rows of one file, which are not '
-                "divided; remove all partition settings but partition.holdout"
-            )
+        check_scored_rows(self.evaluate, self.partition.holdout)
+        check_client_files(self.task.client_files, self.partition)
+        check_upload(self.strategy.upload, self.method, weighting)
+        check_robust(self.robust, self.method, weighting)
+        check_privacy(self.privacy, self.robust, self.method, weighting, self.evaluate.on_clients)
         return self

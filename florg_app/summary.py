@@ -40,6 +40,8 @@ def progress(record: Record, num_rounds: int) -> list[str]:
         parts.append(f"{'eval ' if name == 'loss' else ''}{name} {_number(value)}")
     if sampled:
         parts += [f"{way} {size(record[way]['wire-bytes'])}" for way in ("up", "down")]
+    if spent := record.get("privacy"):
+        parts.append(f"ε {spent['epsilon']:.3g} (δ {spent['delta']:g})")
     if record.get("seconds"):
         parts.append(f"{sum(record['seconds'].values()):.1f} s")
     lines = ["  ".join(parts)]
@@ -73,6 +75,7 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "communication": {way: _total(records, way) for way in ("up", "down")},
         "seconds": _total_seconds(records),
         "costs": costs.summarise(records),
+        "privacy": next((dict(record["privacy"]) for record in reversed(records) if record.get("privacy")), {}),
     }
 
 
@@ -112,6 +115,13 @@ def table(summary: Record) -> str:
             console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
+        if spent := summary.get("privacy"):
+            where = summary["settings"]["privacy.where"]
+            console.print(
+                f"differential privacy: ε {spent['epsilon']:.3g} at δ {spent['delta']:g} for a client asked in "
+                f"{spent['rounds']} rounds; noise by the {where}",
+                highlight=False,
+            )
         if measured := summary.get("costs"):
             console.print(costs.line(measured, size), highlight=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())

@@ -17,6 +17,7 @@ class Centralised(Method):
     name = "centralised"
     summary = "LoRA trained by one client with the rows of all (upper reference)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    mean_of_uploads = True
     pooled = True
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

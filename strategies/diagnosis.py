@@ -12,7 +12,9 @@ from strategies.parametrisation import PARAMETRISATIONS
 def diagnose(
     manifest: Manifest, bases: Mapping[str, Fixed], combination: Combination, new: State
 ) -> dict[str, dict[str, float]]:
-    """By group: the aggregation error of a finished combination, made with `keep`, and the method's own numbers.
+    """By group: the aggregation error of a finished combination, and the method's own numbers.
+
+    The error is that of uploaded tensors, and is left out where the combination kept none: they were summands.
 
     bases: as `diagnostics.for_norms` gives them; new: the state that the combination made.
     """
@@ -22,9 +24,10 @@ def diagnose(
     parametrisation = PARAMETRISATIONS[manifest.plan.adapter]
     result: dict[str, dict[str, float]] = {}
     for name in (group.name for group in manifest.groups):
-        uploads = [upload[name] for upload in combination.uploads]
-        error = aggregation_error(
-            parametrisation, bases[name], manifest.scale, uploads, w, old[name], next_begins[name]
-        )
-        result[name] = {"aggregation-error": error, **method.diagnose(old[name], new[name])}
+        result[name] = method.diagnose(old[name], new[name])
+        if uploads := [upload[name] for upload in combination.uploads]:
+            error = aggregation_error(
+                parametrisation, bases[name], manifest.scale, uploads, w, old[name], next_begins[name]
+            )
+            result[name] = {"aggregation-error": error, **result[name]}
     return result

@@ -16,6 +16,7 @@ class FedAvg(Method):
     name = "fedavg"
     summary = "full weights of the adapted layers averaged (FedAvg, arXiv 1602.05629)"
     plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
+    mean_of_uploads = True
     exact = True
     gauge_free = True
 

@@ -19,6 +19,7 @@ class FeDeRA(Method):
     name = "federa"
     summary = "LoRA from the principal components of W0, factors averaged (FeDeRA, arXiv 2404.18848)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    mean_of_uploads = True
 
     def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:
         """B0 (l, o, r) and A0 (l, r, i) with B0 A0 = P, which the frozen weight loses."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from logging import INFO
 from typing import Any
 
@@ -17,16 +18,18 @@ from strategies.combine import Combination
 from strategies.costs import Costs
 from strategies.diagnosis import diagnose
 from strategies.diagnostics import for_norms
-from strategies.inorder import InOrder
 from strategies.ledger import Traffic, measure
 from strategies.lineage import Lineage
-from strategies.manifest import Manifest, Shapes, State, begun, flatten, select
-from strategies.method import Fixed, Method
-from strategies.policy import RANKS, SKIPPED, Policy
+from strategies.manifest import Manifest, State, begun, flatten, select
+from strategies.method import Fixed, Method, Role
+from strategies.policy import ASKED, RANKS, SKIPPED, Policy
+from strategies.privacy import PrivateRounds
 from strategies.ranks import cut, padded, rank_of, sizes
+from strategies.reception import receive
 from strategies.record import RoundRecord
 from strategies.roster import Roster, sample
-from strategies.screen import Asked, Rejected, Upload, screen
+from strategies.screen import Asked, Upload
+from strategies.uploads import unchanged
 from strategies.weighting import raw_weight
 from strategies.wire import broadcast, pack
 
@@ -38,7 +41,8 @@ class FederatedAdapters(Strategy):
     """Federated adapters by any `Method`. Flower's own `start` works; `run` adds streaming, failure policy and records.
 
     Replies are screened and folded into the combination as they arrive, in partition order; without diagnostics the
-    server holds the state, the running sum and the uploads that overtook a slower client.
+    server holds the state, the running sum and the uploads that overtook a slower client. With a norm bound it holds
+    all uploads until the last is there, with a robust combination all summands in float64.
     """
 
     def __init__(
@@ -53,12 +57,16 @@ class FederatedAdapters(Strategy):
         diagnostics: Mapping[str, Fixed] | None = None,
         on_round: Callable[[RoundRecord], None] = lambda record: None,
         bookkeeping: Mapping[str, Any] | None = None,
+        private: PrivateRounds | None = None,
     ) -> None:
         """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on where
         the server has a whole model to diagnose. A resumed run has the `state` and the `bookkeeping` of its checkpoint.
+        `private` has the noise and the account of differential privacy.
         """
-        self.state, self.lineage = state, lineage
+        self.state, self.lineage, self.private = state, lineage, private
         known = bookkeeping or {}
+        if private is not None:
+            private.resume(known.get(ASKED, {}))
         self.ranks = {int(partition): int(rank) for partition, rank in known.get(RANKS, {}).items()}
         """By partition: the ranks that clients have come down to; a part of the state."""
         skipped = int(known.get(SKIPPED, 0))
@@ -79,7 +87,8 @@ class FederatedAdapters(Strategy):
     @property
     def bookkeeping(self) -> dict[str, Any]:
         """What the strategy knows beside the state and needs in order to go on; JSON-ready."""
-        return {SKIPPED: self._skipped, RANKS: self.ranks}
+        asked = {ASKED: self.private.asked} if self.private else {}
+        return {SKIPPED: self._skipped, RANKS: self.ranks, **asked}
 
     def summary(self) -> None:
         """Log what is federated."""
@@ -121,7 +130,8 @@ class FederatedAdapters(Strategy):
             for a in asked
         ]
         down = sum((measure(sent[a.rank]) for a in asked), Traffic())
-        self._record = RoundRecord(server_round, partitions, down=down)
+        spent = self.private.begin(partitions) if self.private else {}
+        self._record = RoundRecord(server_round, partitions, down=down, privacy=spent)
         return [message for message, _ in self._asked]
 
     def aggregate_train(
@@ -130,19 +140,25 @@ class FederatedAdapters(Strategy):
         """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
         record, seconds, costs = self._record, 0.0, Costs(self._device, self._policy.measure_costs)
         state = begun(self._method, self._manifest, self.state, server_round)
-        combination = Combination(self._method, server_round, state, self._device, keep=self._bases is not None)
+        combination = self._combination(state)
+
+        @cache
+        def like(rank: int) -> State:
+            """An upload at this rank that changed nothing."""
+            return unchanged(self._policy.upload, self._method, server_round, state, self._manifest.at(rank))
 
         def use(upload: Upload) -> None:
             nonlocal seconds
             start = time.monotonic()
             weight = raw_weight(self._policy.weighting, self._manifest.plan, upload)
             with costs.phase():
-                combination.add(padded(upload.tensors, self._manifest.uplink), weight)
+                combination.add(padded(upload.tensors, sizes(like(self._manifest.rank))), weight)
             record.accept(upload)
             record.weights[upload.partition] = weight
             seconds += time.monotonic() - start
 
-        self._screen_all(state, replies, InOrder(record.sampled, use))
+        bound, exempt = self._policy.robust.norm_bound, self._manifest.shapes(Role.REPORTED)
+        record.rejected += receive(replies, self._asked, server_round, like, use, bound, exempt)
         start = time.monotonic()
         new_state = self._finish(combination, costs)
         record.seconds["aggregate"] = seconds + time.monotonic() - start
@@ -173,28 +189,13 @@ class FederatedAdapters(Strategy):
         shapes = self._manifest.at(rank).downlink
         return pack(cut(select(self.state, shapes), shapes), shapes)
 
-    def _screen_all(self, state: State, replies: Iterable[Message], order: InOrder) -> None:
-        """Settle every sampled client, in the record and in the order of use; `state` as the round began."""
-        asked: dict[str, Asked] = {}
-
-        def shapes(rank: int) -> Shapes:
-            uplink = self._manifest.at(rank).uplink
-            return sizes(cut(select(state, uplink), uplink))
-
-        for reply in replies:
-            asked = asked or {message.metadata.message_id: client for message, client in self._asked}
-            client = asked.get(reply.metadata.reply_to_message_id)
-            partition = None if client is None else client.partition
-            verdict = screen(reply, client, self._record.t, shapes)
-            if partition is not None and partition not in order.unsettled:
-                verdict = Rejected(partition, "a second reply in one round")
-            elif partition is not None:
-                order.settle(partition, verdict if isinstance(verdict, Upload) else None)
-            if isinstance(verdict, Rejected):
-                self._record.rejected.append(verdict)
-        for partition in order.unsettled:
-            self._record.rejected.append(Rejected(partition, "no reply before the time-out"))
-            order.settle(partition, None)
+    def _combination(self, state: State) -> Combination:
+        """Of a round that begins with this state."""
+        contributed = self._policy.upload == "summand"
+        keep = self._bases is not None and not contributed
+        reduce = self._policy.robust.reduction
+        release = self.private and self.private.release(len(self._record.sampled))
+        return Combination(self._method, self._record.t, state, self._device, keep, contributed, reduce, release)
 
     def _finish(self, combination: Combination, costs: Costs) -> State | None:
         """The state after the round, or None with the reason in the record."""

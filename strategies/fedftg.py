@@ -20,6 +20,7 @@ class FedFTG(Method):
     name = "fedftg"
     summary = "full MLP up-projections, GaLore on the clients, averaged (FedFTG, arXiv 2410.23111)"
     plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False, targets="mlp-up")
+    mean_of_uploads = True
     exact = True
     gauge_free = True
 

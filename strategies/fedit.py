@@ -16,6 +16,7 @@ class FedIT(Method):
     name = "fedit"
     summary = "LoRA factors averaged separately (FedIT, arXiv 2305.05644)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+    mean_of_uploads = True
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -18,6 +18,7 @@ class FedProx(Method):
     name = "fedprox"
     summary = "FedAvg with a proximal term in the local loss (FedProx, arXiv 1812.06127)"
     plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
+    mean_of_uploads = True
     exact = True
     gauge_free = True
 

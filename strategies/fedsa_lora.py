@@ -18,6 +18,7 @@ class FedSALoRA(Method):
 
     name = "fedsa-lora"
     summary = "LoRA with A averaged and B kept by each client (FedSA-LoRA, arXiv 2410.01463)"
+    mean_of_uploads = True
 
     head: Literal["local", "shared"] = "local"
     """The trained layers outside the adapters; local as in the authors' GLUE runs."""

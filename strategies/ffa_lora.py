@@ -17,6 +17,7 @@ class FFALoRA(Method):
     name = "ffa-lora"
     summary = "LoRA with A frozen from the seed, B averaged (FFA-LoRA, arXiv 2403.12313)"
     plan = Plan(adapter="lora", roles={"A": Role.FIXED, "B": Role.SHARED})
+    mean_of_uploads = True
     exact = True
 
     def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:

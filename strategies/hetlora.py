@@ -24,6 +24,7 @@ class HetLoRA(Method):
     name = "hetlora"
     summary = "LoRA of a rank per client, pruned by the client, weighted by norm (HetLoRA, arXiv 2401.06432)"
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="norm")
+    mean_of_uploads = True
     client_ranks = True
 
     gamma: Annotated[float, Gt(0), Lt(1)] = 0.99

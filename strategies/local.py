@@ -17,6 +17,7 @@ class Local(Method):
     name = "local"
     summary = "LoRA trained by each client alone, nothing is sent (lower reference)"
     plan = Plan(adapter="lora", roles={"A": Role.LOCAL, "B": Role.LOCAL}, head=Role.LOCAL)
+    mean_of_uploads = True
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, the same for all; B = 0."""

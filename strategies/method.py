@@ -137,6 +137,8 @@ class Method(ABC):
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
+    mean_of_uploads: ClassVar[bool] = False
+    """Whether `contribute` is the identity, so that what one upload adds to the sum is as bounded as the upload."""
     needs: Literal["sum", "stack"] = "sum"
     """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
     client_ranks: ClassVar[bool] = False

@@ -1,11 +1,14 @@
 """Who takes part in a round, how many must answer, and how long the server waits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strategies.method import Weighting
+from strategies.robust import Robustness
+from strategies.uploads import UploadForm
 
-SKIPPED, RANKS = "skipped-in-a-row", "ranks"
-"""Keys of what the strategy knows beside the state: skipped rounds in a row, lowered ranks by partition."""
+SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
+"""Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
+differential privacy the rounds in which a client was asked."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Policy:
     round_timeout: float = 3600.0
     wait_timeout: float = 600.0
     weighting: Weighting = "examples"
+    upload: UploadForm = "tensors"
+    robust: Robustness = field(default_factory=Robustness)
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""

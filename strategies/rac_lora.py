@@ -16,6 +16,7 @@ class RACLoRA(Method):
 
     name = "rac-lora"
     summary = "LoRA with A frozen anew each round, B merged (Fed-RAC-LoRA, arXiv 2410.08305)"
+    mean_of_uploads = True
     exact = True
 
     base: Form = "dense"

@@ -27,6 +27,8 @@ class RoundRecord:
     seconds: dict[str, float] = field(default_factory=dict)
     costs: dict[str, int | None] = field(default_factory=dict)
     """Of the combination, where they are measured."""
+    privacy: Mapping[str, float] = field(default_factory=dict)
+    """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
     evaluation: Mapping[str, float] | None = None
     no_evaluation: str = ""
     """Why the server has no model to score; empty where it has one."""
@@ -52,6 +54,7 @@ class RoundRecord:
             "down": _dashed(self.down),
             "diagnostics": self.diagnostics,
             "seconds": self.seconds,
+            **({"privacy": self.privacy} if self.privacy else {}),
             **self.costs,
         }
 

@@ -1,6 +1,7 @@
 """One stable stream of random numbers per purpose, the same on the server and on every client."""
 
 import hashlib
+import secrets
 
 import numpy as np
 
@@ -17,3 +18,8 @@ def generator(seed: int, purpose: str, *keys: int | str) -> np.random.Generator:
     NumPy and not torch: torch draws differ between vector instruction sets, Philox integers and the ziggurat do not.
     """
     return np.random.Generator(np.random.Philox(stream_seed(seed, purpose, *keys)))
+
+
+def private_generator() -> np.random.Generator:
+    """Philox with a 128-bit key from the operating system: for noise that must not follow from the run's seed."""
+    return np.random.Generator(np.random.Philox(key=secrets.randbits(128)))

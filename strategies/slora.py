@@ -28,6 +28,7 @@ class SLoRA(Method):
     name = "slora"
     summary = "sparse weights first, then LoRA from their decomposition (SLoRA, arXiv 2308.06522)"
     plan = Plan(adapter="lora+sparse", roles={"A": Role.SHARED, "B": Role.SHARED, "S": Role.SHARED, "M": Role.FIXED})
+    mean_of_uploads = True
 
     rounds: Annotated[int, Ge(1)] = 5
     """Of stage 1."""

@@ -14,10 +14,12 @@ from strategies.lineage import Attempt, Lineage
 from strategies.manifest import Manifest, Shapes, State, begun, flatten, nest, select
 from strategies.method import HEAD, HEAD_SYMBOL, Group, Method, Role
 from strategies.policy import Policy
+from strategies.privacy import PrivateRounds
 from strategies.ranks import cut, limited, padded, rank_of, sizes
 from strategies.record import RoundRecord
 from strategies.rng import generator
 from strategies.screen import Upload
+from strategies.uploads import UploadForm, as_sent
 from strategies.weighting import raw_weight
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, Malformed, pack, unpack, upload
 from tests.rounds import frozen
@@ -79,9 +81,13 @@ class ToyClient:
     """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
 
     def __init__(
-        self, method: Method, manifest: Manifest, faults: Mapping[tuple[int, int], Fault] | None = None
+        self,
+        method: Method,
+        manifest: Manifest,
+        faults: Mapping[tuple[int, int], Fault] | None = None,
+        form: UploadForm = "tensors",
     ) -> None:
-        self.method, self.manifest, self.faults = method, manifest, faults or {}
+        self.method, self.manifest, self.faults, self.form = method, manifest, faults or {}, form
         self.served: list[tuple[int, int]] = []
 
     def __call__(self, message: Message, context: Context) -> Message:
@@ -95,7 +101,8 @@ class ToyClient:
         assert not isinstance(state, Malformed)
         begins = begun(self.method, self.manifest, padded(state, self.manifest.downlink), t)
         rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
-        arrays = pack(tensors, self.manifest.at(rank).uplink)
+        sent = as_sent(self.form, self.method, t, begins, tensors)
+        arrays = pack(sent, sizes(sent))
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -114,12 +121,13 @@ class Run:
         diagnostics=True,
         state: State | None = None,
         bookkeeping=None,
+        private: PrivateRounds | None = None,
         **policy,
     ) -> None:
         method = method or FLoRG()
         self.manifest = manifest_of(method)
         self.records: list[RoundRecord] = []
-        self.client = ToyClient(method, self.manifest, faults)
+        self.client = ToyClient(method, self.manifest, faults, policy.get("upload", "tensors"))
         self.grid = grid_type(self.client, {}, num_clients)
         bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(
@@ -133,6 +141,7 @@ class Run:
             diagnostics=bases if diagnostics else None,
             on_round=self.records.append,
             bookkeeping=bookkeeping,
+            private=private,
         )
 
     def go(self, num_rounds: int = 2) -> "Run":

@@ -172,6 +172,16 @@ def test_folding_adds_the_weighted_summand(method, group):
         same(total[symbol], expected[symbol], atol=1e-12)
 
 
+def test_a_summand_is_the_upload_exactly_where_the_method_says_so(method, group):
+    if method.needs == "stack":
+        pytest.skip("needs all uploads side by side")
+    state = start(method, group)
+    (upload,) = trained(method, state, n=1)
+    summand = method.contribute(T, state, upload)
+    unchanged = summand.keys() == upload.keys() and all(torch.equal(summand[s], upload[s]) for s in upload)
+    assert unchanged == method.mean_of_uploads
+
+
 def test_several_rounds_match_the_literal_reference(method, group):
     """Unequal weights, other clients each round; dW is compared, as factors need not be unique."""
     reference = importlib.import_module(f"tests.reference.{method.name.replace('-', '_')}")

@@ -13,6 +13,7 @@ name = "real"
 methods = ["florg", "fedsa-lora"]
 seeds = [1]
 clients = 2
+costs = false
 
 [settings]
 num-server-rounds = 1

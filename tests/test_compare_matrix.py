@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from florg_app.compare import cells, matrix
+from florg_app.compare import cells, matrix_file
 from florg_app.compare.matrix import MatrixError
 from florg_app.runconfig import find_app
 
@@ -13,7 +13,7 @@ BASIC = {"name": "m", "methods": ["florg", "fedit"], "seeds": [3, 1], "clients":
 
 
 def planner(tmp_path, document, *assignments, files=()):
-    found = matrix.parse({**BASIC, **document})
+    found = matrix_file.parse({**BASIC, **document})
     file = tmp_path / "matrix.toml"
     return cells.Planner(found, cells.gather(find_app(tmp_path), file, found, list(files), list(assignments)))
 
@@ -30,7 +30,7 @@ def test_a_matrix_is_read_with_its_labels_variants_and_grid(tmp_path):
         '[[variant]]\nname = "a"\ntask.name = "glue/sst2"\ntargets = [0.9]\n[[variant]]\nname = "b"\nclients = 5\n'
         "[tune]\nseeds = [7]\nrounds = 2\nholdout = 0.2\n[tune.grid]\ntrain.learning-rate = [0.1, 0.01]\n"
     )
-    found = matrix.read(file)
+    found = matrix_file.read(file)
     assert found.settings == {"train.epochs": 2}
     assert found.method == {"wide": {"strategy.name": "fedit", "adapter.rank": 8}}
     assert [(v.name, v.settings, found.targets_of(v), v.clients) for v in found.variant] == [
@@ -68,7 +68,7 @@ def test_the_readmes_matrix_has_usable_settings(tmp_path):
 )
 def test_an_unusable_matrix_is_refused_with_its_reason(document, words):
     with pytest.raises(MatrixError) as refusal:
-        matrix.parse({**BASIC, **document})
+        matrix_file.parse({**BASIC, **document})
     assert words in str(refusal.value)
     assert "Tuple should" not in str(refusal.value)
 
@@ -77,7 +77,7 @@ def test_a_matrix_that_is_no_file_or_no_toml_is_named(tmp_path):
     (tmp_path / "m.toml").write_text("name = ")
     for name, words in (("m.toml", "is no TOML"), ("n.toml", "No such file")):
         with pytest.raises(MatrixError, match=words):
-            matrix.read(tmp_path / name)
+            matrix_file.read(tmp_path / name)
 
 
 def test_every_wrong_setting_is_found_before_anything_runs_and_named_once(tmp_path):

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from florg_app.compare import cells, disk, matrix, runner
+from florg_app.compare import cells, disk, matrix_file, runner
 from florg_app.compare.standing import Standing, failures
 from florg_app.runconfig import find_app
 from tests import compare_runs
@@ -20,7 +20,7 @@ BASIC = {"name": "m", "methods": ["florg", "fedit", "ffa-lora"], "seeds": [1, 2]
 
 
 def standing(folder, **document):
-    found = matrix.parse({**BASIC, **document})
+    found = matrix_file.parse({**BASIC, **document})
     planner = cells.Planner(found, cells.gather(find_app(folder), folder / "m.toml", found, [], []))
     assert planner.problems() == []
     return Standing(planner, folder)

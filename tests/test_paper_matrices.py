@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from florg_app.compare import cells, matrix, worker
+from florg_app.compare import cells, matrix_file, worker
 from florg_app.runconfig import find_app
 from florg_app.tasks.glue import TABLE
 from florg_app.tasks.registry import TASKS
@@ -18,7 +18,7 @@ EMBEDDED = ("task.name=tiny", "task.max-new-tokens=128", "task.validation-share=
 
 
 def planner(file, *assignments):
-    found = matrix.read(file)
+    found = matrix_file.read(file)
     return cells.Planner(found, cells.gather(find_app(CONF), file, found, [], list(assignments)))
 
 

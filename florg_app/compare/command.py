@@ -58,14 +58,15 @@ def compare(
     raise typer.Exit(1 if failed else 0)
 
 
-def _planner(app: Path, matrix_file: Path, files: list[Path], assignments: list[str]) -> Any:
+def _planner(app: Path, path: Path, files: list[Path], assignments: list[str]) -> Any:
     """The checked cells of a matrix. Raises ValueError with all that is wrong."""
-    from florg_app.compare import cells, matrix
+    from florg_app.compare import cells, matrix_file
+    from florg_app.compare.matrix import MatrixError
 
-    found = matrix.read(matrix_file)
-    planner = cells.Planner(found, cells.gather(app, matrix_file, found, files, assignments))
+    found = matrix_file.read(path)
+    planner = cells.Planner(found, cells.gather(app, path, found, files, assignments))
     if problems := planner.problems():
-        raise matrix.MatrixError(*problems)
+        raise MatrixError(*problems)
     return planner
 
 

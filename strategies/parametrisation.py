@@ -135,16 +135,20 @@ def _gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
 
 
 def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
-    """dW = s L A^T A R  (FLoRG eq. 1); with a fixed "A1", s L (A^T A - A1^T A1) R, which is zero where A = A1."""
+    """dW = s L A^T A R  (FLoRG eq. 1); with a fixed "A1", s L (A^T A - A1^T A1) R, which is zero where A = A1.
+
+    The difference as A^T D + D^T A1 with D = A - A1: two large products that nearly cancel would leave little but
+    rounding errors in half precision.
+    """
     L, R, A = fixed["L"], fixed["R"], tensors["A"]
     assert isinstance(L, Basis)
     assert isinstance(R, Basis)
-    B_up, A_down = scale * L.apply(A).mT, R.apply(A)
     if "A1" not in fixed:
-        return B_up, A_down
+        return scale * L.apply(A).mT, R.apply(A)
     A1 = fixed["A1"]
     assert isinstance(A1, Tensor)
-    return torch.cat([B_up, -scale * L.apply(A1).mT], -1), torch.cat([A_down, R.apply(A1)], -2)
+    D = A - A1
+    return scale * torch.cat([L.apply(A).mT, L.apply(D).mT], -1), torch.cat([R.apply(D), R.apply(A1)], -2)
 
 
 PARAMETRISATIONS: Mapping[str, Parametrisation] = {

@@ -47,7 +47,7 @@ class SecureFederation:
         command += ["--ssl-keyfile", f"{server}/server.key", "--enable-supernode-auth"]
         command += ["--database", str(self.folder / "state.db")]
         trusted = ssl.create_default_context(cafile=self.keys / "ca/ca.crt")
-        await_health(self._start("superlink", command, self.env), self.port, tls=trusted)
+        await_health(self.start("superlink", command), self.port, tls=trusted)
 
     def register(self, client: str) -> None:
         """Make the SuperLink accept this client's key."""
@@ -68,7 +68,7 @@ class SecureFederation:
         command += [] if max_retries is None else ["--max-retries", str(max_retries)]
         node = f'partition-id={partition} num-partitions={self.num_clients} client-name="{client}" {config}'.strip()
         env = {**self.env, "FLWR_HOME": str(self.folder / f"home-{client}")}
-        self._start(client, [*command, "--node-config", node], env)
+        self.start(client, [*command, "--node-config", node], env)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
@@ -88,10 +88,11 @@ class SecureFederation:
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout[done.stdout.index("{") :])
 
-    def _start(self, name: str, command: list[str], env: dict[str, str]) -> subprocess.Popen:
+    def start(self, name: str, command: list[str], env: dict[str, str] | None = None) -> subprocess.Popen:
+        """Start a command of this Python environment; one of that name that runs already is ended."""
         if name in self.processes:
             end(self.processes[name])
-        running = self._stack.enter_context(process(name, command, self.folder, env))
+        running = self._stack.enter_context(process(name, command, self.folder, env or self.env))
         self.processes[name] = running
         return running
 

@@ -1,0 +1,5 @@
+"""All scenes."""
+
+from tests.faults import clients, server, uploads
+
+ALL = (*uploads.SCENES, *clients.SCENES, *server.SCENES)

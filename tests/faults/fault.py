@@ -47,17 +47,20 @@ class Line:
 
 
 def lines_of(scene: Scene, folder: Path) -> list[Line]:
-    """Play the scene. What breaks it is what is seen of the fault then due; faults after it count as not reached."""
+    """Play the scene. What breaks it is what is seen of the fault then due; faults after it count as not reached.
+
+    Raises ValueError where there are more outcomes than faults, and whatever breaks a scene that has shown all of them.
+    """
     if lacking := scene.lacks():
         return [Line(fault, "skipped", lacking) for fault in scene.faults]
     lines: list[Line] = []
-    broken = "not reached"
     try:
         for fault, outcome in zip(scene.faults, scene.play(folder), strict=True):
             lines.append(Line(fault, "as expected" if outcome.as_expected else "NOT AS EXPECTED", outcome.seen))
-    except Exception as error:  # the table goes on with the next scene
-        broken = f"{type(error).__name__}: {error}"
-    for fault in scene.faults[len(lines) :]:
-        lines.append(Line(fault, "NOT AS EXPECTED", broken))
-        broken = "not reached"
+    except Exception as error:
+        missed = scene.faults[len(lines) :]
+        if not missed:
+            raise
+        seen = [f"{type(error).__name__}: {error}", *["not reached"] * (len(missed) - 1)]
+        lines += [Line(fault, "NOT AS EXPECTED", words) for fault, words in zip(missed, seen, strict=True)]
     return lines

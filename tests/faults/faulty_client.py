@@ -118,5 +118,5 @@ FAULTS: dict[str, Client] = {
     "other-code": other_code,
     "other-model": with_settings(model__dtype="bfloat16"),
     "other-basis": with_settings(strategy__florg__basis="kaiming"),
-    "other-labels": with_settings(task__name="text"),
+    "other-labels": with_settings(task__name="text", task__labels="sun,rain"),
 }

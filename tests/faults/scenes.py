@@ -1,5 +1,5 @@
 """All scenes."""
 
-from tests.faults import clients, server, uploads
+from tests.faults import clients, identity, network, server, uploads
 
-ALL = (*uploads.SCENES, *clients.SCENES, *server.SCENES)
+ALL = (*uploads.SCENES, *clients.SCENES, *identity.SCENES, *server.SCENES, *network.SCENES)

@@ -68,7 +68,9 @@ def full(folder: Path) -> Iterator[Outcome]:
         _, kept = checkpoint.load(late.output / checkpoint.FILE)
         ballast.unlink()
         resumed = Run(federation, app, "resumed", {**settings, "resume-from": "latest"}, late.output)
-        last_good = Outcome(late_status == 1 and kept["round"] == "1", f"status {late_status}, round {kept['round']} kept")
+        last_good = Outcome(
+            late_status == 1 and kept["round"] == "1", f"status {late_status}, round {kept['round']} kept"
+        )
         yield both(last_good, ended_well(resumed, right))
 
 
@@ -116,7 +118,9 @@ SCENES = (
     Scene(
         (
             Fault(9, "the server's disk is full before a run", "the run does not begin, and says how much it needs"),
-            Fault(9, "the server's disk fills up in a run", "the run fails, the last checkpoint stays and is resumed from"),
+            Fault(
+                9, "the server's disk fills up in a run", "the run fails, the last checkpoint stays and is resumed from"
+            ),
         ),
         full,
         lacks=no_mount,

@@ -1,6 +1,7 @@
 """What the scenes share: the app with clients that can be made to fail, runs that are followed, and the right result."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ TINY = {**SMALL, "task.max-train-rows": 120, "partition.name": "iid", "train.max
 """Settings of a run that is over as soon as its processes are."""
 
 RUN_SECONDS = 400
+
+_RAISED = re.compile(r"error 2: <class '.*?'>:<['\"](.*)['\"]>", re.DOTALL)
+"""How Flower words what a client raised."""
 
 
 def faulty_app(folder: Path) -> Path:
@@ -48,7 +52,12 @@ class Run:
     """`florg run` on a federation, going on in the background; its words are in NAME-command.log."""
 
     def __init__(
-        self, federation: SecureFederation, app: Path, name: str, settings: Mapping[str, object], output: Path | None = None
+        self,
+        federation: SecureFederation,
+        app: Path,
+        name: str,
+        settings: Mapping[str, object],
+        output: Path | None = None,
     ) -> None:
         """The results are in `output`, by default the folder NAME of the federation's."""
         self.name, self.output, self._folder = name, output or federation.folder / name, federation.folder
@@ -84,7 +93,8 @@ class Run:
     def rejected(self, t: int, partition: int, reason: str) -> Outcome:
         """Whether the client was left out of round t for a reason that holds these words."""
         found = [r["reason"] for r in self.records[t]["rejected"] if r["partition"] == partition]
-        seen = f"left out: {'; '.join(found)}" if found else "nobody noticed"
+        plain = [_RAISED.sub(r"\1", words) for words in found]
+        seen = f"left out: {'; '.join(plain)}" if found else "nobody noticed"
         return Outcome(len(found) == 1 and reason in found[0], seen)
 
 
@@ -110,7 +120,9 @@ def ended_well(of: Run, right: Path, seconds: float = RUN_SECONDS) -> Outcome:
     finite = all(bool(torch.isfinite(tensor).all()) for tensor in state_of(of.output).values())
     same = same_bits(of.output, right)
     took_part = [len(record["accepted"]) for record in of.records[1:]]
-    return Outcome(finite and same, f"completed, {'right' if same else 'WRONG'} to the bit; clients by round {took_part}")
+    return Outcome(
+        finite and same, f"completed, {'right' if same else 'WRONG'} to the bit; clients by round {took_part}"
+    )
 
 
 def both(*outcomes: Outcome) -> Outcome:

@@ -13,7 +13,7 @@ TRAINING = "FAULT: in the middle of training"
 
 
 def killed(folder: Path) -> Iterator[Outcome]:
-    """Client 1 loses its training process in round 1 and its whole SuperNode in round 2; client 0 holds round 3 open."""
+    """Client 1 loses its training process in round 1, its SuperNode in round 2; client 0 holds round 3 open."""
     app = faulty_app(folder)
     settings = {**TINY, "min-clients": 2, "num-server-rounds": 4}
     with federation_of(folder, 2, 'faults="3:slow"', 'faults="1:killed 2:slow"') as federation:
@@ -32,9 +32,9 @@ def killed(folder: Path) -> Iterator[Outcome]:
 
 
 def hangs(folder: Path) -> Iterator[Outcome]:
-    """Client 1 hangs over the ends of rounds 1 and 2; client 0 makes round 2 long enough for the late answer to come."""
+    """Client 1 hangs over the end of round 1; its late answer comes in round 2; client 0 is slow later."""
     app = faulty_app(folder)
-    settings = {**TINY, "min-clients": 2, "num-server-rounds": 5, "round-timeout": 40.0}
+    settings = {**TINY, "min-clients": 2, "num-server-rounds": 5, "round-timeout": 60.0}
     with federation_of(folder, 2, 'faults="3:slow 4:slow"', 'faults="1:hang"') as federation:
         run = Run(federation, app, "hangs", settings)
         run.wait()

@@ -12,7 +12,7 @@ import numpy as np
 from flwr.app import Array, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-SLOW_SECONDS, HANG_SECONDS = 20.0, 75.0
+SLOW_SECONDS, HANG_SECONDS = 20.0, 95.0
 
 app = ClientApp()
 

@@ -1,4 +1,4 @@
-"""What the scenes share: the app with clients that can be made to fail, runs that are followed, and the right result."""
+"""What the scenes share: an app whose clients can be made to fail, runs that are followed, and the right result."""
 
 import json
 import re

@@ -11,8 +11,14 @@ from tests.secure_federation import federation_of
 LEFT_OUT = "left out with the reason; the round goes on"
 REFUSES = "it refuses and says what differs; the round goes on"
 
-PLANS = ("", "1:nan 2:other-model", "1:infinity 2:other-code", "1:shape 2:other-basis", "1:earlier-round 2:out-of-memory",
-         "1:huge 2:other-labels")  # fmt: skip
+PLANS = (
+    "",
+    "1:nan 2:other-model",
+    "1:infinity 2:other-code",
+    "1:shape 2:other-basis",
+    "1:earlier-round 2:out-of-memory",
+    "1:huge 2:other-labels",
+)
 """By client."""
 
 SEEN = (  # round, client, words of the reason

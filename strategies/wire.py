@@ -20,6 +20,9 @@ OWN = "own-"
 RUN = "run"
 """Key of the name that a run keeps when it is resumed, so that clients know their memories of it from older ones."""
 
+LARGEST = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
+"""Of the numbers in a message: one whose square is beyond float32 overflows the products of any method."""
+
 ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
     "manifest": "the adapted layers, their shapes, rank, scale or seed differ: the same model and settings everywhere?",
@@ -78,6 +81,8 @@ def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
+    if huge := int((np.abs(values) > LARGEST).sum()):
+        return Malformed(f"'{key}' has {huge} numbers beyond {LARGEST:.1e} of {values.size}; its training diverged")
     return values
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 
 from strategies.ledger import WIRE_DTYPE
 from strategies.manifest import Shapes, State, fits, flatten, nest
@@ -92,6 +92,14 @@ def broadcast(
     """The content of a train message of round t, to clients of this rank; `identity`: of the server and its run."""
     config: dict[str, int | str | bool | list[str]] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
     return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
+
+
+def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
+    """A message of round t that, with its reply, outlives the seconds for which the round waits.
+
+    Flower drops what is older than 12 hours where nothing else is said.
+    """
+    return Message(content, node, MessageType.TRAIN, ttl=max(DEFAULT_TTL, seconds), group_id=str(t))
 
 
 def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:

@@ -21,6 +21,8 @@ def killed(folder: Path) -> Iterator[Outcome]:
         run.await_round(1)
         federation.await_line("client-1", TRAINING)
         kill(federation.processes["client-1"])
+        federation.start_supernode(1)
+        hasty = Outcome(federation.processes["client-1"].wait(60) != 0, "a start at once is refused")
         run.await_round(2)
         federation.start_supernode(1, config='faults=""')
         right = reference(folder / "right", 2, [(1, 1), (2, 1), (3, 1)], **settings)
@@ -28,7 +30,7 @@ def killed(folder: Path) -> Iterator[Outcome]:
         yield run.rejected(1, 1, "ClientApp stopped responding")
         back = [record["round"] for record in run.records[1:] if 1 in record["accepted"]]
         returned = Outcome(back == [4], f"back in round {back}")
-        yield both(run.rejected(2, 1, "error 5"), returned, completed)
+        yield both(run.rejected(2, 1, "error 5"), hasty, returned, completed)
 
 
 def hangs(folder: Path) -> Iterator[Outcome]:
@@ -57,7 +59,11 @@ SCENES = (
     Scene(
         (
             Fault(2, "a client's process is killed, as the kernel does for memory", "left out, back in the next round"),
-            Fault(1, "a SuperNode is killed (-9) in training, and returns", "left out, back with its old identity"),
+            Fault(
+                1,
+                "a SuperNode is killed (-9) in training, and returns",
+                "left out; back once the SuperLink has noticed, in 60 s",
+            ),
         ),
         killed,
     ),

@@ -48,7 +48,7 @@ def sends(change: Callable[[np.ndarray], np.ndarray], late: int = 0) -> Client:
         first = next(iter(arrays))
         arrays[first] = Array(change(arrays[first].numpy().copy()))
         own = {"partition-id": context.node_config["partition-id"], "num-examples": 1000, "rank": config["rank"]}
-        answer = {"arrays": arrays, "config": ConfigRecord({"round": config["round"] - late})}
+        answer = {"arrays": arrays, "config": ConfigRecord({"round": int(str(config["round"])) - late})}
         return Message(RecordDict({**answer, "metrics": MetricRecord(own)}), reply_to=message)
 
     return client

@@ -58,7 +58,7 @@ def full(folder: Path) -> Iterator[Outcome]:
         ballast.write_bytes(bytes(3_500_000))
         early = Run(federation, app, "early", settings, disk / "early")
         status, words = early.wait(), early.words
-        yield Outcome(status == 1 and "free some space" in words, f"status {status}: {_sentence(words, 'ValueError')}")
+        yield Outcome(status == 1 and "free some space" in words, f"status {status}: {_reason(words)}")
         ballast.unlink()
 
         late = Run(federation, app, "late", settings, disk / "late")
@@ -84,8 +84,9 @@ def fill(ballast: Path) -> None:
             return
 
 
-def _sentence(words: str, start: str) -> str:
-    return next((line for line in words.splitlines() if start in line), words[-300:]).strip()
+def _reason(words: str) -> str:
+    """What Flower says of a ServerApp's end, of all that `florg run` said."""
+    return words.partition("failed with exception: ")[2].partition("\n")[0] or words[-300:]
 
 
 @contextmanager

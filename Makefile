@@ -3,6 +3,7 @@
 #   make run        federated fine-tuning of the embedded model, 8 clients, Dirichlet 0.5
 #   make test       all tests but those that need a GPU
 #   make test-gpu   the tests that need one
+#   make test-deployment   faults with real processes, with a table of what happens; some need root, minutes
 #   make check      formatting, lint, types, import contracts, fast tests: before each commit
 #
 # Another Python:        make clean run PYTHON=python3.12
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-gpu check clean
+.PHONY: run test test-gpu test-deployment check clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -24,6 +25,9 @@ test: $(INSTALLED)
 test-gpu: $(INSTALLED)
 	@$(BIN)/python -c 'import torch; torch.cuda.is_available() or exit("make test-gpu: torch sees no CUDA device here")'
 	$(BIN)/python -m pytest -m gpu
+
+test-deployment: $(INSTALLED)
+	$(BIN)/python -m tests.faults $(if $(ROWS),--only $(ROWS))
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check

@@ -7,7 +7,7 @@ from logging import INFO
 from typing import Any
 
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import AggregationError
@@ -31,7 +31,7 @@ from strategies.roster import Roster, sample
 from strategies.screen import Asked, Upload
 from strategies.uploads import unchanged
 from strategies.weighting import raw_weight
-from strategies.wire import broadcast, pack
+from strategies.wire import broadcast, pack, train_message
 
 Evaluate = Callable[[int, State], Mapping[str, float] | None]
 """(round, state) -> metrics of the global model, or None in a round without evaluation."""
@@ -126,7 +126,7 @@ class FederatedAdapters(Strategy):
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         contents = {rank: broadcast(sent[rank], server_round, rank, identity, own) for rank in sent}
         self._asked = [
-            (Message(contents[a.rank], online[a.partition], MessageType.TRAIN, group_id=str(server_round)), a)
+            (train_message(contents[a.rank], online[a.partition], server_round, self._policy.round_timeout), a)
             for a in asked
         ]
         down = sum((measure(sent[a.rank]) for a in asked), Traffic())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 
 from strategies.ledger import WIRE_DTYPE
 from strategies.manifest import Shapes, State, fits, flatten, nest
@@ -19,6 +19,9 @@ OWN = "own-"
 """Prefix of a client's scores of the model that it received, with what it keeps itself, on own-examples rows."""
 RUN = "run"
 """Key of the name that a run keeps when it is resumed, so that clients know their memories of it from older ones."""
+
+LARGEST = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
+"""Of the numbers in a message: one whose square is beyond float32 overflows the products of any method."""
 
 ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
@@ -78,6 +81,8 @@ def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
+    if huge := int((np.abs(values) > LARGEST).sum()):
+        return Malformed(f"'{key}' has {huge} numbers beyond {LARGEST:.1e} of {values.size}; its training diverged")
     return values
 
 
@@ -87,6 +92,14 @@ def broadcast(
     """The content of a train message of round t, to clients of this rank; `identity`: of the server and its run."""
     config: dict[str, int | str | bool | list[str]] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
     return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
+
+
+def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
+    """A message of round t that, with its reply, outlives the seconds for which the round waits.
+
+    Flower drops what is older than 12 hours where nothing else is said.
+    """
+    return Message(content, node, MessageType.TRAIN, ttl=max(DEFAULT_TTL, seconds), group_id=str(t))
 
 
 def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:

@@ -83,9 +83,15 @@ def end_all(folder: Path, seconds: float = 15) -> None:
             left.kill()
 
 
-def await_health(running: subprocess.Popen, port: int, seconds: float = 60, tls: ssl.SSLContext | None = None) -> None:
+def await_health(
+    running: subprocess.Popen,
+    port: int,
+    seconds: float = 60,
+    tls: ssl.SSLContext | None = None,
+    host: str = "localhost",
+) -> None:
     """Wait until the process serves its port; raises OSError where it has ended or does not come up."""
-    url = f"{'https' if tls else 'http'}://localhost:{port}/health"
+    url = f"{'https' if tls else 'http'}://{host}:{port}/health"
     deadline = time.monotonic() + seconds
     while True:
         try:

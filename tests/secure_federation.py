@@ -2,9 +2,10 @@
 
 import json
 import os
+import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,15 +22,20 @@ class SecureFederation:
     process that is started again continues its log. `tests.processes.kill` ends one as a crash does.
     """
 
-    def __init__(self, folder: Path, num_clients: int, stack: ExitStack) -> None:
-        self.folder, self.num_clients, self.port = folder, num_clients, free_port()
-        self.address = f"localhost:{self.port}"
+    def __init__(
+        self, folder: Path, num_clients: int, stack: ExitStack, host: str = "localhost", days: int = 2
+    ) -> None:
+        """The SuperLink listens on `host` alone; its certificate is valid for so many days."""
+        self.folder, self.num_clients, self.host, self.port = folder, num_clients, host, free_port()
+        self.address = f"{host}:{self.port}"
         self.keys = folder / "certs"
         self.processes: dict[str, subprocess.Popen] = {}
         self._stack = stack
-        certs.make(self.keys, ["localhost"], certs.client_names(str(num_clients)), days=2)
+        certs.make(self.keys, [host], certs.client_names(str(num_clients)), days)
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # Flower starts its own commands by name
         self.env = {**os.environ, **ENVIRONMENT, "FLWR_HOME": str(folder / "flwr-home"), "PATH": path}
+        self.trust = ssl.create_default_context(cafile=self.keys / "ca/ca.crt")
+        """Of whoever asks the SuperLink whether it serves."""
         self.connect(CONNECTION, f'root-certificates = "{self.keys / "ca/ca.crt"}"')
 
     def connect(self, name: str, *lines: str) -> None:
@@ -42,33 +48,48 @@ class SecureFederation:
     def start_superlink(self) -> None:
         """Start it, or start it again with the state that it had, and wait until it serves."""
         server = self.keys / "server"
-        command = ["flower-superlink", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = ["flower-superlink", "--host", socket.gethostbyname(self.host), "--port", str(self.port)]
         command += ["--ssl-ca-certfile", f"{server}/ca.crt", "--ssl-certfile", f"{server}/server.crt"]
         command += ["--ssl-keyfile", f"{server}/server.key", "--enable-supernode-auth"]
         command += ["--database", str(self.folder / "state.db")]
-        trusted = ssl.create_default_context(cafile=self.keys / "ca/ca.crt")
-        await_health(self._start("superlink", command, self.env), self.port, tls=trusted)
+        await_health(self.start("superlink", command), self.port, tls=self.trust, host=self.host)
 
     def register(self, client: str) -> None:
         """Make the SuperLink accept this client's key."""
         self.flwr("supernode", "register", str(self.keys / "clients" / client / certs.CLIENT_PUBLIC), CONNECTION)
 
     def start_supernode(
-        self, partition: int, client: str | None = None, config: str = "", tls: str = "", max_retries: int | None = None
+        self,
+        partition: int,
+        client: str | None = None,
+        config: str = "",
+        tls: str = "",
+        max_retries: int | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         """Start the SuperNode of a partition with the key of `client` (client-PARTITION) and further node config.
 
         `tls` replaces its `--root-certificates FILE`. Without `max_retries` it tries to reach the SuperLink for ever.
+        `within` is a command that runs it, such as that of a network namespace.
         """
         client = client or f"client-{partition}"
         own = self.keys / "clients" / client
-        command = ["flower-supernode", "--superlink", self.address, "--host", "127.0.0.1", "--port", str(free_port())]
+        command = [
+            *within,
+            f"{BIN}/flower-supernode",
+            "--superlink",
+            self.address,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(free_port()),
+        ]
         command += tls.split() or ["--root-certificates", str(own / certs.CA_CERTIFICATE)]
         command += ["--auth-supernode-private-key", str(own / certs.CLIENT_KEY)]
         command += [] if max_retries is None else ["--max-retries", str(max_retries)]
         node = f'partition-id={partition} num-partitions={self.num_clients} client-name="{client}" {config}'.strip()
         env = {**self.env, "FLWR_HOME": str(self.folder / f"home-{client}")}
-        self._start(client, [*command, "--node-config", node], env)
+        self.start(client, [*command, "--node-config", node], env)
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
@@ -88,10 +109,11 @@ class SecureFederation:
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout[done.stdout.index("{") :])
 
-    def _start(self, name: str, command: list[str], env: dict[str, str]) -> subprocess.Popen:
+    def start(self, name: str, command: list[str], env: dict[str, str] | None = None) -> subprocess.Popen:
+        """Start a command of this Python environment; one of that name that runs already is ended."""
         if name in self.processes:
             end(self.processes[name])
-        running = self._stack.enter_context(process(name, command, self.folder, env))
+        running = self._stack.enter_context(process(name, command, self.folder, env or self.env))
         self.processes[name] = running
         return running
 

@@ -11,7 +11,6 @@ from flwr.serverapp.exception import AggregationError
 from florg_app.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.florg import FLoRG
-from strategies.manifest import flatten
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
 from tests.fakes import Run, assert_same_bits, expected_state, initial_state
 
@@ -102,6 +101,7 @@ FAULTS = {
     "out of memory": (out_of_memory, "tried to allocate"),
     "NaN in one element": (change_array("6x5/A", one_element(float("nan"))), "'6x5/A' has 1 NaN or infinite"),
     "infinity in the head": (change_array("head/values", one_element(float("inf"))), "'head/values' has 1 NaN"),
+    "a huge number": (change_array("6x5/A", one_element(-2e19)), "'6x5/A' has 1 numbers beyond 1.8e+19 of 30"),
     "shape that would broadcast": (change_array("6x5/A", lambda a: a[:1]), "is (1, 2, 5), expected (3, 2, 5)"),
     "transposed": (change_array("4x7/A", lambda a: a.transpose(0, 2, 1)), "expected (1, 2, 4)"),
     "other dtype": (change_array("6x5/A", lambda a: a.astype(np.float64)), "dtype float64, expected float32"),
@@ -187,11 +187,14 @@ def test_a_decomposition_that_fails_skips_the_round(monkeypatch):
     assert_same_bits(run.state, initial_state(FLoRG(), run.manifest))
 
 
-def test_huge_numbers_that_overflow_the_state_skip_the_round():
-    huge = change_array("head/values", lambda a: np.full_like(a, 3e38))
-    run = Run(METHODS["fedit"](), faults={(1, p): huge for p in range(4)})
-    run.go(1)
-    assert np.isfinite(run.state["head"]["values"].numpy()).all()
-    overflow = change_array("6x5/A", lambda a: np.full_like(a, 3e38))
-    run = Run(faults={(1, p): overflow for p in range(4)}).go(2)
-    assert all(torch.isfinite(tensor).all() for tensor in flatten(run.state).values())
+def test_numbers_whose_products_overflow_the_state_skip_the_round():
+    def overflow(reply: Message) -> Message:
+        record = reply.content.array_records[ARRAYS]
+        for key in record:
+            record[key] = Array(np.full_like(record[key].numpy(), 1.8e19))
+        return reply
+
+    run = Run(METHODS["flexlora"](), faults={(1, 2): overflow}).go(1)
+    assert run.records[0].rejected == []
+    assert run.records[0].skipped == "the combined state is not finite: an upload was huge"
+    assert_same_bits(run.state, initial_state(METHODS["flexlora"](), run.manifest))

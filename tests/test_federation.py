@@ -71,3 +71,15 @@ def test_flowers_own_start_runs_the_strategy_too():
     result = run.federation.start(run.grid, run.federation.arrays, num_rounds=2)
     assert_same_bits(run.state, Run().go(2).state)
     assert set(result.train_metrics_clientapp) == {1, 2}
+
+
+def test_a_message_outlives_a_round_that_waits_for_days():
+    class Watching(InProcessGrid):
+        def push_messages(self, messages):
+            messages = list(messages)
+            seen.extend(message.metadata.ttl for message in messages if message.metadata.message_type == "train")
+            return super().push_messages(messages)
+
+    seen: list[float] = []
+    Run(num_clients=2, grid_type=Watching, round_timeout=200_000.0).go(1)
+    assert seen == [200_000.0] * 2

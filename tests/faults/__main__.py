@@ -1,0 +1,27 @@
+"""`python -m tests.faults [--only 1,4]`: the table; its exit status is 1 where a fault did not go as expected."""
+
+import argparse
+import logging
+import signal
+import sys
+
+from rich.console import Console
+
+from tests.faults import scenes, table
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", default="", help="rows, as 1,4; default: all")
+    only = {int(row) for row in parser.parse_args(arguments).only.split(",") if row}
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)  # of the runs in this process that show the right result
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing that was started is left
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    chosen = [scene for scene in scenes.ALL if not only or only & {fault.row for fault in scene.faults}]
+    found = table.lines(chosen, console)
+    console.print(table.table(found))
+    return table.status(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""SuperNodes that are killed, hang or return, and two runs at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.fault import Fault, Outcome, Scene
+from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
+from tests.processes import kill
+from tests.secure_federation import federation_of
+
+TRAINING = "FAULT: in the middle of training"
+"""What a client says that is made slow."""
+
+
+def killed(folder: Path) -> Iterator[Outcome]:
+    """Client 1 loses its training process in round 1, its SuperNode in round 2; client 0 holds round 3 open."""
+    app = faulty_app(folder)
+    settings = {**TINY, "min-clients": 2, "num-server-rounds": 4}
+    with federation_of(folder, 2, 'faults="3:slow"', 'faults="1:killed 2:slow"') as federation:
+        run = Run(federation, app, "killed", settings)
+        run.await_round(1)
+        federation.await_line("client-1", TRAINING)
+        kill(federation.processes["client-1"])
+        federation.start_supernode(1)
+        hasty = Outcome(federation.processes["client-1"].wait(60) != 0, "a start at once is refused")
+        run.await_round(2)
+        federation.start_supernode(1, config='faults=""')
+        right = reference(folder / "right", 2, [(1, 1), (2, 1), (3, 1)], **settings)
+        completed = ended_well(run, right)
+        yield run.rejected(1, 1, "ClientApp stopped responding")
+        back = [record["round"] for record in run.records[1:] if 1 in record["accepted"]]
+        returned = Outcome(back == [4], f"back in round {back}")
+        yield both(run.rejected(2, 1, "error 5"), hasty, returned, completed)
+
+
+def hangs(folder: Path) -> Iterator[Outcome]:
+    """Client 1 hangs over the end of round 1; its late answer comes in round 2; client 0 is slow later."""
+    app = faulty_app(folder)
+    settings = {**TINY, "min-clients": 2, "num-server-rounds": 5, "round-timeout": 60.0}
+    with federation_of(folder, 2, 'faults="3:slow 4:slow"', 'faults="1:hang"') as federation:
+        run = Run(federation, app, "hangs", settings)
+        run.wait()
+        absent = [(record["round"], 1) for record in run.records[1:] if 1 not in record["accepted"]]
+        completed = ended_well(run, reference(folder / "right", 2, absent, **settings))
+        returned = Outcome(1 in run.records[-1]["accepted"], "its late answer is not used, later ones are")
+        yield both(run.rejected(1, 1, "no reply before the time-out"), returned, completed)
+
+
+def two_runs(folder: Path) -> Iterator[Outcome]:
+    app = faulty_app(folder)
+    given = [{**TINY, "min-clients": 2, "seed": seed} for seed in (1, 2)]
+    with federation_of(folder, 2, "", "") as federation:
+        runs = [Run(federation, app, f"run-{settings['seed']}", settings) for settings in given]
+        rights = [reference(folder / f"right-{settings['seed']}", 2, **settings) for settings in given]
+        yield both(*(ended_well(run, right) for run, right in zip(runs, rights, strict=True)))
+
+
+SCENES = (
+    Scene(
+        (
+            Fault(2, "a client's process is killed, as the kernel does for memory", "left out, back in the next round"),
+            Fault(
+                1,
+                "a SuperNode is killed (-9) in training, and returns",
+                "left out; back once the SuperLink has noticed, in 60 s",
+            ),
+        ),
+        killed,
+    ),
+    Scene((Fault(3, "a client hangs past the time-out", "left out; the run goes on, it comes back"),), hangs),
+    Scene((Fault(11, "two runs at once on one federation", "both complete, neither sees the other"),), two_runs),
+)

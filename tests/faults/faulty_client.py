@@ -1,0 +1,122 @@
+"""The app's client, made to fail: `faults="1:nan 2:hang"` in a SuperNode's configuration says what it does in a round.
+
+What a stranger might send is made here of the broadcast, without the app's own code, which would never send it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import numpy as np
+from flwr.app import Array, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+SLOW_SECONDS, HANG_SECONDS = 20.0, 95.0
+
+app = ClientApp()
+
+
+@app.query()
+def hello(message: Message, context: Context) -> Message:
+    node = context.node_config
+    known = {"partition-id": node["partition-id"], "num-partitions": node["num-partitions"], "private": 0}
+    return Message(RecordDict({"metrics": MetricRecord(known)}), reply_to=message)
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    plan = dict(entry.split(":") for entry in str(context.node_config.get("faults", "")).split())
+    name = plan.get(str(message.content.config_records["config"]["round"]))
+    return honest(message, context) if name is None else FAULTS[name](message, context)
+
+
+def honest(message: Message, context: Context) -> Message:
+    from florg_app import client_app
+
+    return client_app.app(message, context)
+
+
+Client = Callable[[Message, Context], Message]
+
+
+def sends(change: Callable[[np.ndarray], np.ndarray], late: int = 0) -> Client:
+    """The broadcast comes back with its first array changed, as the answer to the round `late` rounds ago."""
+
+    def client(message: Message, context: Context) -> Message:
+        config, arrays = message.content.config_records["config"], message.content.array_records["arrays"]
+        first = next(iter(arrays))
+        arrays[first] = Array(change(arrays[first].numpy().copy()))
+        own = {"partition-id": context.node_config["partition-id"], "num-examples": 1000, "rank": config["rank"]}
+        answer = {"arrays": arrays, "config": ConfigRecord({"round": int(str(config["round"])) - late})}
+        return Message(RecordDict({**answer, "metrics": MetricRecord(own)}), reply_to=message)
+
+    return client
+
+
+def one_number(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array.flat[1] = value
+        return array
+
+    return change
+
+
+def with_settings(**changed: str) -> Client:
+    """Trains with settings of its own."""
+
+    def client(message: Message, context: Context) -> Message:
+        context.run_config |= {key.replace("__", "."): value for key, value in changed.items()}
+        return honest(message, context)
+
+    return client
+
+
+def other_code(message: Message, context: Context) -> Message:
+    from florg_app import source
+
+    source.fingerprint = lambda: "0123456789abcdef"
+    return honest(message, context)
+
+
+def out_of_memory(message: Message, context: Context) -> Message:
+    import torch
+
+    from clients import trainer
+
+    def train(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    trainer.train = train
+    return honest(message, context)
+
+
+def killed(message: Message, context: Context) -> Message:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it lives")
+
+
+def sleeps(seconds: float) -> Client:
+    def client(message: Message, context: Context) -> Message:
+        print("FAULT: in the middle of training", flush=True)
+        time.sleep(seconds)
+        return honest(message, context)
+
+    return client
+
+
+FAULTS: dict[str, Client] = {
+    "nan": sends(one_number(float("nan"))),
+    "infinity": sends(one_number(float("inf"))),
+    "shape": sends(lambda array: array[:, :1]),
+    "earlier-round": sends(lambda array: array, late=1),
+    "huge": sends(lambda array: np.full_like(array, 3e38)),
+    "out-of-memory": out_of_memory,
+    "killed": killed,
+    "slow": sleeps(SLOW_SECONDS),
+    "hang": sleeps(HANG_SECONDS),
+    "other-code": other_code,
+    "other-model": with_settings(model__dtype="bfloat16"),
+    "other-basis": with_settings(strategy__florg__basis="kaiming"),
+    "other-labels": with_settings(task__name="text", task__labels="sun,rain"),
+}

@@ -1,0 +1,67 @@
+"""Clients that send what must not be used, that are not what the server takes them for, or that run out of memory."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.fault import Fault, Outcome, Scene
+from tests.faults.stage import TINY, Run, ended_well, faulty_app, reference
+from tests.secure_federation import federation_of
+
+LEFT_OUT = "left out with the reason; the round goes on"
+REFUSES = "it refuses and says what differs; the round goes on"
+
+PLANS = (
+    "",
+    "1:nan 2:other-model",
+    "1:infinity 2:other-code",
+    "1:shape 2:other-basis",
+    "1:earlier-round 2:out-of-memory",
+    "1:huge 2:other-labels",
+)
+"""By client."""
+
+REJECTED = (  # fault, round, client, words of the reason
+    (Fault(4, "a client sends NaN", LEFT_OUT), 1, 1, "has 1 NaN or infinite numbers"),
+    (Fault(4, "a client sends Inf", LEFT_OUT), 1, 2, "has 1 NaN or infinite numbers"),
+    (Fault(4, "a client sends another shape", LEFT_OUT), 1, 3, "other model, targets or rank?"),
+    (Fault(4, "a client answers another round", LEFT_OUT), 1, 4, "answers round 0, now is round 1"),
+    (Fault(4, "a client sends huge numbers", LEFT_OUT), 1, 5, "numbers beyond 1.8e+19"),
+    (Fault(2, "a client runs out of GPU memory", LEFT_OUT), 2, 4, "out of GPU memory: lower train.batch-size"),
+    (Fault(6, "a SuperNode with another model", REFUSES), 2, 1, "the frozen weights differ"),
+    (Fault(6, "a SuperNode with other code", REFUSES), 2, 2, "the code differs"),
+    (Fault(6, "a SuperNode with another basis", REFUSES), 2, 3, "the fixed matrices differ"),
+    (Fault(6, "a SuperNode with other labels", REFUSES), 2, 5, "the classes of the task differ"),
+)
+ALONE = Fault(4, "five clients of six are left out", "the run completes with what the sixth sends")
+FEW = Fault(8, "fewer clients than needed", "the run waits, then fails and says how many are missing")
+
+
+def play(folder: Path) -> Iterator[Outcome]:
+    app, num_clients = faulty_app(folder), len(PLANS)
+    data = folder / "other-labels"
+    data.mkdir()
+    rows = [{"text": "a b", "label": label} for label in ("sun", "rain") * 10]
+    (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    nodes = [f'faults="{plan}"' for plan in PLANS]
+    nodes[5] += f' data-path="{data}"'
+    settings = {**TINY, "min-clients": num_clients}
+    with federation_of(folder, num_clients, *nodes) as federation:
+        run = Run(federation, app, "uploads", settings)
+        absent = [(t, partition) for t in (1, 2) for partition in range(1, num_clients)]
+        right = reference(folder / "right", num_clients, absent, **settings)
+        completed = ended_well(run, right)
+        for _, t, partition, reason in REJECTED:
+            yield run.rejected(t, partition, reason)
+        yield completed
+        few = {**settings, "min-clients": num_clients + 1, "wait-timeout": 2.0}
+        yield too_few(Run(federation, app, "too-few", few), num_clients)
+
+
+def too_few(run: Run, num_clients: int) -> Outcome:
+    status, words = run.wait(), run.summary["reason"]
+    expected = f"{num_clients} client(s) online after 2 s, min-clients = {num_clients + 1}: start more SuperNodes"
+    return Outcome(status == 1 and expected in words, f"status {status}: {words}")
+
+
+SCENES = (Scene((*(fault for fault, *_ in REJECTED), ALONE, FEW), play, quick=True),)

@@ -81,14 +81,17 @@ def _answer(
     config = message.content.config_records[CONFIG]
     manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
     partition, num_partitions = partition_of(context)
+    reading = time.monotonic()
     data = assembly.data.client(partition, num_partitions)
+    data_seconds = time.monotonic() - reading
     t = int(config[ROUND])  # type: ignore[arg-type]
     memories = OwnMemories(context, assembly, partition, Moment(from_config(config), t))
     memory = memories.tensors()
     kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     received = join(padded(state, manifest.downlink), kept)
     assembly.load(received, t, rank)
-    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
+    load_seconds = time.monotonic() - start - data_seconds
+    metrics = {PARTITION: partition, "load-seconds": load_seconds, "data-seconds": data_seconds}
     if settings.task.bad_rows == "skip":
         metrics["skipped-rows"] = assembly.data.skipped("train")
     try:

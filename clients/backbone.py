@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 from transformers.utils import logging
 
 from clients.architectures import Head
+from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
 from clients.targets import find_backbone, find_head
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """The precisions that a backbone may be kept in."""
+
+CPU = torch.device("cpu")
 
 FINGERPRINT_SAMPLES = 64
 """Elements of each tensor that enter the fingerprint."""
@@ -44,19 +47,28 @@ def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
 
 
 def load_model(
-    name_or_path: str, head: Head, dtype: str, head_seed: int, trust_remote_code: bool = False
+    name_or_path: str,
+    head: Head,
+    dtype: str,
+    head_seed: int,
+    trust_remote_code: bool = False,
+    quantization: str = "none",
+    device: torch.device = CPU,
 ) -> PreTrainedModel:
-    """The model with this head on the CPU, in eval mode: backbone in `dtype`, task head in float32.
+    """The model with this head on the device, in eval mode: backbone in `dtype`, task head in float32.
 
     Weights that the checkpoint lacks (the head, or one of another number of labels) are drawn from `head_seed`, the
-    same bits in every process. Raises ValueError where the model cannot be had, or has no such head.
+    same bits in every process. Raises ValueError where the model cannot be had, has no such head, or cannot be
+    quantised here.
     """
+    check_quantization(quantization, device)
     config = _from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
-    with scoped_seed(head_seed), _without_warnings():
+    with scoped_seed(head_seed, device), _without_warnings():
         model, loading = _from_pretrained(
             head.kind.model_class(),
             name_or_path,
             **head.options(config),
+            **quantization_options(quantization, head, config, dtype, device),
             dtype=DTYPES[dtype],
             use_safetensors=True,
             ignore_mismatched_sizes=True,
@@ -68,16 +80,22 @@ def load_model(
     if getattr(model.config, "pad_token_id", None) is None:
         model.config.pad_token_id = _first(getattr(model.config, "eos_token_id", None))
     keep_head_in_float32(model)
+    if quantization == "none":  # a quantised one is made on its device
+        model.to(device)  # pyright: ignore[reportArgumentType]  # transformers' wrapper
     return model.eval()
 
 
 def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The model's tokenizer, with a padding token: its own, or else its end-of-sequence token."""
+    """The model's tokenizer, padding on the right with a token of its own, or else its end-of-sequence token.
+
+    On the right whatever it prefers: some models (GPT-2, BERT) number the positions of padding before a text too.
+    """
     tokenizer = _from_pretrained(AutoTokenizer, name_or_path, trust_remote_code=trust_remote_code)
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise ValueError(f"model.name = {name_or_path!r}: its tokenizer has neither a padding nor an end token")
         tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
     return tokenizer
 
 
@@ -94,9 +112,18 @@ PREPROCESSORS: Mapping[str, Callable[..., Any]] = {
 
 
 def match_padding(model: PreTrainedModel, preprocessor: Any) -> None:
-    """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding."""
+    """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding.
+
+    Raises ValueError where the model has no such token.
+    """
     if isinstance(preprocessor, PreTrainedTokenizerBase):
-        model.config.pad_token_id = preprocessor.pad_token_id
+        known, token = model.get_input_embeddings().get_parameter("weight").shape[0], preprocessor.pad_token_id
+        if isinstance(token, int) and token >= known:
+            raise ValueError(
+                f"model.name: its tokenizer pads with {preprocessor.pad_token!r}, token {token}, "
+                f"but the model has embeddings of {known} tokens; use the tokenizer that it was trained with"
+            )
+        model.config.pad_token_id = token
 
 
 def keep_head_in_float32(model: PreTrainedModel) -> None:
@@ -138,6 +165,11 @@ def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
     try:
         return loader.from_pretrained(name_or_path, **options)
     except (OSError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            raise ValueError(
+                f"model.name = {name_or_path!r} comes with Python code of its own, which nobody has run: set "
+                "model.trust-remote-code = true to run it on the server and on every client, if you trust its authors"
+            ) from error
         raise ValueError(
             f"model.name = {name_or_path!r} cannot be loaded: {error} - It must be a local folder with config.json and "
             "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "

@@ -35,6 +35,12 @@ def batches(lengths: Sequence[int], batch_size: int, seed: int, group_by_length:
         yield from (found[i] for i in random.permutation(len(found))) if group_by_length else found
 
 
+def in_parts(rows: list[int], size: int) -> list[list[int]]:
+    """A batch cut into parts of `size` rows, the last may have fewer; -1: in one."""
+    size = size if size > 0 else len(rows)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch with its tensors on the device."""
     return {

@@ -11,6 +11,17 @@ def lengths(features: Sequence[Mapping[str, Any]]) -> list[int]:
     return [len(example["input_ids"]) for example in features]
 
 
+IGNORED = -100
+"""The label that no loss counts, as in torch."""
+
+
+def num_terms(batch: Mapping[str, Any]) -> int:
+    """Over how many terms the mean loss of a batch is: its labels, of classes or of tokens, or else its examples."""
+    if "labels" in batch:
+        return int((batch["labels"] != IGNORED).sum())
+    return len(next(iter(batch.values())))
+
+
 def num_tokens(batch: Mapping[str, Any]) -> int:
     """Tokens of a batch that are not padding."""
     if "attention_mask" in batch:

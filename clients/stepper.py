@@ -1,7 +1,7 @@
 """One optimizer step at a time: forward, backward, clip, update."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,12 @@ from torch.optim import Optimizer
 from clients.adapted_model import AdaptedModel
 from clients.batches import Batch, to_device
 from clients.device import autocast
+from clients.lengths import num_terms
 from clients.penalty import Penalty
 from clients.train_settings import TrainSettings
 
 LossFn = Callable[[nn.Module, Batch], Tensor]
-"""The mean loss of a batch, a scalar that can be differentiated."""
+"""The mean loss of a batch over its `lengths.num_terms`, a scalar that can be differentiated."""
 INITIAL_LOSS_SCALE = 2.0**12
 """Of float16 training. torch's own 2^16 overflows at first, and a round is too short to lose its first steps."""
 
@@ -41,17 +42,18 @@ class Stepper:
         in_float16 = settings.precision == "float16" or adapted.model.dtype == torch.float16
         self.scaler = GradScaler(device.type, init_scale=INITIAL_LOSS_SCALE, enabled=in_float16)
 
-    def step(self, batch: Batch, step: int, rate_factor: float) -> float:
-        """The batch's loss before the update."""
+    def step(self, parts: Sequence[Batch], step: int, rate_factor: float) -> float:
+        """One update by a batch that may come in parts; its mean loss before.
+
+        Each part counts by its terms, so that sums over parts are those of the batch.
+        """
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * rate_factor
         self.optimizer.zero_grad()
-        with autocast(self.settings.precision, self.device):
-            loss = self.loss_fn(self.model, to_device(batch, self.device))
-        self.scaler.scale(loss if self.penalty is None else loss + self.penalty()).backward()
+        loss = self._backward(parts)
         self.scaler.unscale_(self.optimizer)
         norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-        loss_value, norm_value = torch.stack([loss.detach().float(), norm.float()]).tolist()
+        loss_value, norm_value = torch.stack([loss, norm.float()]).tolist()
         # With loss scaling an infinite gradient only means that the scaler skips this step and lowers its scale.
         if not math.isfinite(loss_value) or not (math.isfinite(norm_value) or self.scaler.is_enabled()):
             raise FloatingPointError(
@@ -63,3 +65,16 @@ class Stepper:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss_value
+
+    def _backward(self, parts: Sequence[Batch]) -> Tensor:
+        """The mean loss of all parts, float32; its gradient and that of the penalty are added to the parameters'."""
+        terms = [num_terms(part) for part in parts]
+        losses = []
+        for number, part in enumerate(parts):
+            with autocast(self.settings.precision, self.device):
+                loss = self.loss_fn(self.model, to_device(part, self.device))
+            loss = loss * (terms[number] / sum(terms)) if len(parts) > 1 else loss
+            losses.append(loss.detach().float())
+            last = number == len(parts) - 1
+            self.scaler.scale(loss + self.penalty() if self.penalty is not None and last else loss).backward()
+        return torch.stack(losses).sum()

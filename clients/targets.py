@@ -31,7 +31,9 @@ The first row found in the model counts. Names and not model types: families sha
 MLP_UP: tuple[tuple[str, ...], ...] = (
     ("up_proj",),  # Llama, Mistral, Gemma, Qwen, MPT
     ("intermediate.dense",),  # BERT, RoBERTa, ELECTRA, DeBERTa, MPNet, ViT
-    ("fc1",),  # OPT, BART, Phi, CLIP, SigLIP
+    ("layers.*.fc1",),  # OPT, BART, Phi, CLIP; SigLIP but for its pooling head, which its classifier leaves aside
+    ("fc1",),  # ViT, DeiT, DINOv2 in other versions of transformers
+    ("weights_in",),  # DINOv2 with gates
     ("lin1",),  # DistilBERT
     ("c_fc",),  # GPT-2
     ("wi_1",),  # T5 with gates

@@ -22,6 +22,10 @@ class TrainSettings:
     max_steps: int = -1
     """Exactly so many steps, repeating or cutting the data; -1 = epochs decide."""
     batch_size: int = 16
+    micro_batch_size: int = -1
+    """Examples at a time, whose gradients add up to that of the batch; -1 = all of it."""
+    gradient_checkpointing: bool = False
+    """Keep only what enters each block of the model and compute the rest again: less memory, more time."""
     group_by_length: bool = False
     """Batches of rows of similar length: less padding, less mixed."""
     precision: Precision = "float32"

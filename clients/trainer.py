@@ -11,7 +11,8 @@ import torch
 from torch.optim import Optimizer
 
 from clients.adapted_model import AdaptedModel
-from clients.batches import Collate, batches
+from clients.batches import Collate, batches, in_parts
+from clients.checkpointing import checkpointed
 from clients.device import check_precision, peak_memory_bytes, reset_peak_memory
 from clients.lengths import lengths, num_tokens
 from clients.optimizers import optimizer_for, warmup_factor
@@ -68,11 +69,12 @@ def train(
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     adapted.model.train()
-    with scoped_seed(stream_seed(seed, "dropout"), device):
+    recompute = checkpointed(adapted.model, settings.gradient_checkpointing)
+    with recompute, scoped_seed(stream_seed(seed, "dropout"), device):
         for step, rows in enumerate(islice(order, num_steps)):
-            batch = collate([features[row] for row in rows])
-            tokens += num_tokens(batch)
-            losses.append(stepper.step(batch, step, warmup_factor(step, num_steps, settings.warmup)))
+            parts = [collate([features[row] for row in part]) for part in in_parts(rows, settings.micro_batch_size)]
+            tokens += sum(map(num_tokens, parts))
+            losses.append(stepper.step(parts, step, warmup_factor(step, num_steps, settings.warmup)))
     adapted.model.eval()
     seconds = time.perf_counter() - start
     return TrainReport(

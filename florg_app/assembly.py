@@ -88,8 +88,8 @@ def _assemble(
             "its own; choose another strategy.name, or start the SuperNodes without data-path"
         )
     task = make_task(settings, data_path, validation_path)
-    pretrained = load_pretrained(settings.model, task.head, seed)
-    model = pretrained.model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to
+    pretrained = load_pretrained(settings.model, task.head, seed, device)
+    model = pretrained.model
     backbone = weights_fingerprint(model)[:16]
     groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
     for group in groups:

@@ -20,7 +20,8 @@ from florg_app.evaluate import score
 from florg_app.outgoing import outgoing
 from florg_app.own_data import discreet, own_paths
 from florg_app.own_memories import OwnMemories
-from florg_app.settings import Settings, TrainSettings
+from florg_app.settings import Settings
+from florg_app.train_settings import TrainSettings
 from strategies.flops import counted
 from strategies.lineage import Moment, from_config
 from strategies.manifest import State, join, select
@@ -80,14 +81,17 @@ def _answer(
     config = message.content.config_records[CONFIG]
     manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
     partition, num_partitions = partition_of(context)
+    reading = time.monotonic()
     data = assembly.data.client(partition, num_partitions)
+    data_seconds = time.monotonic() - reading
     t = int(config[ROUND])  # type: ignore[arg-type]
     memories = OwnMemories(context, assembly, partition, Moment(from_config(config), t))
     memory = memories.tensors()
     kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     received = join(padded(state, manifest.downlink), kept)
     assembly.load(received, t, rank)
-    metrics = {PARTITION: partition, "load-seconds": time.monotonic() - start}
+    load_seconds = time.monotonic() - start - data_seconds
+    metrics = {PARTITION: partition, "load-seconds": load_seconds, "data-seconds": data_seconds}
     if settings.task.bad_rows == "skip":
         metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
@@ -95,7 +99,7 @@ def _answer(
         metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), rank, memories)
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
-        raise RefusalError(f"out of GPU memory: lower train.batch-size or task.max-length ({error})") from error
+        raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
     memory.remember(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
     return Message(outgoing(settings, manifest, t, rank, received, trained, metrics), reply_to=message)
@@ -135,6 +139,7 @@ def _how(train: TrainSettings) -> trainer.TrainSettings:
     given = train.model_dump(exclude={"optimizer_state"})
     given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
     given["max_steps"] = train.max_steps or -1
+    given["micro_batch_size"] = train.micro_batch_size or -1
     return trainer.TrainSettings(**given)
 
 

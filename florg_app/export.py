@@ -9,6 +9,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
+from clients.backbone import CPU
 from clients.files import folder_atomically
 from clients.targets import find_head
 from florg_app.model_card import model_card
@@ -97,8 +98,8 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
     source = name = run.settings.model.name
     if name == EMBEDDED:  # no hub and no folder has it
         source, name = str(folder / "base"), str(target / "base")
-        load_pretrained(run.settings.model, task_head, run.settings.seed).model.save_pretrained(source)
-    plain = plain_model(task_head, model, run.settings.model.dtype)
+        load_pretrained(run.settings.model, task_head, run.settings.seed, CPU).model.save_pretrained(source)
+    plain = plain_model(task_head, model, run.settings.model)
     factors = layer_factors(manifest, run.state, run.assembly.fixed)
     head = head_tensors(model)
     write_adapter(folder, plain.load(source), factors, head, name, task_head.kind)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from transformers import PreTrainedModel
 
 from clients.architectures import Head
@@ -22,21 +23,23 @@ class Pretrained:
     preprocessor: Preprocessor
 
 
-def load_pretrained(settings: ModelSettings, head: Head, seed: int) -> Pretrained:
-    """Load `model.name`; the fresh head is the same in every process with this seed. Raises ValueError."""
-    head_seed = stream_seed(seed, "head")
+def load_pretrained(settings: ModelSettings, head: Head, seed: int, device: torch.device) -> Pretrained:
+    """`model.name` on the device; the fresh head is the same in every process with this seed. Raises ValueError."""
+    head_seed, trust, quantization = stream_seed(seed, "head"), settings.trust_remote_code, settings.quantization
     if settings.name == EMBEDDED:
-        return _embedded(settings.dtype, head, head_seed)
-    preprocessor = PREPROCESSORS[head.kind.preprocessor](settings.name)
-    model = load_model(settings.name, head, settings.dtype, head_seed)
+        if quantization != "none":
+            raise ValueError(f'model.quantization = "{quantization}": model.name = "tiny" has none; set it to "none"')
+        return _embedded(settings.dtype, head, head_seed, device)
+    preprocessor = PREPROCESSORS[head.kind.preprocessor](settings.name, trust)
+    model = load_model(settings.name, head, settings.dtype, head_seed, trust, quantization, device)
     match_padding(model, preprocessor)
     return Pretrained(model, preprocessor)
 
 
-def _embedded(dtype: str, head: Head, head_seed: int) -> Pretrained:
+def _embedded(dtype: str, head: Head, head_seed: int, device: torch.device) -> Pretrained:
     from florg_app.tasks.tiny import embedded
 
     with scoped_seed(head_seed):
-        model = embedded.load_model(head).to(DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
+        model = embedded.load_model(head).to(device, DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
     keep_head_in_float32(model)
     return Pretrained(model.eval(), embedded.load_tokenizer())

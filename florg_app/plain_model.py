@@ -9,6 +9,8 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from clients.architectures import Head
+from clients.quantized import quantization_options
+from florg_app.settings import ModelSettings
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class PlainModel:
         return f"{name} = {kind}.from_pretrained({literal(source)})"
 
 
-def plain_model(head: Head, model: PreTrainedModel, dtype: str) -> PlainModel:
-    """How to load the like of `model`; a head of other classes is replaced."""
+def plain_model(head: Head, model: PreTrainedModel, settings: ModelSettings) -> PlainModel:
+    """How to load the like of `model`, quantised as it is; a head of other classes is replaced."""
     token = getattr(model.config, "pad_token_id", None)
     padding = {} if token is None else {"pad_token_id": token}
-    options = {**head.options(model.config), **padding, "dtype": dtype, "ignore_mismatched_sizes": True}
+    options = {**head.options(model.config), **padding, "dtype": settings.dtype, "ignore_mismatched_sizes": True}
+    options |= quantization_options(settings.quantization, head, model.config, settings.dtype, model.device)
+    options |= {"trust_remote_code": True} if settings.trust_remote_code else {}
     return PlainModel(head, options)
 
 

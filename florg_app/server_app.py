@@ -9,7 +9,7 @@ from logging import ERROR, WARNING
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from clients.device import resolve_device
+from clients.device import peak_memory_bytes, resolve_device
 from florg_app import checkpoint, resume, start
 from florg_app.assembly import Assembly, assemble
 from florg_app.census import num_partitions
@@ -64,8 +64,9 @@ def serve(grid: Grid, settings: Settings) -> None:
 
 
 def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: Saved | None) -> None:
-    device = resolve_device(settings.server.device, "server.device")
+    device, start = resolve_device(settings.server.device, "server.device"), time.monotonic()
     assembly = assemble(settings, device)
+    load_seconds = time.monotonic() - start
     keeper = Keeper(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
     evaluate = CentralEvaluation(
         assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
@@ -76,6 +77,7 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
 
     def on_round(record: RoundRecord) -> None:
         t, record.no_evaluation = record.t, evaluate.refusal
+        record.peak_memory_bytes = peak_memory_bytes(device)
         report.round(record.as_dict())
         keeper.after_round(t, federation.state, header(t), last=t == settings.num_server_rounds)
         federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
@@ -101,7 +103,9 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
         note(evaluate.refusal, WARNING)
     begun = saved.round if saved else 0
     if saved is None:
-        report.round(_before_training(evaluate, federation.state).as_dict())
+        record = _before_training(evaluate, federation.state)
+        record.seconds["load"], record.peak_memory_bytes = load_seconds, peak_memory_bytes(device)
+        report.round(record.as_dict())
         if skipped := assembly.data.skipped("validation"):
             note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
     keeper.begin(begun, federation.state, header(begun))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt, Le
 from pydantic import AfterValidator, InstanceOf, model_validator
 
 from florg_app.client_ranks import Ranks, check_ranks
@@ -24,14 +24,15 @@ from florg_app.setting_types import (
     Folder,
     Name,
     Names,
-    NonNegative,
     Number,
     Positive,
+    Quantization,
     Resumable,
     Share,
 )
 from florg_app.task_settings import TaskSettings
 from florg_app.together import check_client_files, check_moments, check_quorum, check_scored_rows
+from florg_app.train_settings import TrainSettings
 from strategies import METHODS
 from strategies.method import Method
 from strategies.uploads import UploadForm
@@ -68,38 +69,10 @@ class ModelSettings(Section, frozen=True):
     """"tiny" (embedded), a hub name, or a local folder."""
     dtype: DType = "float32"
     """Of the frozen backbone."""
-
-
-class TrainSettings(Section, frozen=True):
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    optimizer_state: Literal["reset", "keep"] = "reset"
-    """Whether each round begins with a fresh optimizer or each client goes on with its own of its last round: moments,
-    step counts, GaLore's projectors. They stay in the coordinates of the factors that the client trained then."""
-    learning_rate: Positive = 0.005
-    head_learning_rate: Annotated[Positive | None, Unset(-1.0, "train.learning-rate")] = 0.05
-    weight_decay: NonNegative = 0.0
-    momentum: Share = 0.0
-    warmup: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Share of the round's steps."""
-    max_grad_norm: NonNegative = 1.0
-    """0 = no clipping."""
-    epochs: Number = 1
-    max_steps: Annotated[Number | None, Unset(-1, "train.epochs decide")] = None
-    """Optimizer steps of a round."""
-    batch_size: Number = 16
-    group_by_length: bool = False
-    """Batches of rows of similar length: less padding, less mixed."""
-    precision: DType = "float32"
-    """Of the autocast, where the device has it."""
-
-    @model_validator(mode="after")
-    def _momentum_needs_sgd(self) -> "TrainSettings":
-        if self.momentum and self.optimizer != "sgd":
-            raise ValueError(
-                f'train.momentum = {self.momentum} has no effect with train.optimizer = "{self.optimizer}"; '
-                'set it to 0.0, or train.optimizer = "sgd"'
-            )
-        return self
+    quantization: Quantization = "none"
+    """Of the frozen backbone's linear layers, by bitsandbytes; dtype is then that of everything else."""
+    trust_remote_code: bool = False
+    """Run Python that comes with the model."""
 
 
 class EvaluateSettings(Section, frozen=True):

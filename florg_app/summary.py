@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from florg_app import costs
+from florg_app import costs, resources
 from florg_app.source import fingerprint
 
 Record = Mapping[str, Any]
@@ -74,6 +74,7 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "skipped-rows": _skipped_rows(records),
         "communication": {way: _total(records, way) for way in ("up", "down")},
         "seconds": _total_seconds(records),
+        **resources.summarise(records),
         "costs": costs.summarise(records),
         "privacy": next((dict(record["privacy"]) for record in reversed(records) if record.get("privacy")), {}),
     }
@@ -115,6 +116,8 @@ def table(summary: Record) -> str:
             console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
+        for line in resources.lines(summary, size):
+            console.print(line, highlight=False)
         if spent := summary.get("privacy"):
             where = summary["settings"]["privacy.where"]
             console.print(

@@ -25,6 +25,8 @@ class RoundRecord:
     down: Traffic = field(default_factory=Traffic)
     diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+    """The most that the server's process has held so far, on its device; None where nobody looked."""
     costs: dict[str, int | None] = field(default_factory=dict)
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class RoundRecord:
             "down": _dashed(self.down),
             "diagnostics": self.diagnostics,
             "seconds": self.seconds,
+            **({} if self.peak_memory_bytes is None else {"peak-memory-bytes": self.peak_memory_bytes}),
             **({"privacy": self.privacy} if self.privacy else {}),
             **self.costs,
         }

@@ -177,20 +177,6 @@ def test_an_optimizer_step_changes_the_next_forward_pass(llama: PreTrainedModel)
             assert loss_fn(llama, batch) < before
 
 
-@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable.*:FutureWarning")
-def test_activation_checkpointing_gives_the_same_gradients(llama: PreTrainedModel):
-    batch = pad(tiny_features(4))
-    with tiny_adapted(llama, FLoRG()) as adapted:
-        parameter = adapted.adapter_parameters()[0]
-        llama.train()
-        loss_fn(llama, batch).backward()
-        expected = parameter.grad.clone()
-        parameter.grad = None
-        llama.gradient_checkpointing_enable({"use_reentrant": False})
-        loss_fn(llama, batch).backward()
-        torch.testing.assert_close(parameter.grad, expected)
-
-
 def test_a_16_bit_backbone_has_float32_adapters(model: PreTrainedModel):
     model.bfloat16()
     with tiny_adapted(model, FLoRG()) as adapted:

@@ -156,7 +156,7 @@ def test_a_client_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
     with pytest.raises(AggregationError, match=r"lower train\.batch-size|0 of 3 uploads"):
         run(tmp_path / "run", **{"max-skipped": 1})
     reasons = [rejected["reason"] for rejected in history(tmp_path / "run")[1]["rejected"]]
-    assert all("out of GPU memory: lower train.batch-size or task.max-length" in reason for reason in reasons)
+    assert all("out of GPU memory: lower train.micro-batch-size or task.max-length" in reason for reason in reasons)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from clients.backbone import CPU
 from florg_app import client_app, inline
 from florg_app.client_rows import ClientRows
 from florg_app.config import ConfigError, parse
@@ -56,7 +57,7 @@ def test_classes_are_found_in_the_files_of_all_clients(tmp_path):
 def test_the_union_is_what_all_clients_hold_out_and_nothing_that_any_trains_on(tmp_path):
     settings = parse({**files(tmp_path / "clients"), "partition.holdout": 0.25, "evaluate.rows": "union-held-out"})
     task = make_task(settings)
-    data = Data(task, load_pretrained(settings.model, task.head, 1).preprocessor, settings)
+    data = Data(task, load_pretrained(settings.model, task.head, 1, CPU).preprocessor, settings)
     assert [len(data.client(client, 3).held_out) for client in range(3)] == [5, 4, 3]
     assert len(data.held_out(3)) == 12
     rows = ClientRows(task, settings, 0.25)

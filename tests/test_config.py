@@ -122,5 +122,5 @@ def test_the_train_section_has_the_fields_and_defaults_of_the_trainer():
     section, own = dict(parse({}).train), dataclasses.asdict(trainer.TrainSettings())
     assert section.keys() == own.keys() | {"optimizer_state"}  # which the client's memory is for
     unset = [name for name, value in section.items() if value is None]
-    assert unset == ["max_steps"]
+    assert unset == ["max_steps", "micro_batch_size"]
     assert [name for name in own if own[name] != section[name]] == unset

@@ -5,6 +5,11 @@ import json
 import pytest
 import torch
 
+from clients.adapted_model import AdaptedModel
+from clients.backbone import load_model
+from clients.linear import stored_weight
+from clients.targets import find_head, find_targets, group_layers
+from clients.trainer import TrainSettings, train
 from florg_app import inline
 from strategies import METHODS
 from strategies.combine import aggregate
@@ -12,6 +17,7 @@ from strategies.costs import SERVER_FLOPS, SERVER_PEAK, Costs
 from strategies.florg import FLoRG
 from strategies.method import Group
 from strategies.rng import generator
+from tests.tiny_models import classifier, loss_fn, pad, random_state, tiny_features, tiny_model
 
 pytestmark = [
     pytest.mark.gpu,
@@ -76,3 +82,22 @@ def test_the_servers_peak_is_what_torch_held_on_the_device_and_products_are_coun
         assert measured.as_dict()[SERVER_FLOPS] == 2 * 2 * numbers
         del a
     assert size - 2**10 <= peaks[1] - peaks[0] < 1.2 * size
+
+
+@pytest.mark.parametrize("kind", ["8bit", "4bit"])
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_a_quantised_backbone_is_adapted_and_learns(kind, family, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    tiny_model(family).base_model.save_pretrained(tmp_path)
+    model = load_model(str(tmp_path), classifier(3), "bfloat16", 1, False, kind, torch.device("cuda:0"))
+    targets = find_targets(model)
+    assert all(stored_weight(layer) is None for layer in targets.values())
+    assert {parameter.dtype for parameter in find_head(model).values()} == {torch.float32}
+    groups, settings = group_layers(targets), TrainSettings(learning_rate=0.02, epochs=20, batch_size=12)
+    with AdaptedModel(model, FLoRG().plan, groups, 3, 1.5) as adapted:
+        adapted.fix({group.name: FLoRG().fixed(group, 3, 1, adapted.weights) for group in groups})
+        adapted.fill(random_state(adapted, 1))
+        report = train(adapted, tiny_features(12), pad, loss_fn, settings, 1, torch.device("cuda:0"))
+        assert report.loss_last < 0.9 * report.loss_first
+        with pytest.raises(ValueError, match="is quantised"), adapted.merged():
+            pass

@@ -1,60 +1,18 @@
 """Which layers are adapted, how they are grouped, and what the head is."""
 
 import pytest
-from transformers import (
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForImageClassification,
-    AutoModelForSequenceClassification,
-    DebertaV2Config,
-    DistilBertConfig,
-    PreTrainedModel,
-    RobertaConfig,
-    T5Config,
-    ViTConfig,
-)
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from clients.targets import find_head, find_targets, group_layers
 from strategies.method import Group
+from tests.families import family_model
 from tests.tiny_models import tiny_config, tiny_model
 
-SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 48}
 
-
-def other_model(family: str) -> PreTrainedModel:
-    """Families that only name their layers and heads in another way."""
-    if family == "distilbert":
-        config = DistilBertConfig(vocab_size=64, dim=32, n_layers=1, n_heads=4, hidden_dim=48)
-    elif family == "roberta":
-        config = RobertaConfig(vocab_size=64, **SIZES)
-    elif family == "deberta-v2":
-        config = DebertaV2Config(vocab_size=64, **SIZES)
-    elif family == "t5":
-        config = T5Config(vocab_size=64, d_model=32, d_kv=6, num_heads=4, num_layers=1, d_ff=48)
-    elif family == "vit":
-        return AutoModelForImageClassification.from_config(ViTConfig(image_size=8, patch_size=4, **SIZES))
-    else:
-        return tiny_model(family)
-    return AutoModelForSequenceClassification.from_config(config)
-
-
-@pytest.mark.parametrize(
-    ("family", "endings"),
-    [
-        ("bert", {"self.query", "self.value"}),
-        ("roberta", {"self.query", "self.value"}),
-        ("deberta-v2", {"self.query_proj", "self.value_proj"}),
-        ("distilbert", {"attention.q_lin", "attention.v_lin"}),
-        ("opt", {"self_attn.q_proj", "self_attn.v_proj"}),
-        ("llama", {"self_attn.q_proj", "self_attn.v_proj"}),
-        ("gpt2", {"attn.c_attn"}),
-        ("t5", {"SelfAttention.q", "SelfAttention.v", "EncDecAttention.q", "EncDecAttention.v"}),
-        ("vit", {"attention.q_proj", "attention.v_proj"}),
-    ],
-)
-def test_the_default_is_the_query_and_value_projections(family: str, endings: set[str]):
-    targets = find_targets(other_model(family))
-    assert {".".join(name.split(".")[-2:]) for name in targets} == endings
+def test_the_default_is_in_the_decoder_of_an_encoder_decoder_too():
+    targets = find_targets(family_model("t5"))
+    endings = {".".join(name.split(".")[-2:]) for name in targets}
+    assert endings == {"SelfAttention.q", "SelfAttention.v", "EncDecAttention.q", "EncDecAttention.v"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +95,7 @@ def test_conv1d_is_grouped_by_its_output_first():
     ],
 )
 def test_the_head_is_all_that_is_not_the_backbone(family: str, head: list[str]):
-    assert list(find_head(other_model(family))) == head
+    assert list(find_head(family_model(family))) == head
 
 
 def test_a_language_model_and_a_bare_backbone_have_no_head():

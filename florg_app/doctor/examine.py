@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 from flwr.supercore.utils import get_flwr_home
 
+from clients.quantized import missing_packages
 from florg_app import runconfig
 from florg_app.config import parse
 from florg_app.doctor import cuda, daemon, data, disk, model, superlink, versions
@@ -50,7 +51,10 @@ def _with_settings(
     yield model.check_model(settings.model.name, files, offline)
     if files:
         free = {"memory": psutil.virtual_memory().available, **dict(facts.devices[:1])}
-        yield from model.check_memory(files, settings.model.dtype, free)
+        plain = settings.model.quantization == "none"
+        yield from model.check_memory(files, settings.model.dtype if plain else settings.model.quantization, free)
+    if settings.model.quantization != "none":
+        yield model.check_quantization(settings.model.quantization, missing_packages(), bool(facts.devices))
     yield from data.check_data(settings, data_path, validation_path, offline)
     yield disk.check_disk(settings.output_dir or Path("runs"))
 

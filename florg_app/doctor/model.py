@@ -10,7 +10,8 @@ from florg_app.doctor.finding import Finding, size
 from florg_app.models import EMBEDDED
 
 INDEX, WEIGHTS, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1, "4bit": 0.5}
+"""Of a number, by `model.dtype` or `model.quantization`."""
 COMFORT = 0.7
 """Share of the free memory that the frozen weights may take; activations and the rest of the run need some too."""
 
@@ -65,10 +66,21 @@ def parameter_count(file: Path) -> int:
     return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
+def check_quantization(quantization: str, missing: Sequence[str], has_cuda: bool) -> Finding:
+    """Whether a quantised backbone can be had here."""
+    if missing:
+        text = f"{quantization} needs {' and '.join(missing)}, not installed here"
+        return Finding("problem", "quantization", text, "pip install '.[quantized]', or set model.quantization to none")
+    if not has_cuda:
+        text = f"{quantization} needs a CUDA device, and torch sees none here"
+        return Finding("problem", "quantization", text, "run it where a GPU is, or set model.quantization to none")
+    return Finding("ok", "quantization", quantization)
+
+
 def check_memory(files: Sequence[Path], dtype: str, free: dict[str, int]) -> list[Finding]:
-    """Whether the weights in `dtype` fit into the free bytes of each place (memory, cuda:0)."""
+    """Whether the weights in `dtype`, a key of BYTES, fit into the free bytes of each place (memory, cuda:0)."""
     try:
-        needed = sum(map(parameter_count, files)) * BYTES[dtype]
+        needed = int(sum(map(parameter_count, files)) * BYTES[dtype])
     except ValueError as error:
         return [Finding("problem", "memory", str(error), "fetch the model again")]
     return [_fit(needed, dtype, place, available) for place, available in free.items()]

@@ -8,10 +8,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from clients.batches import Batch
+from clients.lengths import IGNORED
 from florg_app.tasks.instruct.prompts import Turn, prompt_tokens
-
-IGNORED = -100
-"""The label of tokens that are not learned."""
 
 
 def examples(

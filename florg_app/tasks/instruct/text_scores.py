@@ -11,10 +11,12 @@ def text_scores(texts: Sequence[str], references: Sequence[str]) -> dict[str, fl
     """
     # They bring nltk and lxml, which clients that generate nothing never need.
     from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.tokenizers import DefaultTokenizer
     from sacrebleu.metrics.bleu import BLEU
 
     assert len(texts) == len(references) > 0, (len(texts), len(references))
-    scorer = RougeScorer(["rougeL"])
+    # Its default tokenizer, made here: where it makes it, it says so by a handler that repeats all logs of the process.
+    scorer = RougeScorer(["rougeL"], tokenizer=DefaultTokenizer(use_stemmer=False))
     both = zip(references, texts, strict=True)
     rouge = [scorer.score(reference, text)["rougeL"].fmeasure for reference, text in both]
     bleu = BLEU().corpus_score(list(texts), [list(references)]).score

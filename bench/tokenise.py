@@ -12,9 +12,9 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from florg_app.config import parse
+from florg_app.config.parse import parse
+from florg_app.rows.token_cache import TokenCache
 from florg_app.tasks.registry import make_task
-from florg_app.token_cache import TokenCache
 
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
 

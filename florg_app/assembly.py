@@ -14,10 +14,10 @@ from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
 from clients.targets import find_head, find_targets, group_layers
 from florg_app import source
-from florg_app.config import ConfigError
-from florg_app.data import Data
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.models import load_pretrained
-from florg_app.settings import Settings
+from florg_app.rows.data import Data
 from florg_app.tasks.base import Preprocessor, Task
 from florg_app.tasks.registry import make_task
 from strategies.basis import Basis, digest

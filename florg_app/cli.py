@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from florg_app import cli_data, cli_deployment
+from florg_app.commands import data as cli_data
+from florg_app.commands import deployment as cli_deployment
+from florg_app.commands.terminal import interrupt, refuse
 from florg_app.compare.command import compare
-from florg_app.terminal import interrupt, refuse
 
 # Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
@@ -58,8 +59,9 @@ def run(
     if connection and (inline or clients):
         refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
     signal.signal(signal.SIGTERM, interrupt)
-    from florg_app import continued, experiment
-    from florg_app.launch import Simulation
+    from florg_app.checkpoints import continued
+    from florg_app.engines import experiment
+    from florg_app.engines.launch import Simulation
 
     try:
         prepared = experiment.prepare(
@@ -121,7 +123,7 @@ def _print_options(as_markdown: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from florg_app.options import HEADINGS, markdown, rows
+    from florg_app.commands.options import HEADINGS, markdown, rows
 
     if as_markdown:
         print(markdown())
@@ -135,8 +137,8 @@ def _print_options(as_markdown: bool) -> None:
 @app.command()
 def show(run_dir: RunDir) -> None:
     """Print the results of a run again."""
-    from florg_app import summary
-    from florg_app.report import SUMMARY
+    from florg_app.reports import summary
+    from florg_app.reports.report import SUMMARY
 
     try:
         document = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
@@ -150,9 +152,9 @@ def show(run_dir: RunDir) -> None:
 @app.command()
 def evaluate(run_dir: RunDir, device: DeviceName = "auto") -> None:
     """Score a run's newest checkpoint on the rows of its central evaluation."""
-    from florg_app import continued
+    from florg_app.checkpoints import continued
+    from florg_app.checkpoints.rebuild import rebuild
     from florg_app.evaluate import central_rows, score
-    from florg_app.rebuild import rebuild
 
     try:
         run = rebuild(run_dir, _device(device))
@@ -180,7 +182,7 @@ def export(
     """
     from transformers.utils import logging
 
-    from florg_app import export as exporter
+    from florg_app.exports import export as exporter
 
     logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
     logging.disable_progress_bar()

@@ -13,15 +13,15 @@ from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
 from florg_app import source
 from florg_app.assembly import Assembly, assemble
-from florg_app.census import PARTITIONS, PRIVATE
-from florg_app.config import parse
-from florg_app.data import ClientData
+from florg_app.checkpoints.own_memories import OwnMemories
+from florg_app.config.parse import parse
+from florg_app.config.settings import Settings
+from florg_app.config.train_settings import TrainSettings
 from florg_app.evaluate import score
 from florg_app.outgoing import outgoing
-from florg_app.own_data import discreet, own_paths
-from florg_app.own_memories import OwnMemories
-from florg_app.settings import Settings
-from florg_app.train_settings import TrainSettings
+from florg_app.rows.census import PARTITIONS, PRIVATE
+from florg_app.rows.data import ClientData
+from florg_app.rows.own_data import discreet, own_paths
 from strategies.flops import counted
 from strategies.lineage import Moment, from_config
 from strategies.manifest import State, join, select

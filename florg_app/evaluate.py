@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from clients.predict import evaluate
 from florg_app.assembly import Assembly
-from florg_app.data import Data
-from florg_app.settings import Settings
+from florg_app.config.settings import Settings
+from florg_app.rows.data import Data
 from florg_app.tasks.base import Features
 
 

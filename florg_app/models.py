@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from clients.architectures import Head
 from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model, match_padding
 from clients.seeding import scoped_seed
-from florg_app.settings import ModelSettings
+from florg_app.config.settings import ModelSettings
 from florg_app.tasks.base import Preprocessor
 from strategies.rng import stream_seed
 

@@ -2,8 +2,8 @@
 
 from flwr.app import RecordDict
 
-from florg_app.protection import PrivacySettings
-from florg_app.settings import Settings
+from florg_app.config.protection import PrivacySettings
+from florg_app.config.settings import Settings
 from strategies.manifest import Manifest, State, begun
 from strategies.privacy import Privacy
 from strategies.ranks import cut, padded, sizes

@@ -10,17 +10,17 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from clients.device import peak_memory_bytes, resolve_device
-from florg_app import checkpoint, resume, start
 from florg_app.assembly import Assembly, assemble
-from florg_app.census import num_partitions
-from florg_app.config import parse
+from florg_app.checkpoints import checkpoint, resume, start
+from florg_app.checkpoints.keeper import Keeper
+from florg_app.checkpoints.saved import Saved, metadata
+from florg_app.config.parse import parse
+from florg_app.config.protection import weighting_of
+from florg_app.config.settings import Settings
 from florg_app.evaluate import central_rows, score
-from florg_app.keeper import Keeper
 from florg_app.outgoing import mechanism_of
-from florg_app.protection import weighting_of
-from florg_app.report import Report, note
-from florg_app.saved import Saved, metadata
-from florg_app.settings import Settings
+from florg_app.reports.report import Report, note
+from florg_app.rows.census import num_partitions
 from florg_app.tasks.base import Features
 from strategies.federation import FederatedAdapters
 from strategies.lineage import Lineage

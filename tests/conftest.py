@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from florg_app import token_cache
+from florg_app.rows import token_cache
 from tests.tiny_models import TARGETS, tiny_model
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from flwr.app import Context, Message, MetricRecord, RecordDict
 
-from florg_app.inline import InProcessGrid
+from florg_app.engines.inline import InProcessGrid
 from strategies.combine import Combination
 from strategies.federation import FederatedAdapters
 from strategies.florg import FLoRG

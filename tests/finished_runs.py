@@ -6,12 +6,12 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from clients.seeding import scoped_seed
-from florg_app import checkpoint
 from florg_app.assembly import Assembly, assemble
-from florg_app.config import parse
-from florg_app.export import export
-from florg_app.flat import FlatConfig
-from florg_app.saved import metadata
+from florg_app.checkpoints import checkpoint
+from florg_app.checkpoints.saved import metadata
+from florg_app.config.flat import FlatConfig
+from florg_app.config.parse import parse
+from florg_app.exports.export import export
 from florg_app.tasks.tiny import embedded
 from strategies.lineage import Attempt, Lineage
 from tests.tiny_models import TARGETS, random_state, tiny_config

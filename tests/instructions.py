@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from clients.seeding import scoped_seed
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.tasks.instruct.task import Instruct
 from florg_app.tasks.registry import make_task
 from tests.local_data import write

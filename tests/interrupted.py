@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from florg_app import client_app, server_app
-from florg_app.config import parse
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.config.parse import parse
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies.wire import CONFIG, ROUND
 
 FAST = {

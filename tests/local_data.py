@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow
 from pyarrow import parquet
 
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.tasks.labelled_text import LabelledText
 from florg_app.tasks.registry import make_task
 

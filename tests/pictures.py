@@ -20,7 +20,7 @@ from transformers import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from clients.seeding import scoped_seed
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.tasks.images.task import Images
 from florg_app.tasks.registry import make_task
 from strategies.rng import generator

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from florg_app import certs
+from florg_app.commands import certs
 from tests.processes import BIN, ENVIRONMENT, await_health, await_line, end, end_all, free_port, process
 
 CONNECTION = "secure"

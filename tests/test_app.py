@@ -10,10 +10,12 @@ import torch
 from flwr.app import Message
 from flwr.serverapp.exception import AggregationError
 
-from florg_app import checkpoint, client_app, inline, server_app
+from florg_app import client_app, server_app
 from florg_app.assembly import assemble
-from florg_app.config import ConfigError, parse
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.checkpoints import checkpoint
+from florg_app.config.parse import ConfigError, parse
+from florg_app.engines import inline
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.ledger import predict
 from strategies.manifest import flatten

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from florg_app import inline
-from florg_app.config import ConfigError
-from florg_app.report import read_history
+from florg_app.config.parse import ConfigError
+from florg_app.engines import inline
+from florg_app.reports.report import read_history
 from tests.local_data import ROWS, local_task, write
 
 SKIP = {"task.bad-rows": "skip"}

@@ -16,8 +16,8 @@ from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode, _try_setup_client_authentication
 from typer.testing import CliRunner
 
-from florg_app import certs
 from florg_app.cli import app
+from florg_app.commands import certs
 
 NAMES = ["server.example.org", "10.1.2.3"]
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from clients import files
-from florg_app import checkpoint
+from florg_app.checkpoints import checkpoint
 
 
 def state():

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import florg_app
-from florg_app import launch
 from florg_app.cli import app
-from florg_app.report import Report
+from florg_app.engines import launch
+from florg_app.reports.report import Report
 
 PYPROJECT = """
 [tool.flwr.app]
@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def inline(monkeypatch):
     """Replaces the in-process engine; `.calls` holds the run-configs and sizes with which it was started."""
-    engine = types.ModuleType("florg_app.inline")
+    engine = types.ModuleType("florg_app.engines.inline")
     calls = []
 
     def run(run_config, num_clients, state_dir):
@@ -55,7 +55,7 @@ def inline(monkeypatch):
         report.finish("completed")
 
     engine.__dict__.update(run=run, calls=calls)
-    monkeypatch.setitem(sys.modules, "florg_app.inline", engine)
+    monkeypatch.setitem(sys.modules, "florg_app.engines.inline", engine)
     monkeypatch.setattr(florg_app, "inline", engine, raising=False)
     return engine
 

@@ -3,11 +3,12 @@
 import pytest
 
 from clients.backbone import CPU
-from florg_app import client_app, inline
-from florg_app.client_rows import ClientRows
-from florg_app.config import ConfigError, parse
-from florg_app.data import Data
+from florg_app import client_app
+from florg_app.config.parse import ConfigError, parse
+from florg_app.engines import inline
 from florg_app.models import load_pretrained
+from florg_app.rows.client_rows import ClientRows
+from florg_app.rows.data import Data
 from florg_app.tasks.registry import make_task
 from tests.local_data import write
 from tests.test_app import SMALL, history, run

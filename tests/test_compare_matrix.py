@@ -7,7 +7,7 @@ import pytest
 
 from florg_app.compare import cells, matrix_file
 from florg_app.compare.matrix import MatrixError
-from florg_app.runconfig import find_app
+from florg_app.config.runconfig import find_app
 
 BASIC = {"name": "m", "methods": ["florg", "fedit"], "seeds": [3, 1], "clients": 4}
 

@@ -13,7 +13,7 @@ import pytest
 
 from florg_app.compare import cells, disk, matrix_file, runner
 from florg_app.compare.standing import Standing, failures
-from florg_app.runconfig import find_app
+from florg_app.config.runconfig import find_app
 from tests import compare_runs
 
 BASIC = {"name": "m", "methods": ["florg", "fedit", "ffa-lora"], "seeds": [1, 2], "clients": 3, "costs": False}

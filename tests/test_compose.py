@@ -7,9 +7,9 @@ from flwr.common.config import parse_config_args
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 
-from florg_app import certs
 from florg_app.client_app import partition_of
-from florg_app.superlink import environment
+from florg_app.commands import certs
+from florg_app.engines.superlink import environment
 from scripts.settings_table import ROOT
 from tests.compose import DOCKER, VARIABLE, example_variables, load, target
 from tests.dockerfile import stages

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from clients import trainer
-from florg_app.config import defaults, flatten, parse
+from florg_app.config.parse import defaults, flatten, parse
 from strategies import METHODS
 from strategies.florg import FLoRG
 

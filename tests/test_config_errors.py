@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from strategies import METHODS
 from strategies.fedit import FedIT
 

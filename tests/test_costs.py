@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from florg_app import costs as sums
-from florg_app import summary
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
+from florg_app.reports import costs as sums
+from florg_app.reports import summary
 from strategies import costs
 from strategies.costs import SERVER_FLOPS, SERVER_PEAK, Costs
 from strategies.fedavg import FedAvg

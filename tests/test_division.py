@@ -5,10 +5,10 @@ import pytest
 from typer.testing import CliRunner
 
 from florg_app.cli import app
-from florg_app.client_rows import ClientRows
-from florg_app.config import parse
-from florg_app.division import OTHERS, Division, divide
-from florg_app.division_picture import draw
+from florg_app.config.parse import parse
+from florg_app.rows.client_rows import ClientRows
+from florg_app.rows.division import OTHERS, Division, divide
+from florg_app.rows.division_picture import draw
 from florg_app.tasks.registry import make_task
 from tests.local_data import write
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from florg_app import source
 from florg_app.cli import app
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.doctor import cuda, daemon, data, disk, model
 from florg_app.doctor.cuda import Cuda
 from florg_app.doctor.daemon import Daemon

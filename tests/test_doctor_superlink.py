@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from florg_app import certs
+from florg_app.commands import certs
 from florg_app.doctor.superlink import check_expiry, check_superlink
 from tests.health_server import health_server
 from tests.processes import free_port

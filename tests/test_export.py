@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from typer.testing import CliRunner
 
-from florg_app import checkpoint, inline
-from florg_app import export as exporter
+from florg_app.checkpoints import checkpoint
+from florg_app.checkpoints.rebuild import rebuild
 from florg_app.cli import app
-from florg_app.export import ExportError, export
-from florg_app.rebuild import rebuild
+from florg_app.engines import inline
+from florg_app.exports import export as exporter
+from florg_app.exports.export import ExportError, export
 from tests.finished_runs import CPU, FAMILIES, METHOD_SETTINGS, finished, said_by_export
 from tests.processes import ENVIRONMENT
 from tests.tiny_models import logits_fn, pad, tiny_features

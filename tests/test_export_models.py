@@ -8,10 +8,10 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForImageClassification
 
 from clients.generate import continuations
-from florg_app import inline
-from florg_app.export import export
-from florg_app.rebuild import rebuild
-from florg_app.report import read_history
+from florg_app.checkpoints.rebuild import rebuild
+from florg_app.engines import inline
+from florg_app.exports.export import export
+from florg_app.reports.report import read_history
 from scripts.make_tiny_vit import make
 from tests.finished_runs import CPU, saved
 from tests.instructions import dolly, model_folder

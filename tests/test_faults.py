@@ -8,7 +8,7 @@ import torch
 from flwr.app import Array, ConfigRecord, Message, RecordDict
 from flwr.serverapp.exception import AggregationError
 
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.florg import FLoRG
 from strategies.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND

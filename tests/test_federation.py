@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.ledger import predict
 from tests.fakes import Run, asked, assert_same_bits, expected_state, known

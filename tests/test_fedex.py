@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies.combine import aggregate
 from strategies.fedex_lora import FedExLoRA
 from strategies.ledger import predict

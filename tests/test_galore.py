@@ -9,7 +9,7 @@ from torch.optim import SGD, AdamW
 from clients.galore import GaLore, project, project_back, projector, side_of
 from clients.optimizers import build_optimizer
 from florg_app.assembly import assemble
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from strategies.fedftg import FedFTG
 from strategies.method import Projection
 from tests.rounds import TALL

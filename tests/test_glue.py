@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from florg_app.config import parse
-from florg_app.partition import partition_rows
+from florg_app.config.parse import parse
+from florg_app.rows.partition import partition_rows
 from florg_app.tasks import glue
 from florg_app.tasks.labelled_text import LabelledText
 from florg_app.tasks.registry import make_task

@@ -10,7 +10,7 @@ from clients.backbone import load_model
 from clients.linear import stored_weight
 from clients.targets import find_head, find_targets, group_layers
 from clients.trainer import TrainSettings, train
-from florg_app import inline
+from florg_app.engines import inline
 from strategies import METHODS
 from strategies.combine import aggregate
 from strategies.costs import SERVER_FLOPS, SERVER_PEAK, Costs

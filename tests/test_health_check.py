@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from florg_app import certs
+from florg_app.commands import certs
 from tests.compose import DOCKER
 from tests.health_server import health_server
 

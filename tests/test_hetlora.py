@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from clients.penalty import penalty_of
-from florg_app import checkpoint
-from florg_app.inline import task_identity
+from florg_app.checkpoints import checkpoint
+from florg_app.engines.inline import task_identity
 from strategies.combine import aggregate
 from strategies.fedit import FedIT
 from strategies.hetlora import HetLoRA, tail

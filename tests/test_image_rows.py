@@ -5,7 +5,7 @@ import pytest
 from datasets import ClassLabel, Dataset
 from datasets import Image as HubImage
 
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.images.make import BRAIN_MRI
 from florg_app.tasks.registry import make_task
 from tests.pictures import COLOURS, image_task, picture, png, write_folders, write_parquet

@@ -5,8 +5,8 @@ import torch
 
 from clients.targets import find_head, find_targets
 from clients.trainer import TrainSettings, train
-from florg_app import inline
-from florg_app.report import read_history
+from florg_app.engines import inline
+from florg_app.reports.report import read_history
 from florg_app.tasks.images import task as images
 from florg_app.tasks.images.rows import open_image
 from scripts.make_tiny_vit import make

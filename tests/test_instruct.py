@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from clients.trainer import TrainSettings, train
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.instruct.task import Answered
 from florg_app.tasks.instruct.tokens import IGNORED
 from florg_app.tasks.registry import make_task

@@ -6,7 +6,7 @@ import datasets
 import pytest
 from datasets import Dataset
 
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.registry import make_task
 from tests.instructions import DOLLY, instruct_task
 from tests.local_data import write

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from florg_app import checkpoint, keeper
-from florg_app.checkpoint import FILE
-from florg_app.keeper import Keeper, NotSavedError
+from florg_app.checkpoints import checkpoint, keeper
+from florg_app.checkpoints.checkpoint import FILE
+from florg_app.checkpoints.keeper import Keeper, NotSavedError
 from tests.interrupted import Grid, config_of, serve
 from tests.test_app import history, same_bits
 

@@ -3,7 +3,7 @@
 import pytest
 from flwr.app import RecordDict
 
-from florg_app.own_memories import OPTIMIZER
+from florg_app.checkpoints.own_memories import OPTIMIZER
 from tests.test_app import run, same_bits
 from tests.test_private_state import Observed, equal, observe
 

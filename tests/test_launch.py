@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from florg_app import launch, superlink
-from florg_app.superlink import LaunchError
+from florg_app.engines import launch, superlink
+from florg_app.engines.superlink import LaunchError
 from tests.fake_flower import FakeFlower
 
 LOG = """\x1b[92mINFO \x1b[0m:      Starting Flower Simulation

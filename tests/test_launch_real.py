@@ -46,7 +46,7 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.serverapp import ServerApp
 
-from florg_app.report import Report, note
+from florg_app.reports.report import Report, note
 
 app = ServerApp()
 

@@ -14,7 +14,7 @@ from clients.lengths import IGNORED, num_terms
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
 from clients.trainer import TrainReport, TrainSettings, train
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.instruct.tokens import pad_right, response_losses
 from strategies.florg import FLoRG
 from tests.tiny_models import METHODS, loss_fn, pad, random_state, tiny_adapted, tiny_config, tiny_features, tiny_model

@@ -6,7 +6,7 @@ import pyarrow
 import pytest
 from datasets import ClassLabel
 
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks import glue
 from florg_app.tasks.registry import make_task
 from tests.local_data import ROWS, local_task, write

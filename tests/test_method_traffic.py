@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from tests.fakes import GROUPS, Run
 

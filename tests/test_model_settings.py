@@ -12,10 +12,10 @@ from clients.architectures import Head
 from clients.backbone import load_model, load_tokenizer, match_padding
 from clients.quantized import check_quantization, quantization_options
 from florg_app.assembly import assemble
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.doctor.model import check_memory
 from florg_app.doctor.model import check_quantization as examine_quantization
-from florg_app.plain_model import plain_model
+from florg_app.exports.plain_model import plain_model
 from florg_app.tasks.tiny import embedded
 from tests.families import CONFIGS
 from tests.finished_runs import CPU

@@ -2,7 +2,7 @@
 
 import pytest
 
-from florg_app.options import LAYER, RANK, markdown, numbers_sent, rows
+from florg_app.commands.options import LAYER, RANK, markdown, numbers_sent, rows
 from scripts.settings_table import ROOT
 from strategies import METHODS
 from strategies.florg import FLoRG

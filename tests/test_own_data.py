@@ -6,7 +6,7 @@ from flwr.app import Message
 
 from florg_app import client_app
 from florg_app.assembly import assemble
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from tests.local_data import write
 from tests.test_app import history, run
 

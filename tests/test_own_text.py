@@ -2,9 +2,9 @@
 
 import pytest
 
-from florg_app import inline
-from florg_app.config import ConfigError, parse
-from florg_app.report import read_history
+from florg_app.config.parse import ConfigError, parse
+from florg_app.engines import inline
+from florg_app.reports.report import read_history
 from florg_app.tasks.registry import make_task
 from strategies.wire import ADVICE
 from tests.local_data import local_task, write

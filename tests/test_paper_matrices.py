@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from florg_app.compare import cells, matrix_file, worker
-from florg_app.runconfig import find_app
+from florg_app.config.runconfig import find_app
 from florg_app.tasks.glue import TABLE
 from florg_app.tasks.registry import TASKS
 from tests.local_data import write

@@ -11,11 +11,11 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from florg_app.config import ConfigError, parse
-from florg_app.partition import partition_rows, split_holdout
-from florg_app.partition_settings import PARAMETERS
-from florg_app.partitioners import PARTITIONERS
-from florg_app.settings import PartitionSettings
+from florg_app.config.parse import ConfigError, parse
+from florg_app.config.partition_settings import PARAMETERS
+from florg_app.config.settings import PartitionSettings
+from florg_app.rows.partition import partition_rows, split_holdout
+from florg_app.rows.partitioners import PARTITIONERS
 from strategies.rng import stream_seed
 
 

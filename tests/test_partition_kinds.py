@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from florg_app.client_rows import ClientRows
-from florg_app.config import ConfigError, parse
-from florg_app.partition import partition_rows
+from florg_app.config.parse import ConfigError, parse
+from florg_app.rows.client_rows import ClientRows
+from florg_app.rows.partition import partition_rows
 from florg_app.tasks.registry import make_task
 from tests.local_data import write
 from tests.test_partition import partition

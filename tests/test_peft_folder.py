@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from clients.architectures import ARCHITECTURES
-from florg_app.peft_folder import adapter_tensors, layer_factors, lora_config
-from florg_app.rebuild import rebuild
+from florg_app.checkpoints.rebuild import rebuild
+from florg_app.exports.peft_folder import adapter_tensors, layer_factors, lora_config
 from strategies.basis import Basis
 from tests.finished_runs import CPU, METHOD_SETTINGS, finished
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.accountant import epsilon
 from strategies.combine import Combination
@@ -196,7 +196,7 @@ def test_every_kind_of_method_runs_with_noise_of_the_clients(name, upload, tmp_p
 
 def test_the_clipped_change_is_what_a_client_sends(tmp_path):
     """Hardly any noise: the state moves by at most the clip a round, far less than without."""
-    from florg_app import checkpoint
+    from florg_app.checkpoints import checkpoint
 
     def moved(name, **more):
         folder = run(tmp_path / name, **{"num-server-rounds": 1, "strategy.name": "fedit", **more})

@@ -7,8 +7,8 @@ from flwr.serverapp.exception import AggregationError
 
 from florg_app import client_app
 from florg_app.assembly import assemble
-from florg_app.config import ConfigError, parse
-from florg_app.own_data import own_paths
+from florg_app.config.parse import ConfigError, parse
+from florg_app.rows.own_data import own_paths
 from florg_app.tasks.registry import make_task
 from tests.local_data import ROWS, write
 from tests.test_app import history, run

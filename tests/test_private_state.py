@@ -8,8 +8,8 @@ from flwr.app import Context, RecordDict
 
 from clients.memory import TENSORS
 from florg_app import client_app, server_app
-from florg_app.config import parse
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.config.parse import parse
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.wire import ARRAYS, CONFIG, ROUND
 from tests.test_app import SMALL, history, same_bits

@@ -2,8 +2,8 @@
 
 import pytest
 
-from florg_app.config import ConfigError, parse
-from florg_app.protection import NO_PRIVACY, no_client_privacy, no_robust_mean, no_summand, weighting_of
+from florg_app.config.parse import ConfigError, parse
+from florg_app.config.protection import NO_PRIVACY, no_client_privacy, no_robust_mean, no_summand, weighting_of
 from strategies import METHODS
 
 NOISE = {"privacy.noise-multiplier": 1.0}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from florg_app.assembly import assemble
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from strategies import METHODS
 from strategies.ledger import predict
 from strategies.ranks import sizes

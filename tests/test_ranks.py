@@ -9,7 +9,7 @@ import torch
 
 from clients import trainer
 from clients.adapted_model import AdaptedModel
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.combine import aggregate
 from strategies.fedit import FedIT

@@ -11,8 +11,8 @@ from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from typer.main import get_command
 
 from florg_app.cli import app
-from florg_app.config import defaults
-from florg_app.flat import to_toml
+from florg_app.config.flat import to_toml
+from florg_app.config.parse import defaults
 from scripts.settings_table import ROOT, settings, updated
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

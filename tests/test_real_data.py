@@ -10,7 +10,7 @@ import torch
 from pyarrow import parquet
 from transformers import AutoTokenizer
 
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.tasks import glue
 from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task

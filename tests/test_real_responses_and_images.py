@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from florg_app.config import parse
+from florg_app.config.parse import parse
 from florg_app.tasks.base import Task
 from florg_app.tasks.registry import make_task
 from tests.pictures import PROCESSOR

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from florg_app import checkpoint
-from florg_app.rebuild import rebuild
+from florg_app.checkpoints import checkpoint
+from florg_app.checkpoints.rebuild import rebuild
 from tests.finished_runs import CPU, finished, said_by_export
 
 

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from florg_app import summary
-from florg_app.report import PREFIX, Report, note, read_history
+from florg_app.reports import summary
+from florg_app.reports.report import PREFIX, Report, note, read_history
 from florg_app.source import fingerprint
 from strategies.record import RoundRecord
 
@@ -172,7 +172,7 @@ def test_lines_that_a_full_disk_did_not_take_are_written_with_the_next_ones(tmp_
     report = Report(tmp_path, SETTINGS)
     report.round(round_record(1))
     with monkeypatch.context() as full:
-        full.setattr("florg_app.report.os.fsync", _no_space)
+        full.setattr("florg_app.reports.report.os.fsync", _no_space)
         report.round(round_record(2))
         report.round(round_record(3))
     assert caplog.text.count("history.jsonl could not be written: [Errno 28] No space left") == 2

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from florg_app import inline, resources
-from florg_app.report import read_history
-from florg_app.summary import size, table
+from florg_app.engines import inline
+from florg_app.reports import resources
+from florg_app.reports.report import read_history
+from florg_app.reports.summary import size, table
 
 RECORDS = [
     {"round": 0, "seconds": {"load": 3.0, "evaluate": 1.0}, "peak-memory-bytes": 500},

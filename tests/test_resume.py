@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from flwr.app import Error, Message
 
-from florg_app import checkpoint
-from florg_app.checkpoint import FILE
-from florg_app.inline import task_identity
-from florg_app.saved import read_header
+from florg_app.checkpoints import checkpoint
+from florg_app.checkpoints.checkpoint import FILE
+from florg_app.checkpoints.saved import read_header
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.policy import SKIPPED
 from strategies.wire import CONFIG, ROUND

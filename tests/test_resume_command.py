@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from florg_app.checkpoint import FILE
+from florg_app.checkpoints.checkpoint import FILE
 from florg_app.cli import app
 from tests.interrupted import FAST
 from tests.test_app import history, same_bits

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from florg_app import checkpoint, resume
-from florg_app.checkpoint import FILE
-from florg_app.config import flatten, parse
-from florg_app.resume import FREE, differences, find
+from florg_app.checkpoints import checkpoint, resume
+from florg_app.checkpoints.checkpoint import FILE
+from florg_app.checkpoints.resume import FREE, differences, find
+from florg_app.config.parse import flatten, parse
 from tests.interrupted import Grid, config_of, serve, whole
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}

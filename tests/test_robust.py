@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.combine import Combination
 from strategies.florg import FLoRG

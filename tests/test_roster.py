@@ -5,7 +5,7 @@ import time
 import pytest
 from flwr.app import Message, MetricRecord, RecordDict
 
-from florg_app.inline import InProcessGrid, task_identity
+from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies.roster import Roster
 from strategies.wire import METRICS, PARTITION
 from tests.fakes import Run

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from florg_app import runconfig
+from florg_app.config import runconfig
 
 PYPROJECT = """
 [tool.flwr.app.config]
@@ -52,4 +52,4 @@ def test_only_existing_paths_become_absolute_and_names_stay_names(folder):
 
 
 def test_a_folder_outside_every_app_falls_back_to_the_installed_one(tmp_path):
-    assert (runconfig.find_app(tmp_path) / "florg_app/runconfig.py").exists()
+    assert (runconfig.find_app(tmp_path) / "florg_app/config/runconfig.py").exists()

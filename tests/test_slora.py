@@ -6,10 +6,10 @@ import torch
 
 from clients import trainer
 from florg_app.assembly import assemble
-from florg_app.config import parse
-from florg_app.export import export
-from florg_app.inline import task_identity
-from florg_app.rebuild import rebuild
+from florg_app.checkpoints.rebuild import rebuild
+from florg_app.config.parse import parse
+from florg_app.engines.inline import task_identity
+from florg_app.exports.export import export
 from strategies.combine import aggregate
 from strategies.ledger import predict
 from strategies.method import HEAD, Role

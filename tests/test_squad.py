@@ -13,7 +13,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerFast
 from clients.architectures import Head
 from clients.backbone import load_model
 from clients.predict import evaluate
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.registry import make_task
 from florg_app.tasks.squad import Squad
 from florg_app.tasks.squad_rows import question_word

@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from florg_app.config import ConfigError, parse
+from florg_app.config.parse import ConfigError, parse
 from florg_app.tasks.labelled_text import LabelledText
 from florg_app.tasks.registry import TASKS, make_task
 from tests.local_data import ROWS, local_task, write

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from florg_app.settings import TaskSettings
-from florg_app.token_arrow import from_table, to_table
-from florg_app.token_cache import CHECKSUM, TABLE, TokenCache
+from florg_app.config.settings import TaskSettings
+from florg_app.rows.token_arrow import from_table, to_table
+from florg_app.rows.token_cache import CHECKSUM, TABLE, TokenCache
 from tests.word_tokenizer import word_tokenizer
 
 ROWS = Dataset.from_dict({"text": ["a b", "c", "d e f g"], "label": [1, 0, 1]})

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from florg_app.inline import task_identity
+from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.florg import FLoRG
 from strategies.ledger import predict

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from florg_app import runconfig
 from florg_app.compare.matrix import RESERVED, Matrix, MatrixError, Point, Variant
-from florg_app.config import defaults, flatten, parse
-from florg_app.runconfig import RunConfig
+from florg_app.config import runconfig
+from florg_app.config.parse import defaults, flatten, parse
+from florg_app.config.runconfig import RunConfig
 
 ELSEWHERE = ("output-dir", "client.threads")
 """Settings that say where a cell runs and not what: another machine or --jobs leave it the same cell."""

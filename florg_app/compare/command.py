@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from florg_app.runconfig import find_app
-from florg_app.terminal import interrupt, refuse
+from florg_app.commands.terminal import interrupt, refuse
+from florg_app.config.runconfig import find_app
 
 # Modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 

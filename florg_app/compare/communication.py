@@ -7,7 +7,7 @@ from florg_app.compare.results import Cell, Comparison
 from florg_app.compare.tables import Cell as TableCell
 from florg_app.compare.tables import Column, Table, count, number, words
 from florg_app.compare.traffic import Sent, per_round
-from florg_app.summary import size
+from florg_app.reports.summary import size
 from strategies.ledger import Traffic
 
 KEYS = (Column("variant", ("variant",)), Column("label", ("label",)))

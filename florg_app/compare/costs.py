@@ -8,7 +8,7 @@ from florg_app.compare.communication import KEYS
 from florg_app.compare.results import Cell, Comparison, Record
 from florg_app.compare.tables import Cell as TableCell
 from florg_app.compare.tables import Column, Table, absent, count, number, words
-from florg_app.summary import size
+from florg_app.reports.summary import size
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from clients.files import write_atomically
 from florg_app.compare.cells import ELSEWHERE, Cell
-from florg_app.config import defaults
-from florg_app.report import SUMMARY
+from florg_app.config.parse import defaults
+from florg_app.reports.report import SUMMARY
 
 MATRIX, TUNED, LOCK, FAILURE = "matrix.json", "tuned.json", "compare.lock", "failure.json"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Len, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
-from florg_app.runconfig import RunConfig
+from florg_app.config.runconfig import RunConfig
 
 Point = dict[str, Any]
 """One choice of a value for each key of [tune.grid]; {} where nothing is tuned."""

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from florg_app.compare.matrix import NO_VARIANT, RESERVED, Matrix, MatrixError, Tune, Variant
-from florg_app.runconfig import flatten
+from florg_app.config.runconfig import flatten
 
 
 def read(path: Path) -> Matrix:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from florg_app.compare.cells import Cell
 from florg_app.compare.disk import State
-from florg_app.report import read_history
-from florg_app.summary import evaluation
+from florg_app.reports.report import read_history
+from florg_app.reports.summary import evaluation
 
 
 class Progress:

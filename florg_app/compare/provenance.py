@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from florg_app import summary
 from florg_app.compare.results import FINISHED, Cell, Comparison
 from florg_app.compare.tables import ABSENT, Column, Table, words
-from florg_app.flat import to_toml
+from florg_app.config.flat import to_toml
+from florg_app.reports import summary
 from florg_app.source import fingerprint
 
 _PATHS = frozenset({"output-dir"})

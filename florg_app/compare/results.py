@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from florg_app.compare.disk import MATRIX
-from florg_app.report import SUMMARY, read_history
-from florg_app.summary import LOWER_IS_BETTER
+from florg_app.reports.report import SUMMARY, read_history
+from florg_app.reports.summary import LOWER_IS_BETTER
 from strategies.ledger import Traffic
 
 FINISHED, FAILED = "finished", "failed"

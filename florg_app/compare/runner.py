@@ -14,7 +14,7 @@ from florg_app.compare import disk, pool, worker
 from florg_app.compare.cells import Cell
 from florg_app.compare.progress import Progress
 from florg_app.compare.standing import Standing
-from florg_app.experiment import offline
+from florg_app.engines.experiment import offline
 
 Work = Callable[[worker.Job], str]
 

@@ -8,7 +8,7 @@ from florg_app.compare import disk, tune
 from florg_app.compare.cells import Cell, Planner
 from florg_app.compare.disk import State
 from florg_app.compare.matrix import Point, Variant
-from florg_app.report import read_history
+from florg_app.reports.report import read_history
 
 
 class Standing:

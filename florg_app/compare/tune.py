@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from florg_app.compare.matrix import Point
-from florg_app.summary import LOWER_IS_BETTER
+from florg_app.reports.summary import LOWER_IS_BETTER
 
 LAST_ROUNDS = 2
 """Rounds whose scores are averaged: one alone follows the luck of a few held-out rows."""

@@ -6,7 +6,7 @@ from typing import Any
 from florg_app.compare.communication import KEYS
 from florg_app.compare.results import Comparison
 from florg_app.compare.tables import Column, Table, absent, number, words
-from florg_app.flat import to_toml
+from florg_app.config.flat import to_toml
 
 Settings = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
 
-from florg_app.runconfig import RunConfig
-from florg_app.terminal import interrupt
+from florg_app.commands.terminal import interrupt
+from florg_app.config.runconfig import RunConfig
 
 OUTPUT = "output.log"
 """What was printed during a cell."""
@@ -56,8 +56,8 @@ def run(job: Job) -> str:
     """Run a cell into its folder; returns what went wrong where the run itself may not have said so, or ""."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with _output_to(job.folder / OUTPUT), _interruptible():
-        from florg_app import experiment
-        from florg_app.launch import Simulation
+        from florg_app.engines import experiment
+        from florg_app.engines.launch import Simulation
 
         prepared = experiment.settle(
             job.app, job.config, dict(job.config), job.folder, threads=job.threads, remote=False

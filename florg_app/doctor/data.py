@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.doctor.finding import Finding
-from florg_app.settings import Settings
 from florg_app.tasks.base import Split
 from florg_app.tasks.registry import make_task
 

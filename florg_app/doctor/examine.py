@@ -10,11 +10,11 @@ import psutil
 from flwr.supercore.utils import get_flwr_home
 
 from clients.quantized import missing_packages
-from florg_app import runconfig
-from florg_app.config import parse
+from florg_app.config import runconfig
+from florg_app.config.parse import parse
+from florg_app.config.settings import Settings
 from florg_app.doctor import cuda, daemon, data, disk, model, superlink, versions
 from florg_app.doctor.finding import Finding
-from florg_app.settings import Settings
 
 
 def examine(

@@ -6,8 +6,8 @@ from functools import partial
 
 from datasets import ClassLabel, Dataset
 
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.tasks import hub
 from florg_app.tasks.answers import classes, scale
 from florg_app.tasks.base import Split

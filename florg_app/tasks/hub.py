@@ -3,7 +3,7 @@
 import datasets
 from datasets import Dataset
 
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
 
 
 def load(task: str, repository: str, name: str | None, split: str) -> Dataset:

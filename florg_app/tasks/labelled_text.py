@@ -12,8 +12,8 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from clients.architectures import Head
 from clients.batches import Batch, Collate
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.tasks.answers import Answer
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.checks import text_layout

@@ -11,7 +11,7 @@ import pyarrow
 from datasets import Dataset, Value
 from flwr.common.logger import log
 
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import OWNER, Split
 from florg_app.tasks.checks import Layout, class_name
 from florg_app.tasks.data_error import DataError, public

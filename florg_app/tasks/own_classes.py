@@ -1,7 +1,7 @@
 """The class names of a user's own data: given, or found in the training file, the same on all nodes."""
 
-from florg_app.config import ConfigError
-from florg_app.task_settings import TaskSettings
+from florg_app.config.parse import ConfigError
+from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks.checks import class_name
 from florg_app.tasks.local import LocalFolder
 

@@ -2,8 +2,8 @@
 
 from datasets import Dataset
 
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.tasks.answers import classes
 from florg_app.tasks.base import Split
 from florg_app.tasks.checks import own_class

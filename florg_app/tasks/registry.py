@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from florg_app.config import ConfigError
-from florg_app.section import kebab
-from florg_app.settings import Settings
-from florg_app.task_settings import TaskSettings
+from florg_app.config.parse import ConfigError
+from florg_app.config.section import kebab
+from florg_app.config.settings import Settings
+from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks import glue, own_text, squad, tiny_task
 from florg_app.tasks.base import Task
 from florg_app.tasks.images import make as images

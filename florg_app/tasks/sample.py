@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from datasets import Dataset
 
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import Split
 from strategies.rng import generator
 

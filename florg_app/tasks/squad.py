@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from clients.architectures import Head
 from clients.batches import Batch, Collate
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.tasks import hub
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.formats import READERS

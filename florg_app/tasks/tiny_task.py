@@ -2,7 +2,7 @@
 
 from datasets import Dataset
 
-from florg_app.settings import Settings
+from florg_app.config.settings import Settings
 from florg_app.tasks.answers import classes
 from florg_app.tasks.base import Split
 from florg_app.tasks.labelled_text import LabelledText, labelled_text

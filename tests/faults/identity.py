@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from florg_app import certs
+from florg_app.commands import certs
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import both
 from tests.processes import BIN, end_all

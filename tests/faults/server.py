@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from florg_app import checkpoint
+from florg_app.checkpoints import checkpoint
 from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference

@@ -7,9 +7,9 @@ from datasets import ClassLabel, Dataset
 from datasets import Image as HubImage
 
 from clients.architectures import Head
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
-from florg_app.task_settings import TaskSettings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
+from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks import hub
 from florg_app.tasks.answers import Answer, classes
 from florg_app.tasks.base import Split

@@ -6,8 +6,8 @@ from typing import Any
 from datasets import Dataset
 from datasets import Features as Columns
 
-from florg_app.config import ConfigError
-from florg_app.settings import Settings
+from florg_app.config.parse import ConfigError
+from florg_app.config.settings import Settings
 from florg_app.tasks import hub
 from florg_app.tasks.base import Split
 from florg_app.tasks.data_error import DataError

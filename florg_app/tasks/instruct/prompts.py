@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
 
 Turn: TypeAlias = Mapping[str, str]
 """What one side says: role (a key of PLAIN) and content."""

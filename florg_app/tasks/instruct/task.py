@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from clients.architectures import Head
 from clients.batches import Batch, Collate
 from clients.generate import continuations, end_tokens
-from florg_app.config import ConfigError
+from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses

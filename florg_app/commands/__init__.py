@@ -1,0 +1,1 @@
+"""Subcommands of `florg` and what they print."""

@@ -1,0 +1,163 @@
+"""Every setting of the application: its type, its range and its default; [tool.flwr.app.config] holds the same list."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Gt, Le
+from pydantic import AfterValidator, InstanceOf, model_validator
+
+from florg_app.config.client_ranks import Ranks, check_ranks
+from florg_app.config.flat import Unset, Words
+from florg_app.config.partition_settings import PartitionSettings
+from florg_app.config.protection import (
+    PrivacySettings,
+    RobustSettings,
+    check_privacy,
+    check_robust,
+    check_upload,
+    weighting_of,
+)
+from florg_app.config.section import Section
+from florg_app.config.setting_types import (
+    Count,
+    Device,
+    DType,
+    Folder,
+    Name,
+    Names,
+    Number,
+    Positive,
+    Quantization,
+    Resumable,
+    Share,
+)
+from florg_app.config.task_settings import TaskSettings
+from florg_app.config.together import check_client_files, check_moments, check_quorum, check_scored_rows
+from florg_app.config.train_settings import TrainSettings
+from strategies import METHODS
+from strategies.method import Method
+from strategies.uploads import UploadForm
+
+
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"choose one of {', '.join(METHODS)}")
+    return name
+
+
+class StrategySettings(Section, frozen=True):
+    name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
+    weighting: Literal["method", "uniform", "examples"] = "method"
+    """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
+    upload: UploadForm = "tensors"
+    """What clients send: the tensors that they trained, or the summand that the method makes of them."""
+
+
+class AdapterSettings(Section, frozen=True):
+    rank: Number = 4
+    """The largest of any client, and the server's."""
+    client_ranks: Ranks = ()
+    """The client of partition p has the rank at place p modulo their number; () = all have `rank`."""
+    alpha: Positive = 16.0
+    """The scale of dW is alpha / rank, for clients of any rank."""
+    dropout: Share = 0.0
+    targets: Names = ()
+    """Name patterns of the adapted layers; () = query and value projections of the model family."""
+
+
+class ModelSettings(Section, frozen=True):
+    name: Name = "tiny"
+    """"tiny" (embedded), a hub name, or a local folder."""
+    dtype: DType = "float32"
+    """Of the frozen backbone."""
+    quantization: Quantization = "none"
+    """Of the frozen backbone's linear layers, by bitsandbytes; dtype is then that of everything else."""
+    trust_remote_code: bool = False
+    """Run Python that comes with the model."""
+
+
+class EvaluateSettings(Section, frozen=True):
+    every: Count = 1
+    """Rounds between central evaluations; 0 = never."""
+    rows: Literal["validation", "union-held-out"] = "validation"
+    """Of the central evaluation: the task's own, or what all clients hold out, where the server can read that."""
+    batch_size: Number = 64
+    on_clients: bool = False
+    """Clients score the received model, with what they keep themselves, within the train message."""
+    client_rows: Literal["held-out", "validation"] = "held-out"
+    """What they score it on: rows of their own that they do not train on, or the task's validation rows, where every
+    client has them, to compare with methods that the server can score."""
+    generate_rows: Annotated[Count | None, Unset(-1, "all rows")] = 0
+    """Rows for which a language model writes a response, to be compared with theirs; generating takes its time."""
+
+
+class CheckpointSettings(Section, frozen=True):
+    every: Number = 1
+    """Rounds between checkpoints; the last round always has one."""
+    keep: Number = 2
+    """How many of the newest are kept."""
+
+
+class ServerSettings(Section, frozen=True):
+    device: Device = "auto"
+    diagnostics: bool = True
+    """Aggregation error, drift and spectra, per round and group."""
+
+
+class ClientSettings(Section, frozen=True):
+    device: Device = "auto"
+    threads: Count = 0
+    """torch threads of a client; 0 = torch's default."""
+
+
+class MeasureSettings(Section, frozen=True):
+    costs: bool = False
+    """Operations (FLOPs) of clients' training and of the server's combination, and its peak memory; slows both."""
+
+
+class Settings(Section, frozen=True):
+    """All settings of a run, checked. Made by `config.parse`."""
+
+    num_server_rounds: Number = 10
+    seed: Count = 1
+    output_dir: Annotated[Folder | None, Unset("", "runs/ in the server's working directory")] = None
+    resume_from: Annotated[Resumable | None, Unset("", "a new run")] = None
+    fraction_train: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Share of the clients sampled each round."""
+    min_clients: Number = 1
+    """Clients that must be connected before round 1."""
+    min_uploads: Number = 1
+    """Accepted uploads without which a round is skipped."""
+    max_skipped: Number = 3
+    """Skipped rounds in a row that end the run."""
+    round_timeout: Positive = 3600.0
+    """Seconds a round waits for its replies."""
+    wait_timeout: Positive = 600.0
+    """Seconds to wait for `min_clients`."""
+    strategy: StrategySettings = StrategySettings()
+    adapter: AdapterSettings = AdapterSettings()
+    model: ModelSettings = ModelSettings()
+    task: TaskSettings = TaskSettings()
+    partition: PartitionSettings = PartitionSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    server: ServerSettings = ServerSettings()
+    client: ClientSettings = ClientSettings()
+    measure: MeasureSettings = MeasureSettings()
+    robust: RobustSettings = RobustSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    method: InstanceOf[Method]
+    """`strategy.name` with its own settings."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "Settings":
+        weighting = weighting_of(self.strategy.weighting, self.method)
+        check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
+        check_moments(self.train.optimizer_state, self.method)
+        check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
+        check_scored_rows(self.evaluate, self.partition.holdout)
+        check_client_files(self.task.client_files, self.partition)
+        check_upload(self.strategy.upload, self.method, weighting)
+        check_robust(self.robust, self.method, weighting)
+        check_privacy(self.privacy, self.robust, self.method, weighting, self.evaluate.on_clients)
+        return self

@@ -1,0 +1,38 @@
+"""Settings of what is learned: the task, its rows, and how they are read."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Gt, Lt
+
+from florg_app.config.flat import Unset, Words
+from florg_app.config.section import Section
+from florg_app.config.setting_types import Count, Folder, MaxRows, Name, Names, Number
+
+
+class TaskSettings(Section, frozen=True):
+    name: Name = "tiny"
+    """A key of `tasks.registry.TASKS`."""
+    path: Annotated[Folder | None, Unset("", "the hub")] = None
+    """Local folder with train and validation files."""
+    client_files: Annotated[Folder | None, Unset("", "partitions")] = None
+    """Folder with one file of training rows per client, in the order of their names; nothing is divided then."""
+    cache: Annotated[str, Words('"" (a folder of the Hugging Face cache) | off | a folder')] = ""
+    """Where tokenised rows are kept between runs."""
+    max_length: Number = 128
+    """Tokens of one example; longer ones are truncated."""
+    max_train_rows: MaxRows = None
+    max_validation_rows: MaxRows = None
+    stride: Count = 32
+    """Tokens that neighbouring windows of a long context share."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """What a row of a local file does that the task cannot use: end the run, or be left out and counted."""
+    text_columns: Names = ()
+    label_column: Name = "label"
+    labels: Names = ()
+    """Names of the classes; () = those of the training file."""
+    image_column: Name = "image"
+    hub: Annotated[Name | None, Unset("", "task.path")] = None
+    """A data set of the hub with images and their classes."""
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
+    """Of the training rows, where the data come without validation rows of their own."""
+    max_new_tokens: Number = 128

@@ -1,0 +1,182 @@
+"""One call of `florg run`: settled settings and a folder, then one of three engines, then the truth about the end."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from florg_app.checkpoints import continued
+from florg_app.config import runconfig
+from florg_app.config.runconfig import RunConfig
+from florg_app.engines import launch
+from florg_app.engines.launch import Say
+from florg_app.reports.report import HISTORY, PREFIX, SUMMARY, Report
+
+EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": 130}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What will run, checked, and where its results go."""
+
+    app: Path
+    config: RunConfig
+    """Every setting."""
+    overrides: RunConfig
+    """Those that Flower has to be told, because they are not what pyproject.toml says."""
+    folder: Path
+    """Absolute; exists."""
+
+
+def prepare(
+    app_dir: Path | None,
+    files: Iterable[Path],
+    assignments: Iterable[str],
+    output: Path | None,
+    *,
+    threads: int,
+    remote: bool,
+) -> Experiment:
+    """Gather and check the settings and make the folder of the results.
+
+    A remote run keeps its own `client.threads` and paths, since they belong to other machines; `folder` holds its log,
+    and its results where `output` is given and the server can write there. Raises ValueError with a complete message,
+    before anything was started or written.
+    """
+    app = runconfig.find_app(app_dir or Path.cwd())
+    config, overrides = runconfig.gather(app, files, assignments)
+    return settle(app, config, overrides, output, threads=threads, remote=remote)
+
+
+def settle(
+    app: Path, config: RunConfig, overrides: RunConfig, output: Path | None, *, threads: int, remote: bool
+) -> Experiment:
+    """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
+    from florg_app.config.parse import parse  # here: it imports torch
+
+    if not remote:
+        overrides |= runconfig.absolute_paths(config, Path.cwd())
+    named = output or (None if remote else config.get("output-dir"))
+    folder = Path(str(named or Path("runs") / _name(config))).absolute()
+    if config.get("resume-from") and not remote:
+        config, overrides, folder = continued.going_on(config | overrides, overrides, folder if named else None)
+    elif not config.get("resume-from") and (folder / HISTORY).exists() and (folder / HISTORY).stat().st_size:
+        raise ValueError(f"{folder} already holds a run; choose another --output, or go on with it by resume-from")
+    parse(config | overrides)
+    if output or not remote:
+        overrides["output-dir"] = str(folder)
+    if not remote and "client.threads" in config:
+        overrides.setdefault("client.threads", threads)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not remote and overrides.get("resume-from"):
+            continued.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
+    except OSError as error:
+        raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
+    return Experiment(app, config | overrides, overrides, folder)
+
+
+def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
+    """Run on a private SuperLink with Ray; returns the exit status."""
+    from clients.memory import STATE_DIR  # here: it imports Flower
+
+    continued.note_clients(experiment.folder, simulation.num_clients)
+    env = {**os.environ, STATE_DIR: str(experiment.folder / continued.CLIENTS), **offline(experiment.config)}
+    return _account(
+        experiment,
+        lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
+    )
+
+
+def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
+    """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status."""
+    return _account(
+        experiment,
+        lambda: launch.submit(
+            experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
+        ),
+    )
+
+
+def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
+    """Run server and clients in this process, one client at a time; returns the exit status."""
+    os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
+    from florg_app.engines import inline
+
+    continued.note_clients(experiment.folder, simulation.num_clients)
+    runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
+    with _flower_log_to(experiment.folder / launch.LOG, say):
+        try:
+            inline.run(experiment.config, simulation.num_clients, experiment.folder / continued.CLIENTS)
+        except Exception as error:  # whatever it is, the run has failed and its log says where
+            logging.getLogger("flwr").error("%s", traceback.format_exc())
+            return _end(experiment, launch.Outcome("", "failed", str(error)))
+    return _end(experiment, launch.Outcome("", "completed", ""))
+
+
+def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:
+    try:
+        return _end(experiment, engine())
+    except launch.LaunchError as error:
+        print(f"the run could not be started or followed: {error}", file=sys.stderr)
+        return EXIT_STATUS["failed"]
+
+
+def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
+    folder = experiment.folder
+    if outcome.status == "completed":
+        print(f"completed: {folder}")
+        return EXIT_STATUS[outcome.status]
+    if (folder / HISTORY).exists() and not (folder / SUMMARY).exists():
+        # The server was ended before it could write its summary; its history holds all rounds it finished.
+        try:
+            Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
+        except (ValueError, OSError) as error:
+            print(f"the summary could not be written: {error}", file=sys.stderr)
+    if outcome.status == "failed":
+        print(launch.tail(folder / launch.LOG), file=sys.stderr)
+    run = f"run {outcome.run_id}".rstrip()
+    print(f"{run} {outcome.status}: {outcome.details or 'Flower gives no reason'}", file=sys.stderr)
+    print(f"what there is lies in {folder}, the whole log is {folder / launch.LOG}", file=sys.stderr)
+    return EXIT_STATUS[outcome.status]
+
+
+def _name(config: RunConfig) -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.get('strategy.name', 'run')}-{uuid4().hex[:4]}"
+
+
+def offline(config: RunConfig) -> dict[str, str]:
+    """Keep the hub out of runs that need nothing from it: without a network each question to it waits for seconds."""
+    model, task = str(config.get("model.name")), str(config.get("task.name"))
+    files = bool(config.get("task.path") or config.get("task.client-files"))
+    local = (model == "tiny" or Path(model).is_dir()) and (task == "tiny" or files)
+    return {"HF_HUB_OFFLINE": "1"} if local else {}
+
+
+@contextmanager
+def _flower_log_to(log_file: Path, say: Say):
+    """Send what Flower's logger says to a file, and our own lines among it to `say`."""
+    import flwr.common.logger  # noqa: F401 - makes the logger's console handler, so that it can be replaced
+
+    class Speaker(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if (text := record.getMessage()).startswith(PREFIX):
+                say(text.removeprefix(PREFIX))
+
+    logger = logging.getLogger("flwr")
+    previous = logger.handlers
+    file = logging.FileHandler(log_file, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(levelname)s :      %(message)s"))
+    file.setLevel(logging.INFO)
+    logger.handlers = [file, Speaker()]
+    try:
+        yield
+    finally:
+        logger.handlers = previous
+        file.close()

@@ -1,0 +1,101 @@
+"""The in-process engine: the same ServerApp and ClientApp without Ray or network, for notebooks and debuggers."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.common.constant import ErrorCode
+from flwr.serverapp import Grid
+from flwr.supercore.task_identity import TaskIdentity
+
+Client = Callable[[Message, Context], Message]
+
+SERVER_NODE, FIRST_NODE = 1, 100
+
+
+class InProcessGrid(Grid):
+    """Runs one client per pull, in this process, so that replies stream one by one as they do in a deployment."""
+
+    def __init__(
+        self, client: Client, run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None
+    ) -> None:
+        node = {"num-partitions": num_clients, **({"state-dir": str(state_dir)} if state_dir else {})}
+        self._client = client
+        self._waiting: dict[str, Message] = {}
+        self._sent = 0
+        self._contexts = {
+            FIRST_NODE + partition: Context(
+                run_id=1,
+                node_id=FIRST_NODE + partition,
+                node_config={"partition-id": partition, **node},
+                state=RecordDict(),
+                run_config=dict(run_config),
+            )
+            for partition in range(num_clients)
+        }
+
+    def get_node_ids(self) -> Iterable[int]:
+        return list(self._contexts)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        ids = []
+        for message in messages:
+            self._sent += 1
+            message.metadata.__dict__["_message_id"] = str(self._sent)
+            self._waiting[str(self._sent)] = message
+            ids.append(str(self._sent))
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        message_id = min((i for i in message_ids if i in self._waiting), key=int, default=None)
+        return [] if message_id is None else [self._serve(self._waiting.pop(message_id))]
+
+    def _serve(self, message: Message) -> Message:
+        context = self._contexts[message.metadata.dst_node_id]
+        try:
+            return self._client(message, context)
+        except Exception as error:  # what Flower's runtimes do with a client's exception, in the same words
+            reason = f"{type(error)}:<'{error}'>"
+            return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=message)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        ids = list(self.push_messages(messages))
+        return [reply for message_id in ids for reply in self.pull_messages([message_id])]
+
+    def set_run(self, run: Any) -> None:
+        raise NotImplementedError("the in-process engine has one run")
+
+    @property
+    def run(self) -> Any:
+        raise NotImplementedError("the in-process engine has one run")
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+
+@contextmanager
+def task_identity() -> Iterator[None]:
+    """Give this process the identity that Flower's Message needs outside a Flower task."""
+    previous = TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id
+    TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = 1, 1, SERVER_NODE
+    try:
+        yield
+    finally:
+        TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = previous
+
+
+def run(run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None) -> None:
+    """One whole run in this process; raises what the server raises. Results go to `output-dir` as everywhere.
+
+    With `state_dir` the clients keep there what is their own, so that the run can be resumed by another process.
+    """
+    from florg_app import client_app, server_app
+    from florg_app.config.parse import parse
+
+    with task_identity():
+        grid = InProcessGrid(client_app.app, run_config, num_clients, state_dir)
+        server_app.serve(grid, parse(run_config))

@@ -1,0 +1,155 @@
+"""A finished run as a folder that other programs load: a PEFT LoRA adapter, or a plain model with dW merged into it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import AutoConfig, PreTrainedModel
+
+from clients.backbone import CPU
+from clients.files import folder_atomically
+from clients.targets import find_head
+from florg_app.checkpoints.rebuild import Rebuilt, rebuild
+from florg_app.exports.model_card import model_card
+from florg_app.exports.peft_folder import layer_factors, write_adapter
+from florg_app.exports.plain_model import PlainModel, literal, plain_model
+from florg_app.exports.probe import probe
+from florg_app.models import EMBEDDED, load_pretrained
+from florg_app.reports.report import SUMMARY
+from strategies.manifest import Manifest
+from strategies.method import HEAD, Role
+from strategies.parametrisation import PARAMETRISATIONS
+
+TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+"""Of logits, relative to the largest or to 1, by the precision of the backbone."""
+
+
+class ExportError(RuntimeError):
+    """What was written is not the model that it should be."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What was put into a folder and how it is loaded."""
+
+    library: str
+    what: str
+    code: Callable[[str], str]
+    """Python that loads the folder at a path."""
+    load: Callable[[], nn.Module]
+    """The same, for the check."""
+
+
+def export(run_dir: Path, output: Path | None, merged: bool, device: torch.device, say: Callable[[str], None]) -> None:
+    """Write the adapter, or the merged model where that is wanted or dW is not low-rank, and check it by reloading.
+
+    The folder (`output`, or adapter or merged in the run's own) appears complete or not at all. Raises ValueError where
+    the run cannot be rebuilt, the folder exists or the backbone is quantised and should be merged; OSError where
+    nothing can be written; ExportError where the folder gives other logits than the run's model.
+    """
+    run = rebuild(run_dir, device)
+    notes = run.notes + _notes(run.assembly.manifest)
+    if not _low_rank(run) and not merged:
+        merged = True
+        notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
+    target = (output or run_dir / ("merged" if merged else "adapter")).absolute()
+    base, preprocessor = run.assembly.adapted.model, run.assembly.preprocessor
+    ours = probe(base, preprocessor, base)
+    with folder_atomically(target) as folder:
+        written = _merged(run, folder) if merged else _adapter(run, folder, target)
+        preprocessor.save_pretrained(folder)
+        difference = _check(ours, probe(base, preprocessor, written.load().to(device)), run.settings.model.dtype)
+        summary = run_dir / SUMMARY
+        text = summary.read_text(encoding="utf-8") if summary.is_file() else None
+        card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, text)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    for note in notes:
+        say(f"note: {note}")
+    say(f"wrote {target}: {written.what}, after round {run.round}")
+    size = ours.abs().max().item()
+    say(f"checked: reloaded, its logits (up to {size:.3g}) differ from the run's by at most {difference:.1e}")
+    say(f"load it with:\n\n{written.code(str(target))}\n")
+
+
+def head_tensors(model: PreTrainedModel) -> dict[str, Tensor]:
+    """All tensors of the task head's modules by name, buffers too, on the CPU."""
+    modules = {name.partition(".")[0] for name in find_head(model)}
+    state = model.state_dict()
+    return {name: tensor.cpu() for name, tensor in state.items() if name.partition(".")[0] in modules}
+
+
+def _check(ours: Tensor, theirs: Tensor, dtype: str) -> float:
+    """The largest absolute difference; raises ExportError where rounding cannot explain it."""
+    difference = (ours - theirs).abs().max().item()
+    allowed = TOLERANCE[dtype] * max(1.0, ours.abs().max().item())
+    if not difference <= allowed:
+        raise ExportError(
+            f"the folder was removed again: reloaded, its logits differ from the run's by {difference:.1e}, where "
+            f"rounding explains {allowed:.1e}; please report the model and the versions of peft and transformers"
+        )
+    return difference
+
+
+def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
+    manifest, model, task_head = run.assembly.manifest, run.assembly.adapted.model, run.assembly.task.head
+    source = name = run.settings.model.name
+    if name == EMBEDDED:  # no hub and no folder has it
+        source, name = str(folder / "base"), str(target / "base")
+        load_pretrained(run.settings.model, task_head, run.settings.seed, CPU).model.save_pretrained(source)
+    plain = plain_model(task_head, model, run.settings.model)
+    factors = layer_factors(manifest, run.state, run.assembly.fixed)
+    head = head_tensors(model)
+    write_adapter(folder, plain.load(source), factors, head, name, task_head.kind)
+
+    def code(path: str) -> str:
+        lines = [
+            "from peft import PeftModel",
+            f"{plain.imports}\n",
+            f"base = {plain.call(f'{path}/base' if source != name else name)}",
+            f"model = PeftModel.from_pretrained(base, {literal(path)})",
+        ]
+        return "\n".join([*lines, plain.preprocessor(path)])
+
+    rank = max(A_down.shape[0] for _, A_down in factors.values())
+    what = f"LoRA adapter of rank {rank} on {len(factors)} layers{', with the task head' if head else ''}"
+    return Folder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+
+
+def _merged(run: Rebuilt, folder: Path) -> Folder:
+    task = run.assembly.task
+    with run.assembly.adapted.merged() as model:
+        # Where the backbone was renamed to be loaded, transformers would rename it back, and no user could load it.
+        renamed = "key_mapping" in task.head.options(model.config)
+        model.save_pretrained(folder, save_original_format=not renamed)
+    config = AutoConfig.from_pretrained(folder)
+    if task.label_names:
+        config.id2label = dict(enumerate(task.label_names))
+        config.label2id = {name: number for number, name in config.id2label.items()}
+        config.save_pretrained(folder)
+    plain = PlainModel(task.head, {"dtype": run.settings.model.dtype})
+
+    def code(path: str) -> str:
+        return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])
+
+    return Folder("transformers", "Whole model with the update merged", code, lambda: plain.load(str(folder)))
+
+
+def _low_rank(run: Rebuilt) -> bool:
+    """Whether an adapter can hold the update of every layer."""
+    parametrisation = PARAMETRISATIONS[run.assembly.manifest.plan.adapter]
+    groups = (group.name for group in run.assembly.manifest.groups)
+    return all(parametrisation.low_rank(run.state[name], run.assembly.fixed[name]) for name in groups)
+
+
+def _notes(manifest: Manifest) -> tuple[str, ...]:
+    roles = {**manifest.plan.roles, HEAD: manifest.plan.head}
+    own = [symbol for symbol, role in roles.items() if role is Role.REPORTED]
+    return (f"Each client keeps its own {' and '.join(own)}; this is the mean of what they reported.",) if own else ()
+
+
+def _hub_name(run: Rebuilt) -> str | None:
+    name = run.settings.model.name
+    return None if name == EMBEDDED or Path(name).exists() else name

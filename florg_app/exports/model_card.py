@@ -1,0 +1,49 @@
+"""README.md of an exported folder: what the run's own files say, and nothing else."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from florg_app.checkpoints.rebuild import Rebuilt
+from florg_app.config.flat import to_toml
+from florg_app.config.parse import flatten
+
+_PLACES = ("output-dir", "task.path")
+"""Settings that say where things lie on one machine."""
+
+
+def model_card(
+    run: Rebuilt, library: str, what: str, code: str, base: str | None, notes: tuple[str, ...], summary: str | None
+) -> str:
+    """The text of README.md.
+
+    library: "peft" or "transformers"; code: how to load the folder, from within it; base: the model's name on the hub,
+    None where it is not from there; summary: the content of the run's summary.json, None where the run has none.
+    """
+    settings, task = run.settings, run.assembly.task
+    front = [f"library_name: {library}", *([f"base_model: {base}"] if base else [])]
+    front += [f"pipeline_tag: {task.head.kind.pipeline}", "tags: [federated-learning, flower, lora]"]
+    classes = ", ".join(f"{number} = {name}" for number, name in enumerate(task.label_names))
+    configuration = [f"{key} = {to_toml(value)}" for key, value in flatten(settings).items() if key not in _PLACES]
+    sections = [
+        "\n".join(["---", *front, "---"]),
+        f"# {settings.model.name}, fine-tuned with {settings.strategy.name} on {settings.task.name}",
+        f"{what}, after round {run.round} of {settings.num_server_rounds} of federated fine-tuning.",
+        f"Method: {settings.method.summary}.",
+        *([f"Classes: {classes}."] if classes else []),
+        *notes,
+        f"## Use\n\nIn this folder:\n\n```python\n{code}\n```",
+        *([] if summary is None else _metrics(json.loads(summary))),
+        "## Settings\n\n```toml\n" + "\n".join(configuration) + "\n```",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _metrics(summary: Mapping[str, Any]) -> list[str]:
+    """The last central evaluation as a section; none where there was none."""
+    final = {name: value for name, value in summary["final"].items() if name != "round"}
+    if not final:
+        return []
+    rows = [f"| {name} | {value} |" for name, value in final.items()]
+    head = f"## Results\n\nOn the validation rows of the task, after round {summary['final']['round']}:"
+    return ["\n".join([head, "", "| metric | value |", "|---|---|", *rows])]

@@ -1,0 +1,1 @@
+"""Who has which rows, and the features made of them."""

@@ -1,9 +1,9 @@
 # Everything here needs Python 3.11 to 3.13 and nothing else: the first target makes .venv and installs into it.
 #
 #   make run        federated fine-tuning of the embedded model, 8 clients, Dirichlet 0.5
-#   make test       all tests but those that need a GPU
+#   make test       all tests but those that need a GPU, and the longest with real processes
 #   make test-gpu   the tests that need one
-#   make test-deployment   faults with real processes, with a table of what happens; some need root, minutes
+#   make test-deployment   these, and a table of faults and what each leads to; some need root
 #   make check      formatting, lint, types, import contracts, fast tests: before each commit
 #
 # Another Python:        make clean run PYTHON=python3.12
@@ -20,13 +20,14 @@ run: $(INSTALLED)
 	$(BIN)/florg run --clients 8 --set partition.name=dirichlet --set partition.alpha=0.5
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not gpu" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not gpu and not deployment" -n 2 --dist worksteal
 
 test-gpu: $(INSTALLED)
 	@$(BIN)/python -c 'import torch; torch.cuda.is_available() or exit("make test-gpu: torch sees no CUDA device here")'
 	$(BIN)/python -m pytest -m gpu
 
 test-deployment: $(INSTALLED)
+	$(if $(ROWS),,$(BIN)/python -m pytest -m deployment)
 	$(BIN)/python -m tests.faults $(if $(ROWS),--only $(ROWS))
 
 check: $(INSTALLED)
@@ -34,7 +35,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not gpu and not deployment" -n 2 --dist worksteal
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'make: installing into .venv; the first time this takes some minutes'

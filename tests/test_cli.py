@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import florg_app
+from florg_app import engines
 from florg_app.cli import app
 from florg_app.engines import launch
 from florg_app.reports.report import Report
@@ -56,7 +56,7 @@ def inline(monkeypatch):
 
     engine.__dict__.update(run=run, calls=calls)
     monkeypatch.setitem(sys.modules, "florg_app.engines.inline", engine)
-    monkeypatch.setattr(florg_app, "inline", engine, raising=False)
+    monkeypatch.setattr(engines, "inline", engine, raising=False)
     return engine
 
 

@@ -97,7 +97,13 @@ def test_what_cannot_be_gone_on_with_ends_with_2_and_a_folder_that_holds_a_run_s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "rounds"), [(["--inline"], 12), ([], 6)], ids=["inline", "simulated"])
+@pytest.mark.parametrize(
+    ("engine", "rounds"),
+    [
+        pytest.param(["--inline"], 12, id="inline"),
+        pytest.param([], 6, id="simulated", marks=pytest.mark.deployment),
+    ],
+)
 def test_a_killed_command_goes_on_to_the_same_bits(engine, rounds, tmp_path):
     """kill -9 while it trains; private tensors are on the clients' disks."""
     settings = assignments({**LOCAL, "num-server-rounds": rounds})

@@ -25,9 +25,17 @@ def florg_run(output: Path, *arguments: str, settings: dict, env: dict[str, str]
 
 
 ONE_OF_EACH_ADAPTER = {method().plan.adapter: name for name, method in reversed(METHODS.items())}
+WITH_PRODUCTS = {adapter for adapter in ONE_OF_EACH_ADAPTER if adapter.startswith("lora+")}
+"""Variations of lora, which only `make test-deployment` simulates."""
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH_ADAPTER.values(), ids=ONE_OF_EACH_ADAPTER)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, id=adapter, marks=[pytest.mark.deployment] if adapter in WITH_PRODUCTS else [])
+        for adapter, name in ONE_OF_EACH_ADAPTER.items()
+    ],
+)
 def test_the_ray_simulation_gives_the_bits_of_the_in_process_engine(name, tmp_path):
     settings = {**SMALL, "strategy.name": name}
     done = florg_run(tmp_path / "ray", "--clients", "4", settings=settings, env={**os.environ, **ENVIRONMENT})

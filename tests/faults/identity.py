@@ -95,7 +95,6 @@ SCENES = (
             Fault(5, "all of these", "no key is in any log or readable by others"),
         ),
         play,
-        quick=True,
     ),
     Scene((Fault(5, "an expired SuperLink certificate", "the SuperNode sends nothing"),), expired, quick=True),
 )

@@ -27,7 +27,7 @@ REJECTED = (  # fault, round, client, words of the reason
     (Fault(4, "a client sends another shape", LEFT_OUT), 1, 3, "other model, targets or rank?"),
     (Fault(4, "a client answers another round", LEFT_OUT), 1, 4, "answers round 0, now is round 1"),
     (Fault(4, "a client sends huge numbers", LEFT_OUT), 1, 5, "numbers beyond 1.8e+19"),
-    (Fault(2, "a client runs out of GPU memory", LEFT_OUT), 2, 4, "out of GPU memory: lower train.batch-size"),
+    (Fault(2, "a client runs out of GPU memory", LEFT_OUT), 2, 4, "out of GPU memory: lower train.micro-batch-size"),
     (Fault(6, "a SuperNode with another model", REFUSES), 2, 1, "the frozen weights differ"),
     (Fault(6, "a SuperNode with other code", REFUSES), 2, 2, "the code differs"),
     (Fault(6, "a SuperNode with another basis", REFUSES), 2, 3, "the fixed matrices differ"),

@@ -101,3 +101,12 @@ def test_rows_of_the_hub_without_a_response_are_none(monkeypatch):
 def test_own_instructions_have_to_be_somewhere():
     with pytest.raises(ConfigError, match=r'task.path = "".*"instruct" reads your own files'):
         make_task(parse({"task.name": "instruct"})).rows("validation")
+
+
+def test_answers_of_medquad_lose_the_layout_of_the_pages_they_are_from(tmp_path):
+    answers = ["Key  Points\n\t  - One.\n \n  - Two. ", "Three."] * 2
+    rows = {"question": ["What?", "Who?"] * 2, "answer": answers, "question_type": ["symptoms"] * 4}
+    for split in ("train", "validation"):
+        write(tmp_path / f"{split}.jsonl", rows)
+    turns = instruct_task(tmp_path, "medquad").rows("train")["turns"][:]
+    assert [turn[-1]["content"] for turn in turns][:2] == ["Key Points\n- One.\n\n- Two.", "Three."]

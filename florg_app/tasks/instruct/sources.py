@@ -1,5 +1,6 @@
 """SOURCES: where instructions with responses are, what is in their rows, and who says what."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,14 +69,21 @@ def _conversation(value: Any) -> list[Turn]:
     return turns
 
 
-def _columns(kind: str | None = None, about: str | None = None, *, asked: str, answered: str) -> Shape:
-    """A row with one column for each part: `kind` divides rows, `about` may be empty."""
+def unindented(words: str) -> str:
+    """One space for each run of them, none at the start of a line: those of a page's layout would be learned first."""
+    return re.sub(r"[^\S\n]+", " ", words).replace("\n ", "\n").strip()
+
+
+def _columns(
+    kind: str | None = None, about: str | None = None, *, asked: str, answered: str, tidy: Callable[[str], str] = str
+) -> Shape:
+    """A row with one column for each part: `kind` divides rows, `about` may be empty; responses are made `tidy`."""
     checks = {asked: text, **({about: _text_or_nothing} if about else {}), answered: text}
     checks |= {kind: text} if kind else {}
 
     def turns(row: Mapping[str, Any]) -> list[Turn]:
         user = request(row[asked], row[about] if about else "")
-        return [{"role": "user", "content": user}, {"role": "assistant", "content": row[answered]}]
+        return [{"role": "user", "content": user}, {"role": "assistant", "content": tidy(row[answered])}]
 
     return Shape(Layout(checks, Columns({name: Value("string") for name in checks})), turns)
 
@@ -91,7 +99,7 @@ SOURCES: Mapping[str, Source] = {
         "response",
     ),
     "medquad": Source(
-        (_columns("question_type", asked="question", answered="answer"),),
+        (_columns("question_type", asked="question", answered="answer", tidy=unindented),),
         "question_type",
         "lavita/MedQuAD",  # two thirds of its rows have lost their answers to copyright
         ("medquad",),

@@ -17,6 +17,12 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws does not depend on the tests before it."""
+    torch.manual_seed(1)
+
+
+@pytest.fixture(autouse=True)
 def no_tokens_from_earlier_runs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokenised rows are kept for one test alone."""
     monkeypatch.setattr(token_cache, "HF_HOME", str(tmp_path_factory.getbasetemp() / "hf" / uuid4().hex))

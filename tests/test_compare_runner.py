@@ -128,6 +128,15 @@ def test_a_second_comparison_in_the_same_folder_is_refused_and_a_dead_ones_lock_
     run(tmp_path, methods=["florg"], seeds=[1])
 
 
+@pytest.fixture
+def interruptible():
+    """Control-C raises, also where a shell began the tests in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_ends_the_workers_and_leaves_matrix_json_current(tmp_path):
     workers = []
 

@@ -22,10 +22,20 @@ def find_app(start: Path) -> Path:
     """
     installed = Path(florg_app.__file__).resolve().parents[1]
     for folder in (start.resolve(), *start.resolve().parents, installed):
-        if _app_table(folder) is not None:
+        if app_table(folder) is not None:
             return folder
     raise ValueError(
         f"no pyproject.toml with [tool.flwr.app] in {start.resolve()} or above it; give the folder with --app"
+    )
+
+
+def app_table(folder: Path) -> dict[str, Any] | None:
+    """[tool.flwr.app] of a folder's pyproject.toml."""
+    file = folder / "pyproject.toml"
+    return (
+        tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("flwr", {}).get("app")
+        if file.is_file()
+        else None
     )
 
 
@@ -34,7 +44,7 @@ def gather(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tupl
 
     `assignments` are "key=value" with a TOML value; a text needs no quotes. Raises ValueError.
     """
-    defaults = flatten((_app_table(app) or {}).get("config", {}))
+    defaults = flatten((app_table(app) or {}).get("config", {}))
     overrides: RunConfig = {}
     for file in files:
         overrides |= flatten(_read(file))
@@ -87,13 +97,3 @@ def _read(file: Path) -> dict[str, Any]:
         raise ValueError(f"--config {file}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {file} is no TOML: {error}") from error
-
-
-def _app_table(folder: Path) -> dict[str, Any] | None:
-    """[tool.flwr.app] of a folder's pyproject.toml."""
-    file = folder / "pyproject.toml"
-    return (
-        tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("flwr", {}).get("app")
-        if file.is_file()
-        else None
-    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from florg_app.config.runconfig import RunConfig, write
+from florg_app.engines.bundle import bundled
 from florg_app.engines.superlink import CONNECTION, LaunchError, environment, find_command, private_superlink
 from florg_app.reports.report import PREFIX
 
@@ -106,7 +107,8 @@ class Flwr:
         if config:
             write(folder / RUN_CONFIG, config)
             options += ["--run-config", str(folder / RUN_CONFIG)]
-        answer = self._ask("run", str(app), self.connection, *options)
+        with bundled(app) as files:
+            answer = self._ask("run", str(files), self.connection, *options)
         return str(answer["run-id"])
 
     def ended(self, run_id: str) -> Outcome | None:

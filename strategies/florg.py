@@ -118,7 +118,7 @@ class FLoRG(Method):
         unaligned = E.flip(-1).mT @ A_new
         return {
             "drift": (A_new - A).norm().item(),
-            "drift_unaligned": (unaligned - A).norm().item(),
-            "lambda_min": e[..., 0].min().item(),
-            "lambda_max": e[..., -1].max().item(),
+            "drift-unaligned": (unaligned - A).norm().item(),
+            "lambda-min": e[..., 0].min().item(),
+            "lambda-max": e[..., -1].max().item(),
         }

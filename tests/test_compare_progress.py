@@ -16,7 +16,8 @@ def shown(tmp_path, *, terminal, quiet=False):
     """What is seen while one of four cells runs, one having been done before, and then ends."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100, color_system=None, quiet=quiet)
-    progress = Progress(4, 1, 0, 12, "accuracy", console)
+    progress = Progress("accuracy", console)
+    progress.expect(4, 1, 0, 12)
     compare_runs.leave_run(tmp_path, {}, [0.25, 0.5])
     with progress.shown():
         progress.running([(CELL, tmp_path)])

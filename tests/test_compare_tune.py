@@ -5,10 +5,10 @@ import math
 
 import pytest
 
-from florg_app.compare import disk, tune
+from florg_app.compare import disk, runner, tune
 from florg_app.compare.tune import Tried
 from tests import compare_runs
-from tests.test_compare_runner import run, statuses
+from tests.test_compare_runner import run, standing, statuses
 
 TUNE = {"seeds": [7, 8], "rounds": 3, "holdout": 0.2, "grid": {"train.learning-rate": [0.1, 0.01]}}
 
@@ -64,6 +64,16 @@ def test_a_tuned_comparison_goes_on_without_tuning_again(tmp_path):
     document = run(tmp_path, compare_runs.tuned_run, methods=["florg"], tune=TUNE, seeds=[1, 2])
     assert compare_runs.begun(tmp_path)[-2:] == ["florg 1", "florg 2"]
     assert len(document["cells"]) == 2
+
+
+def test_finished_cells_count_once_a_longer_grid_has_left_their_point_the_best(tmp_path, capsys):
+    run(tmp_path, compare_runs.tuned_run, methods=["florg", "fedprox"], tune=TUNE, seeds=[1])
+    longer = {**TUNE, "grid": {"train.learning-rate": [0.1, 0.01, 0.2]}}
+    found = standing(tmp_path, methods=["florg", "fedprox"], tune=longer, seeds=[1])
+    runner.run(found, runner.How(tmp_path), compare_runs.tuned_run)
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "m: 14 cells, 5 done, 4 failed, 5 to run"
+    assert last == "tuned: 13 cells, 7 done, 6 failed, 0 to run"
 
 
 def test_points_may_be_chosen_by_another_score_than_the_reported_one(tmp_path):

@@ -19,14 +19,18 @@ from florg_app.reports.summary import evaluation
 
 
 class Progress:
-    """Counts cells and rounds: `done` and `failed` of all `cells` need no run, the others have `rounds_to_do`."""
+    """Counts cells and rounds, from what `expect` was told last."""
 
-    def __init__(self, cells: int, done: int, failed: int, rounds_to_do: int, metric: str, console: Console) -> None:
-        self._cells, self._done, self._failed, self._metric = cells, done, failed, metric
-        self._rounds_to_do, self._rounds_done = rounds_to_do, 0
-        self._console, self._started = console, time.monotonic()
+    def __init__(self, metric: str, console: Console) -> None:
+        self._cells = self._done = self._failed = self._rounds_to_do = self._rounds_done = 0
+        self._metric, self._console, self._started = metric, console, time.monotonic()
         self._live: Live | None = None
         self._seen: dict[Path, tuple[int, tuple[int, str]]] = {}
+
+    def expect(self, cells: int, done: int, failed: int, rounds_to_do: int) -> None:
+        """Of `cells`, `done` and `failed` need no run (any more); the others have `rounds_to_do`."""
+        self._cells, self._done, self._failed = cells, done, failed
+        self._rounds_to_do = self._rounds_done + rounds_to_do
 
     @contextmanager
     def shown(self) -> Iterator[None]:

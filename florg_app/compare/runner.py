@@ -42,11 +42,15 @@ def run(standing: Standing, how: How, work: Work = worker.run) -> None:
     is at work in the folder.
     """
     with disk.locked(standing.folder):
-        progress = _progress(standing, how)
+        progress = Progress(standing.matrix.metric, Console(file=sys.stdout, quiet=how.quiet))
+        progress.say(f"{standing.matrix.name}: {(counted := _expect(progress, standing, how))}")
         try:
             with progress.shown():
-                _serve(standing.tuning(), standing, how, work, progress)
+                tuning = standing.tuning()
+                _serve(tuning, standing, how, work, progress)
                 standing.settle_tuning()
+                if (recounted := _expect(progress, standing, how, tuning)) != counted:
+                    progress.say(f"tuned: {recounted}")
                 _serve(standing.reported(), standing, how, work, progress)
                 _serve(standing.costs(), standing, how, work, progress)
         finally:
@@ -103,13 +107,11 @@ def _process(cell: Cell) -> str:
     return "offline" if offline(cell.config) else "online"  # the libraries of the hub ask once, when they are imported
 
 
-def _progress(standing: Standing, how: How) -> Progress:
-    cells = standing.everything()
-    to_run = [cell for cell in cells if _to_run(cell, standing, how)]
-    kept = [standing.state(cell).status for cell in cells if not _to_run(cell, standing, how)]
-    rounds = sum(cell.rounds + 1 for cell in to_run)
-    done, failed = kept.count("finished"), kept.count("failed")
-    console = Console(file=sys.stdout, quiet=how.quiet)
-    progress = Progress(len(cells), done, failed, rounds, standing.matrix.metric, console)
-    progress.say(f"{standing.matrix.name}: {len(cells)} cells, {done} done, {failed} failed, {len(to_run)} to run")
-    return progress
+def _expect(progress: Progress, standing: Standing, how: How, over: Sequence[Cell] = ()) -> str:
+    """Count what is to be run, `over` having had its turn, and put it in words."""
+    cells, ended = standing.everything(), {cell.folder for cell in over}
+    to_run = [cell for cell in cells if cell.folder not in ended and _to_run(cell, standing, how)]
+    failed = sum(standing.state(cell).status == "failed" for cell in cells if cell not in to_run)
+    done = len(cells) - len(to_run) - failed
+    progress.expect(len(cells), done, failed, sum(cell.rounds + 1 for cell in to_run))
+    return f"{len(cells)} cells, {done} done, {failed} failed, {len(to_run)} to run"

@@ -68,9 +68,10 @@ class Standing:
     def everything(self) -> list[Cell]:
         """As many cells as there will be, with as many rounds; those not tuned yet stand at some point of the grid."""
         some = self.planner.points()[0]
-        known = {(cell.variant, cell.label): True for cell in self.reported()}
-        later = [cell for cell in (*self.reported(some), *self.costs(some)) if (cell.variant, cell.label) not in known]
-        return [*self.tuning(), *self.reported(), *self.costs(), *later]
+        assumed = [*self.reported(some), *self.costs(some)]
+        later = [cell for cell in assumed if (self.matrix.tuned_on(cell.variant), cell.label) not in self._tried]
+        known = [*self.reported(), *self.costs()]
+        return [*self.tuning(), *known, *(later if self.matrix.tune else [])]
 
     def settle_tuning(self) -> None:
         """Choose a point for each method and variant of which every tuning run is over, and write tuned.json."""

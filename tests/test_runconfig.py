@@ -5,12 +5,14 @@ import tomllib
 import pytest
 
 from florg_app.config import runconfig
+from florg_app.config.parse import ConfigError, parse
 
 PYPROJECT = """
 [tool.flwr.app.config]
 seed = 1
 task = { name = "tiny", path = "" }
 train = { learning-rate = 0.002 }
+strategy = { name = "florg", florg = { zero-start = false, align = true } }
 """
 
 
@@ -31,6 +33,37 @@ def test_texts_need_no_quotes_and_numbers_stay_numbers(folder):
         "task.path": "1",
         "train.learning-rate": 0.001,
     }
+
+
+def layered(folder, assignments, *texts):
+    files = [folder / f"{number}.toml" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    return runconfig.gather(folder, files, assignments)[1]
+
+
+FLORG = "seed = 2\n[strategy.florg]\nzero-start = true"
+
+
+def test_a_file_made_for_one_method_serves_another_that_is_named_later(folder):
+    assert layered(folder, ["strategy.name=fedit"], FLORG) == {"seed": 2, "strategy.name": "fedit"}
+    assert layered(folder, [], FLORG, 'strategy.name = "fedit"') == {"seed": 2, "strategy.name": "fedit"}
+    assert layered(folder, ["strategy.name=florg"], FLORG)["strategy.florg.zero-start"] is True
+    assert layered(folder, ["seed=3"], FLORG) == {"seed": 3, "strategy.florg.zero-start": True}
+
+
+def test_settings_of_another_method_beside_its_name_or_after_it_are_kept_to_be_refused(folder):
+    for assignments in (["strategy.florg.align=false", "strategy.name=fedit"], ["strategy.florg.align=false"]):
+        overrides = layered(folder, assignments, 'strategy.name = "fedit"')
+        with pytest.raises(ConfigError, match=r"strategy\.florg\.align = false belongs to method florg"):
+            parse(overrides)
+
+
+@pytest.mark.parametrize("key", ["strategy.florgg.align", "strategy.florg.allign"])
+def test_what_is_misspelt_stays_to_be_refused(key, folder):
+    overrides = layered(folder, ["strategy.name=fedit"], f"{key} = false")
+    with pytest.raises(ConfigError, match=key):
+        parse(overrides)
 
 
 def test_the_app_is_found_from_a_folder_inside_it(folder):

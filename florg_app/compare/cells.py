@@ -10,6 +10,7 @@ from typing import Literal
 
 from florg_app.compare.matrix import RESERVED, Matrix, MatrixError, Point, Variant
 from florg_app.config import runconfig
+from florg_app.config.overlay import overlay
 from florg_app.config.parse import defaults, flatten, parse
 from florg_app.config.runconfig import RunConfig
 
@@ -159,7 +160,7 @@ class Planner:
     def _config(self, variant: Variant, label: str, seed: int, point: Point) -> RunConfig:
         layers, matrix = self.layers, self.matrix
         own = {"strategy.name": label} | matrix.method.get(label, {})
-        config = layers.base | matrix.settings | layers.files | variant.settings | own
+        config = overlay(layers.base | matrix.settings | layers.files | variant.settings, own, layers.base)
         names = {"variant": variant.name, "label": label}
         names |= {name: str(config.get(f"{name}.name", "")).rpartition("/")[2] for name in ("task", "model")}
         config |= {key: _substituted(value, names) for key, value in layers.assignments.items()}

@@ -109,3 +109,9 @@ def _metadata(hint: Any) -> Iterator[Any]:
     elif get_origin(hint) in (Union, types.UnionType):
         for arg in get_args(hint):
             yield from _metadata(arg)
+
+
+def method_of(key: str) -> str | None:
+    """florg for strategy.florg.basis; None for the keys of no particular method."""
+    section, *path = key.split(".")
+    return path[0] if section == "strategy" and len(path) == 2 else None

@@ -8,7 +8,7 @@ from typing import Any, cast, get_type_hints
 
 from pydantic import ValidationError, create_model
 
-from florg_app.config.flat import FlatConfig, FlatValue, describe, to_flat, to_toml
+from florg_app.config.flat import FlatConfig, FlatValue, describe, method_of, to_flat, to_toml
 from florg_app.config.section import Section, kebab
 from florg_app.config.settings import Settings, StrategySettings
 from strategies import METHODS
@@ -33,7 +33,7 @@ def parse(run_config: FlatConfig) -> Settings:
     catalogue = _catalogue()
     problems = [unknown_name(key, catalogue) for key in run_config if key not in catalogue]
     given = {key: value for key, value in run_config.items() if key in catalogue}
-    inputs = _nested({key: value for key, value in given.items() if _method_of(key) is None})
+    inputs = _nested({key: value for key, value in given.items() if method_of(key) is None})
     name = given.get("strategy.name", StrategySettings().name)
     if isinstance(name, str) and name in METHODS:
         problems += _foreign(given, name)
@@ -107,23 +107,17 @@ def _method(name: str, given: FlatConfig) -> Method:
     hints = get_type_hints(cls, include_extras=True)
     fields: dict[str, Any] = {field: (hints[field], default) for field, default in _options(cls).items()}
     section = create_model(cls.__name__, __base__=Section, **fields)
-    own = {key.rpartition(".")[2]: value for key, value in given.items() if _method_of(key) == name}
+    own = {key.rpartition(".")[2]: value for key, value in given.items() if method_of(key) == name}
     return cls(**dict(section.model_validate(own)))
-
-
-def _method_of(key: str) -> str | None:
-    """florg for strategy.florg.basis; None for the keys of no particular method."""
-    section, *path = key.split(".")
-    return path[0] if section == "strategy" and len(path) == 2 else None
 
 
 def _foreign(given: FlatConfig, name: str) -> list[str]:
     """Problems: settings of methods other than `name` that were changed and would do nothing."""
     return [
-        f'{key} = {to_toml(value)} belongs to method {_method_of(key)}, but strategy.name = "{name}"; '
-        f'remove it, or set strategy.name = "{_method_of(key)}"'
+        f'{key} = {to_toml(value)} belongs to method {method_of(key)}, but strategy.name = "{name}"; '
+        f'remove it, or set strategy.name = "{method_of(key)}"'
         for key, value in given.items()
-        if _method_of(key) not in (None, name) and value != _catalogue()[key][1]
+        if method_of(key) not in (None, name) and value != _catalogue()[key][1]
     ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import florg_app
+from florg_app.config.overlay import overlay
 
 RunConfig = dict[str, bool | int | float | str]
 """Flat dotted keys, as in Flower's `context.run_config`."""
@@ -42,17 +43,14 @@ def app_table(folder: Path) -> dict[str, Any] | None:
 def gather(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tuple[RunConfig, RunConfig]:
     """(every setting, those that differ from pyproject.toml or were named) of a run, neither checked nor complete.
 
-    `assignments` are "key=value" with a TOML value; a text needs no quotes. Raises ValueError.
+    Where a file or the assignments name a method, what earlier files set for others is left out. `assignments` are
+    "key=value" with a TOML value; a text needs no quotes. Raises ValueError.
     """
     defaults = flatten((app_table(app) or {}).get("config", {}))
     overrides: RunConfig = {}
     for file in files:
-        overrides |= flatten(_read(file))
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise ValueError(f"--set {assignment}: expected key=value, such as --set train.learning-rate=0.001")
-        overrides[key.strip()] = _value(text.strip(), defaults.get(key.strip()))
+        overrides = overlay(overrides, flatten(_read(file)), defaults)
+    overrides = overlay(overrides, _assigned(assignments, defaults), defaults)
     return defaults | overrides, overrides
 
 
@@ -80,6 +78,16 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> RunConfig:
     for key, value in table.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _assigned(assignments: Iterable[str], defaults: RunConfig) -> RunConfig:
+    assigned: RunConfig = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set {assignment}: expected key=value, such as --set train.learning-rate=0.001")
+        assigned[key.strip()] = _value(text.strip(), defaults.get(key.strip()))
+    return assigned
 
 
 def _value(text: str, default: Any) -> Any:

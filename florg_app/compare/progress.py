@@ -72,7 +72,7 @@ class Progress:
         return f"{self._done} of {self._cells} cells{failed}; {self._rest(rounds_running)}"
 
     def _rest(self, rounds_running: int) -> str:
-        """Elapsed and remaining time, the latter from the rounds that this session has run."""
+        """Elapsed and remaining time, the latter from the rounds that this call has run."""
         elapsed, rounds = time.monotonic() - self._started, self._rounds_done + rounds_running
         left = "?" if rounds == 0 else _duration(elapsed * max(self._rounds_to_do - rounds, 0) / rounds)
         return f"elapsed {_duration(elapsed)}, remaining {left}"

@@ -2,9 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import yaml
+from flwr.app import Context
+
+from florg_app.client_app import partition_of
 
 DOCKER = Path(__file__).resolve().parents[1] / "docker"
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -22,6 +26,11 @@ def load(name: str, values: dict[str, str]) -> dict[str, Any]:
     for service, own in document["services"].items():
         document["services"][service] = _extended(own, values)
     return document
+
+
+def partition(node_config: dict[str, Any]) -> tuple[int, int]:
+    """(which, of how many), as the ClientApp reads them from a node configuration."""
+    return partition_of(cast(Context, SimpleNamespace(node_config=node_config)))
 
 
 def target(volume: str) -> str:

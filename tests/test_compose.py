@@ -7,11 +7,10 @@ from flwr.common.config import parse_config_args
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 
-from florg_app.client_app import partition_of
 from florg_app.commands import certs
 from florg_app.engines.superlink import environment
 from scripts.settings_table import ROOT
-from tests.compose import DOCKER, VARIABLE, example_variables, load, target
+from tests.compose import DOCKER, VARIABLE, example_variables, load, partition, target
 from tests.dockerfile import stages
 
 FILES = sorted(path.name for path in DOCKER.glob("*.yaml") if path.name != "common.yaml")
@@ -138,12 +137,8 @@ def test_node_configurations_are_what_the_client_reads(file, name, service):
         return
     node = parse_config_args([arguments(service).node_config])
     mounts = {target(volume) for volume in service["volumes"]}
-
-    class Node:
-        node_config = node
-
-    partition, total = partition_of(Node())  # pyright: ignore[reportArgumentType]
-    assert 0 <= partition < total
+    which, total = partition(node)
+    assert 0 <= which < total
     assert set(node) <= {"partition-id", "num-partitions", "client-name", "data-path", "state-dir"}
     assert ("/data" in mounts) == ("data-path" in node)
     if "state-dir" in node:

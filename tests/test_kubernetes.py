@@ -7,9 +7,8 @@ import pytest
 import yaml
 from flwr.common.config import parse_config_args
 
-from florg_app.client_app import partition_of
 from florg_app.commands import certs
-from tests.compose import DOCKER, example_variables, load
+from tests.compose import DOCKER, example_variables, load, partition
 from tests.test_compose import PARSERS, STAGES
 
 FOLDER = DOCKER / "kubernetes"
@@ -127,11 +126,7 @@ def test_a_set_selects_its_own_pods(name):
 
 def test_the_client_reads_its_own_rows_and_its_node_configuration_is_complete():
     node = parse_config_args([arguments(CLIENT).node_config])
-
-    class Node:
-        node_config = node
-
-    assert partition_of(Node()) == (0, 2)  # pyright: ignore[reportArgumentType]
+    assert partition(node) == (0, 2)
     assert mounts(CLIENT)[node["data-path"]]["readOnly"] is True
     assert node["state-dir"].startswith("/state/")
     assert node["client-name"] == SETS[CLIENT]["template"]["metadata"]["labels"]["client"]

@@ -26,7 +26,7 @@ def florg_run(output: Path, *arguments: str, settings: dict, env: dict[str, str]
 
 ONE_OF_EACH_ADAPTER = {method().plan.adapter: name for name, method in reversed(METHODS.items())}
 LOW_RANK = ("gram", "lora")
-"""Adapters that `make test` simulates; the others, which differ in their products alone, by `make test-deployment`."""
+"""Adapters that `make test` simulates; `make test-deployment` does the others."""
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ def run(standing: Standing, how: How, work: Work = worker.run) -> None:
         progress.say(f"{standing.matrix.name}: {(counted := _expect(progress, standing, how))}")
         try:
             with progress.shown():
-                tuning = standing.tuning()
-                _serve(tuning, standing, how, work, progress)
-                standing.settle_tuning()
-                if (recounted := _expect(progress, standing, how, tuning)) != counted:
-                    progress.say(f"tuned: {recounted}")
+                if tuning := standing.tuning():
+                    _serve(tuning, standing, how, work, progress)
+                    standing.settle_tuning()
+                    if (recounted := _expect(progress, standing, how, tuning)) != counted:
+                        progress.say(f"tuned: {recounted}")
                 _serve(standing.reported(), standing, how, work, progress)
                 _serve(standing.costs(), standing, how, work, progress)
         finally:
@@ -110,8 +110,12 @@ def _process(cell: Cell) -> str:
 def _expect(progress: Progress, standing: Standing, how: How, over: Sequence[Cell] = ()) -> str:
     """Count what is to be run, `over` having had its turn, and put it in words."""
     cells, ended = standing.everything(), {cell.folder for cell in over}
-    to_run = [cell for cell in cells if cell.folder not in ended and _to_run(cell, standing, how)]
-    failed = sum(standing.state(cell).status == "failed" for cell in cells if cell not in to_run)
-    done = len(cells) - len(to_run) - failed
-    progress.expect(len(cells), done, failed, sum(cell.rounds + 1 for cell in to_run))
-    return f"{len(cells)} cells, {done} done, {failed} failed, {len(to_run)} to run"
+    rounds, failed = [], 0
+    for cell in cells:
+        if cell.folder not in ended and _to_run(cell, standing, how):
+            rounds.append(cell.rounds + 1)
+        else:
+            failed += standing.state(cell).status == "failed"
+    done = len(cells) - len(rounds) - failed
+    progress.expect(len(cells), done, failed, sum(rounds))
+    return f"{len(cells)} cells, {done} done, {failed} failed, {len(rounds)} to run"

@@ -67,11 +67,13 @@ class Standing:
 
     def everything(self) -> list[Cell]:
         """As many cells as there will be, with as many rounds; those not tuned yet stand at some point of the grid."""
+        known = [*self.reported(), *self.costs()]
+        if self.matrix.tune is None:
+            return known
         some = self.planner.points()[0]
         assumed = [*self.reported(some), *self.costs(some)]
         later = [cell for cell in assumed if (self.matrix.tuned_on(cell.variant), cell.label) not in self._tried]
-        known = [*self.reported(), *self.costs()]
-        return [*self.tuning(), *known, *(later if self.matrix.tune else [])]
+        return [*self.tuning(), *known, *later]
 
     def settle_tuning(self) -> None:
         """Choose a point for each method and variant of which every tuning run is over, and write tuned.json."""

@@ -10,6 +10,7 @@ import torch
 from flwr.app import Context, Message
 
 from florg_app import client_app
+from florg_app.engines.bundle import bundled
 from strategies.wire import CONFIG, ROUND
 from tests.faults.fault import Outcome
 from tests.processes import BIN, await_line, end
@@ -30,14 +31,12 @@ _RAISED = re.compile(r"error 2: <class '.*?'>:<['\"](.*)['\"]>", re.DOTALL)
 def faulty_app(folder: Path) -> Path:
     """A copy of the app, beside the folder's processes, whose ClientApp is `faulty_client`."""
     app = folder / "app"
-    for package in ("florg_app", "clients", "strategies"):
-        shutil.copytree(REPOSITORY / package, app / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, app / name)
+    with bundled(REPOSITORY) as files:
+        shutil.copytree(files, app)
     (app / "faulty").mkdir()
     (app / "faulty/__init__.py").touch()
     shutil.copy(Path(__file__).with_name("faulty_client.py"), app / "faulty/client.py")
-    text = (REPOSITORY / "pyproject.toml").read_text()
+    text = (app / "pyproject.toml").read_text()
     for old, new in (
         ('"florg_app.client_app:app"', '"faulty.client:app"'),
         ("fab-include = [", 'fab-include = [\n    "faulty/*.py",'),

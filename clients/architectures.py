@@ -7,6 +7,9 @@ from typing import Any, Literal, cast
 import transformers
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedConfig
 
+CLASSES = "single_label_classification"
+"""transformers' name of the loss over classes of which one is right."""
+
 Name = Literal["sequence-classification", "question-answering", "causal-lm", "image-classification"]
 
 
@@ -61,6 +64,8 @@ class Head:
     """Outputs: the classes, 1 for a regression, 2 for a span; None for a language model."""
     problem_type: str | None = None
     """transformers' name of the loss, where the number of labels does not tell it: "regression"."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes in the order of their numbers; none where the outputs are no classes."""
 
     @property
     def kind(self) -> Architecture:
@@ -68,7 +73,13 @@ class Head:
 
     def options(self, config: PreTrainedConfig) -> dict[str, Any]:
         """Arguments of the auto class's `from_pretrained` for a checkpoint with this configuration."""
-        chosen = {"num_labels": self.num_labels, "problem_type": self.problem_type}
+        chosen: dict[str, Any] = {"num_labels": self.num_labels, "problem_type": self.problem_type}
+        if self.classes:
+            assert len(self.classes) == self.num_labels, self
+            names = dict(enumerate(self.classes))
+            chosen |= {"num_labels": None, "id2label": names, "label2id": {name: n for n, name in names.items()}}
+            # Else what reads the exported model would answer as the checkpoint was trained to, each class by itself.
+            chosen["problem_type"] = None if config.problem_type is None else CLASSES
         chosen["key_mapping"] = _renamed_backbone(self.kind.model_class(), config)
         return {name: value for name, value in chosen.items() if value is not None}
 

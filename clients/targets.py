@@ -1,13 +1,15 @@
 """Which layers of a model are adapted, how they fall into shape groups, and which parameters are the task head."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from clients.adapters import AdaptedLinear
+from clients.architectures import Head
 from clients.linear import is_linear, linear_shape
 from strategies.method import Group
 
@@ -65,25 +67,37 @@ def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
 
 
 def find_targets(
-    model: PreTrainedModel, patterns: Sequence[str] = (), default: str = "attention"
+    model: PreTrainedModel,
+    patterns: Sequence[str] = (),
+    default: str = "attention",
+    reached: Collection[str] | None = None,
 ) -> dict[str, nn.Module]:
     """The layers to adapt, by qualified name in model order.
 
     A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
     spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
-    Raises ValueError where a pattern, or the default, matches nothing.
+    Layers that are not among `reached` (None: all are) are left out: no input of the task passes there. Raises
+    ValueError where a pattern, or the default, matches none of the others.
     """
-    layers = linear_layers(model)
+    everywhere = linear_layers(model)
+    layers = everywhere if reached is None else {name: everywhere[name] for name in everywhere if name in reached}
     if not patterns:
         patterns = next((row for row in DEFAULTS[default] if _unmatched(row, layers) == []), ())
     unmatched = _unmatched(patterns, layers)
     if unmatched or not patterns:
+        idle = [name for name in everywhere if unmatched and _matches(unmatched[0], name)]
         what = f"{unmatched[0]!r} matches no linear layer" if unmatched else "empty, and no default is known"
+        what += f" that the task's inputs pass ({idle[0]} is none), of those" if idle else ""
         raise ValueError(
             f"adapter.targets = {','.join(patterns)!r}: {what} of this model ({model.config.model_type}); "
-            f"its linear layers end in: {', '.join(_endings(layers))}"
+            f"its linear layers end in: {', '.join(endings(layers))}"
         )
     return {name: layer for name, layer in layers.items() if any(_matches(pattern, name) for pattern in patterns)}
+
+
+def matching(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:
+    """The linear layers that any of these patterns names, in model order."""
+    return [name for name in linear_layers(model) if any(_matches(pattern, name) for pattern in patterns)]
 
 
 def group_layers(targets: Mapping[str, nn.Module]) -> tuple[Group, ...]:
@@ -105,6 +119,13 @@ def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in backbone}
 
 
+def head_modules(head: Head, config: PreTrainedConfig, trust_remote_code: bool = False) -> list[str]:
+    """The names of the modules that the task head is made of, found without making any weights."""
+    with torch.device("meta"):
+        model = head.kind.model_class().from_config(config, trust_remote_code=trust_remote_code)
+    return sorted({name.partition(".")[0] for name in find_head(model)})
+
+
 def _matches(pattern: str, name: str) -> bool:
     return fnmatchcase(f".{name}", f"*.{pattern}")
 
@@ -114,6 +135,6 @@ def _unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
     return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
 
 
-def _endings(names: Iterable[str]) -> list[str]:
+def endings(names: Iterable[str]) -> list[str]:
     """What follows the layer's number in each name, without duplicates: "attention.self.query", "mlp.up_proj"."""
     return list(dict.fromkeys(re.split(r"\.\d+\.", name)[-1] for name in names))

@@ -12,10 +12,12 @@ import torch
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
+from clients.target_notes import target_notes
 from clients.targets import find_head, find_targets, group_layers
 from florg_app import source
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
+from florg_app.fitting import fit
 from florg_app.models import load_pretrained
 from florg_app.rows.data import Data
 from florg_app.tasks.base import Preprocessor, Task
@@ -42,6 +44,10 @@ class Assembly:
     head: State
     """The model's fresh head; empty where it has none."""
     method: Method
+    drawn: tuple[str, ...]
+    """Weights of the backbone that are not those of `model.name`, by name."""
+    notes: tuple[str, ...]
+    """What a user should know of the model before the first round, a sentence each."""
 
     @cached_property
     def initial_state(self) -> State:
@@ -89,9 +95,12 @@ def _assemble(
         )
     task = make_task(settings, data_path, validation_path)
     pretrained = load_pretrained(settings.model, task.head, seed, device)
-    model = pretrained.model
+    model, patterns = pretrained.model, settings.adapter.targets
+    fitted = fit(task, pretrained.preprocessor, model, settings)
     backbone = weights_fingerprint(model)[:16]
-    groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
+    targets = find_targets(model, patterns, method.plan.targets, fitted.trial.reached)
+    groups = group_layers(targets)
+    notes = (*pretrained.notes, *fitted.notes, *target_notes(model, targets, patterns, fitted.trial.reached))
     for group in groups:
         method.check(group, rank)
     head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
@@ -108,6 +117,7 @@ def _assemble(
             task,
             pretrained.preprocessor,
             settings,
+            fitted.limits,
             private=data_path is not None,
             own_validation=validation_path is not None,
         ),
@@ -118,6 +128,8 @@ def _assemble(
         identity=_identity(manifest, backbone, task.label_names, fixed),
         head=fresh_head,
         method=method,
+        drawn=pretrained.drawn,
+        notes=notes,
     )
 
 

@@ -6,7 +6,8 @@ import torch
 from transformers import PreTrainedModel
 
 from clients.architectures import Head
-from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model, match_padding
+from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model
+from clients.padding import match_padding
 from clients.seeding import scoped_seed
 from florg_app.config.settings import ModelSettings
 from florg_app.tasks.base import Preprocessor
@@ -21,6 +22,10 @@ class Pretrained:
 
     model: PreTrainedModel
     preprocessor: Preprocessor
+    drawn: tuple[str, ...] = ()
+    """Weights of the backbone that its checkpoint lacks, by name: drawn from the seed."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of it, a sentence each."""
 
 
 def load_pretrained(settings: ModelSettings, head: Head, seed: int, device: torch.device) -> Pretrained:
@@ -31,9 +36,9 @@ def load_pretrained(settings: ModelSettings, head: Head, seed: int, device: torc
             raise ValueError(f'model.quantization = "{quantization}": model.name = "tiny" has none; set it to "none"')
         return _embedded(settings.dtype, head, head_seed, device)
     preprocessor = PREPROCESSORS[head.kind.preprocessor](settings.name, trust)
-    model = load_model(settings.name, head, settings.dtype, head_seed, trust, quantization, device)
-    match_padding(model, preprocessor)
-    return Pretrained(model, preprocessor)
+    loaded = load_model(settings.name, head, settings.dtype, head_seed, trust, quantization, device)
+    match_padding(loaded.model, preprocessor)
+    return Pretrained(loaded.model, preprocessor, loaded.drawn, loaded.notes)
 
 
 def _embedded(dtype: str, head: Head, head_seed: int, device: torch.device) -> Pretrained:

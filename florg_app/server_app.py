@@ -67,6 +67,8 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
     device, start = resolve_device(settings.server.device, "server.device"), time.monotonic()
     assembly = assemble(settings, device)
     load_seconds = time.monotonic() - start
+    for line in assembly.notes:
+        note(line, WARNING)
     keeper = Keeper(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
     evaluate = CentralEvaluation(
         assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)

@@ -1,6 +1,6 @@
 """A finished run as a folder that other programs load: a PEFT LoRA adapter, or a plain model with dW merged into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from florg_app.checkpoints.rebuild import Rebuilt, rebuild
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
-from florg_app.exports.probe import probe
+from florg_app.exports.probe import probe, probe_inputs
 from florg_app.models import EMBEDDED, load_pretrained
 from florg_app.reports.report import SUMMARY
 from strategies.manifest import Manifest
@@ -57,11 +57,12 @@ def export(run_dir: Path, output: Path | None, merged: bool, device: torch.devic
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
     target = (output or run_dir / ("merged" if merged else "adapter")).absolute()
     base, preprocessor = run.assembly.adapted.model, run.assembly.preprocessor
-    ours = probe(base, preprocessor, base)
+    inputs = probe_inputs(run.assembly.task, preprocessor, base, base.device)
+    ours = probe(base, inputs)
     with folder_atomically(target) as folder:
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
-        difference = _check(ours, probe(base, preprocessor, written.load().to(device)), run.settings.model.dtype)
+        difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
         summary = run_dir / SUMMARY
         text = summary.read_text(encoding="utf-8") if summary.is_file() else None
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, text)
@@ -74,11 +75,13 @@ def export(run_dir: Path, output: Path | None, merged: bool, device: torch.devic
     say(f"load it with:\n\n{written.code(str(target))}\n")
 
 
-def head_tensors(model: PreTrainedModel) -> dict[str, Tensor]:
-    """All tensors of the task head's modules by name, buffers too, on the CPU."""
-    modules = {name.partition(".")[0] for name in find_head(model)}
-    state = model.state_dict()
-    return {name: tensor.cpu() for name, tensor in state.items() if name.partition(".")[0] in modules}
+def whole_modules(model: PreTrainedModel, further: Iterable[str]) -> dict[str, dict[str, Tensor]]:
+    """The modules of the task head, and those that own the `further` weights: all their tensors, on the CPU."""
+    modules = {name.partition(".")[0] for name in find_head(model)} | {name.rpartition(".")[0] for name in further}
+    return {
+        module: {name: tensor.cpu() for name, tensor in model.get_submodule(module).state_dict().items()}
+        for module in sorted(modules)
+    }
 
 
 def _check(ours: Tensor, theirs: Tensor, dtype: str) -> float:
@@ -101,8 +104,8 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
         load_pretrained(run.settings.model, task_head, run.settings.seed, CPU).model.save_pretrained(source)
     plain = plain_model(task_head, model, run.settings.model)
     factors = layer_factors(manifest, run.state, run.assembly.fixed)
-    head = head_tensors(model)
-    write_adapter(folder, plain.load(source), factors, head, name, task_head.kind)
+    whole = whole_modules(model, run.assembly.drawn)
+    write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
 
     def code(path: str) -> str:
         lines = [
@@ -114,8 +117,14 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
         return "\n".join([*lines, plain.preprocessor(path)])
 
     rank = max(A_down.shape[0] for _, A_down in factors.values())
-    what = f"LoRA adapter of rank {rank} on {len(factors)} layers{', with the task head' if head else ''}"
+    what = f"LoRA adapter of rank {rank} on {len(factors)} layers{_also(model, run.assembly.drawn)}"
     return Folder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+
+
+def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:
+    """What an adapter holds beside its factors."""
+    parts = [*(["the task head"] if find_head(model) else []), *([f"{len(drawn)} further weights"] if drawn else [])]
+    return f", with {' and '.join(parts)}" if parts else ""
 
 
 def _merged(run: Rebuilt, folder: Path) -> Folder:

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from clients.architectures import Head
+from clients.padding import padding_options
 from clients.quantized import quantization_options
 from florg_app.config.settings import ModelSettings
 
@@ -42,9 +43,8 @@ class PlainModel:
 
 def plain_model(head: Head, model: PreTrainedModel, settings: ModelSettings) -> PlainModel:
     """How to load the like of `model`, quantised as it is; a head of other classes is replaced."""
-    token = getattr(model.config, "pad_token_id", None)
-    padding = {} if token is None else {"pad_token_id": token}
-    options = {**head.options(model.config), **padding, "dtype": settings.dtype, "ignore_mismatched_sizes": True}
+    options = {**head.options(model.config), **padding_options(model.config)}
+    options |= {"dtype": settings.dtype, "ignore_mismatched_sizes": True}
     options |= quantization_options(settings.quantization, head, model.config, settings.dtype, model.device)
     options |= {"trust_remote_code": True} if settings.trust_remote_code else {}
     return PlainModel(head, options)

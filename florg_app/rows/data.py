@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import datasets
+from transformers import PreTrainedTokenizerBase
 
+from clients.limits import Limits, highest_token
+from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.rows.client_rows import ClientRows
 from florg_app.rows.token_cache import TokenCache
@@ -27,12 +30,16 @@ class Data:
         task: Task,
         preprocessor: Preprocessor,
         settings: Settings,
+        limits: Limits | None = None,
         *,
         private: bool = False,
         own_validation: bool = False,
     ) -> None:
-        """`private`: the rows are one client's own; `own_validation`: it has others for scores, and holds out none."""
+        """`limits`: of the model, None where there is none; `private`: the rows are one client's own; `own_validation`:
+        it has others for scores, and holds out none.
+        """
         self._task, self._preprocessor, self._settings = task, preprocessor, settings
+        self._limits = limits or Limits()
         self._own_validation = own_validation
         holdout = 0.0 if own_validation else settings.partition.holdout
         self._rows = ClientRows(task, settings, holdout, private=private)
@@ -70,9 +77,25 @@ class Data:
         return self._clients[key]
 
     def _features(self, rows: datasets.Dataset) -> Features:
+        features = self._made(rows)
+        self._check(features)
+        return features
+
+    def _made(self, rows: datasets.Dataset) -> Features:
         task, length = self._task, self._settings.task.max_length
         make = lambda: task.features(rows, self._preprocessor, length)  # noqa: E731
         if self._cache is None or not task.keepable:
             return make()
         before = dict(task.skipped)
         return self._cache.features(rows, self._settings.task, make, keep=lambda: dict(task.skipped) == before)
+
+    def _check(self, features: Features) -> None:
+        """Raise ConfigError for an example that the model cannot take; looked for only where there can be one."""
+        limits, tokenizer = self._limits, self._preprocessor
+        if limits.tokens is None or not isinstance(tokenizer, PreTrainedTokenizerBase):
+            return
+        if limits.positions is None and highest_token(tokenizer) < limits.tokens:
+            return
+        for number, example in enumerate(features):
+            if problem := limits.exceeded(example["input_ids"], self._task.reach(example)):
+                raise ConfigError(f"model.name = {self._settings.model.name!r}: example {number + 1}: {problem}")

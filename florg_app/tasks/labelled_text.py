@@ -19,6 +19,7 @@ from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.checks import text_layout
 from florg_app.tasks.local import LocalFolder
 from florg_app.tasks.sample import sample, select
+from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_texts
 
 SUBSET = "subset"
 """The column that numbers the parts of a validation split that are scored apart; absent where there is one part."""
@@ -70,9 +71,15 @@ class LabelledText(Task):
             columns[SUBSET] = rows[SUBSET][:]
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
-    def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        columns: dict[str, Any] = {column: specimen_texts(preprocessor, column) for column in self.text_columns}
+        return Dataset.from_dict({**columns, self.label_column: [0] * NUM_SPECIMENS})
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
         if preprocessor.pad_token is None:
             raise ConfigError("model.name: its tokenizer has no padding token, which batches of unequal texts need")
+
+    def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         pad = DataCollatorWithPadding(preprocessor)
         return lambda features: dict(
             pad([{name: value for name, value in example.items() if name != SUBSET} for example in features])

@@ -21,6 +21,7 @@ from florg_app.tasks.formats import READERS
 from florg_app.tasks.local import LocalFolder
 from florg_app.tasks.sample import sample, select
 from florg_app.tasks.spans import answer_text, best_spans
+from florg_app.tasks.specimens import specimen_texts
 from florg_app.tasks.squad_rows import LAYOUT, STEMS, question_word, read_json
 from florg_app.tasks.squad_score import squad_scores
 from florg_app.tasks.squad_windows import MAX_QUESTION, windows
@@ -58,6 +59,16 @@ class Squad(Task):
         return sample(divisible, split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
+        self.check_preprocessor(preprocessor, max_length)
+        return list(windows(rows, preprocessor, max_length, self.stride))
+
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        questions, contexts = (specimen_texts(preprocessor, column) for column in ("question", "context"))
+        answers = [{"text": [context.split()[0]], "answer_start": [0]} for context in contexts]
+        columns: dict[str, Any] = {"question": questions, "context": contexts, "answers": answers}
+        return Dataset.from_dict(columns, LAYOUT.types)
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
         room = max_length - MAX_QUESTION - preprocessor.num_special_tokens_to_add(pair=True)
         if self.stride >= room:
             raise ConfigError(
@@ -67,7 +78,6 @@ class Squad(Task):
             )
         if not preprocessor.is_fast:
             raise ConfigError("model.name: its tokenizer cannot say where tokens are in a text; a fast one is needed")
-        return list(windows(rows, preprocessor, max_length, self.stride))
 
     def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         inputs = set(preprocessor.model_input_names)

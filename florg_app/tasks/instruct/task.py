@@ -14,11 +14,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from clients.architectures import Head
 from clients.batches import Batch, Collate
 from clients.generate import continuations, end_tokens
+from clients.lengths import IGNORED
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import Features, Split, Task
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses
 from florg_app.tasks.sample import Read, sample
+from florg_app.tasks.specimens import specimen_texts
 from strategies.rng import generator
 
 TURNS, SPLIT, NUMBER = "turns", "split", "number"
@@ -82,8 +84,7 @@ class Instruct(Task):
         return sample(placed, split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
-        if preprocessor.eos_token_id is None:
-            raise ConfigError("model.name: its tokenizer has no end token, which tells a model where a response ends")
+        self.check_preprocessor(preprocessor, max_length)
         asked = generator(self.seed, "generated-rows").permutation(len(rows))[: self.generate_rows].tolist()
         conversations, found, asked = rows[TURNS][:], [], set(asked)
         for place, example in enumerate(examples(conversations, preprocessor, max_length)):
@@ -95,6 +96,28 @@ class Instruct(Task):
         if len(rows) and not found:
             raise ConfigError(f"task.max-length = {max_length}: no prompt of {len(rows)} rows leaves room; raise it")
         return found
+
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        asked, answered = (specimen_texts(preprocessor, role) for role in ("user", "assistant"))
+        turns = [
+            [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            for question, answer in zip(asked, answered, strict=True)
+        ]
+        return Dataset.from_dict({TURNS: turns, SPLIT: ["train"] * len(turns), NUMBER: list(range(len(turns)))})
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
+        if preprocessor.eos_token_id is None:
+            raise ConfigError("model.name: its tokenizer has no end token, which tells a model where a response ends")
+
+    def longest(self, max_length: int) -> int:
+        return max_length if self.generate_rows == 0 else max_length - 1 + self.max_new_tokens
+
+    def reach(self, example: Mapping[str, Any]) -> int:
+        """With what is generated behind its prompt, where that is asked for."""
+        if REFERENCE not in example:
+            return len(example["input_ids"])
+        prompt = sum(label == IGNORED for label in example["labels"])
+        return max(len(example["input_ids"]), prompt + self.max_new_tokens)
 
     def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         padding = preprocessor.pad_token_id

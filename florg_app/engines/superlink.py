@@ -57,7 +57,7 @@ def private_superlink(environment: Mapping[str, str], log: IO[bytes]) -> Iterato
         process = subprocess.Popen(
             command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-        family = Family(process)
+        family = ProcessFamily(process)
         _wait_until_healthy(process, port)
         family.meet()
         yield env
@@ -76,7 +76,7 @@ def find_command(name: str) -> str:
     return found
 
 
-class Family:
+class ProcessFamily:
     """A process and all that it started, known by session: that stays where a parent dies before its child."""
 
     def __init__(self, leader: subprocess.Popen[bytes]):

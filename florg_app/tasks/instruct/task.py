@@ -16,9 +16,9 @@ from clients.batches import Batch, Collate
 from clients.generate import continuations, end_tokens
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses
-from florg_app.tasks.sample import Read, sample
 from strategies.rng import generator
 
 TURNS, SPLIT, NUMBER = "turns", "split", "number"
@@ -47,7 +47,7 @@ class Instruct(Task):
     head: Head = field(default_factory=lambda: Head("causal-lm"))
     label_names: tuple[str, ...] = ()
     partition_column: str | None
-    further_column: str | None = None
+    extra_column: str | None = None
     source: Read
     """All rows of a split: TURNS and the partition column."""
     max_rows: Mapping[Split, int | None]
@@ -69,7 +69,7 @@ class Instruct(Task):
         return skipped
 
     @property
-    def keepable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def cacheable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.generate_rows == 0
 
     def rows(self, split: Split) -> Dataset:
@@ -79,7 +79,7 @@ class Instruct(Task):
         table = table.combine_chunks()
         table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))
         placed = Dataset(table.append_column(NUMBER, pyarrow.array(range(len(table)))))
-        return sample(placed, split, self.max_rows[split], self.seed)
+        return sample_rows(placed, split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
         if preprocessor.eos_token_id is None:

@@ -157,11 +157,11 @@ def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from florg_app.compare import pool
-from tests import compare_runs
+from florg_app.compare.run import pool
+from tests.support import compare_runs
 if __name__ == "__main__":
     job = SimpleNamespace(app=Path(sys.argv[1]), process="one")
-    list(pool.serve([job], compare_runs.slow_run, 1, 1, print))
+    list(pool.serve_jobs([job], compare_runs.slow_run, 1, 1, print))
 """
     (script := tmp_path / "main.py").write_text(code)
     process = subprocess.Popen([sys.executable, script, tmp_path], env={**os.environ, "PYTHONPATH": os.getcwd()})

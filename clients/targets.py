@@ -11,7 +11,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from clients.adapters import AdaptedLinear
 from clients.architectures import Head
 from clients.linear import is_linear, linear_shape
-from strategies.method import Group
+from strategies.state import Group
 
 QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
     ("q_proj", "v_proj"),  # Llama, Mistral, Gemma, Qwen, Phi, OPT, BART, CLIP, ViT

@@ -13,7 +13,7 @@ from cryptography import x509
 from flwr.cli.flower_config import parse_superlink_connection
 from flwr.cli.typing import SuperLinkConnection
 
-from florg_app.commands.certs import certificate_names
+from florg_app.certificates import certificate_names
 from florg_app.doctor.finding import Finding
 
 SECONDS = 5.0

@@ -24,7 +24,7 @@ class Architecture:
     pipeline: str
     """The hub's name of what it does."""
     peft_task: str | None
-    """A peft.TaskType; None where peft has none."""
+    """A peft.TaskType; None where peft has none, or none that passes all inputs on."""
     peft_heads: frozenset[str] = frozenset()
     """Modules that peft saves with such a model without being told."""
 
@@ -41,13 +41,8 @@ ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
         "SEQ_CLS",
         frozenset({"classifier", "score"}),
     ),
-    "question-answering": Architecture(
-        "AutoModelForQuestionAnswering",
-        "AutoTokenizer",
-        "question-answering",
-        "QUESTION_ANS",
-        frozenset({"qa_outputs"}),
-    ),
+    # No task of peft's: its class for this one (0.21) keeps token_type_ids from the model, whose answers are then others.
+    "question-answering": Architecture("AutoModelForQuestionAnswering", "AutoTokenizer", "question-answering", None),
     "causal-lm": Architecture("AutoModelForCausalLM", "AutoTokenizer", "text-generation", "CAUSAL_LM"),
     "image-classification": Architecture(
         "AutoModelForImageClassification", "AutoImageProcessor", "image-classification", None

@@ -1,6 +1,7 @@
 """A run on SQuAD as a folder: a span head on an encoder, and on decoders whose class renames its backbone."""
 
 import pytest
+import torch
 from peft import PeftModel
 from transformers import AutoModelForQuestionAnswering
 

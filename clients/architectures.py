@@ -17,8 +17,8 @@ ArchitectureName = Literal["sequence-classification", "question-answering", "cau
 class Architecture:
     """One kind of model."""
 
-    auto_class: str
-    """Of transformers, which loads it from any family."""
+    auto_classes: tuple[str, ...]
+    """Of transformers, which load it from any family; the first that knows a family counts."""
     preprocessor: str
     """The class of transformers that loads what makes rows into its input."""
     pipeline: str
@@ -28,24 +28,32 @@ class Architecture:
     peft_heads: frozenset[str] = frozenset()
     """Modules that peft saves with such a model without being told."""
 
-    def model_class(self) -> Any:
+    def auto_class(self, config: PreTrainedConfig) -> str:
+        """The one of `auto_classes` for a checkpoint with this configuration; the first where none knows it."""
+        known = (name for name in self.auto_classes if type(config) in getattr(transformers, name)._model_mapping)
+        return next(known, self.auto_classes[0])
+
+    def model_class(self, config: PreTrainedConfig) -> Any:
         """The auto class itself."""
-        return getattr(transformers, self.auto_class)
+        return getattr(transformers, self.auto_class(config))
 
 
 ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
     "sequence-classification": Architecture(
-        "AutoModelForSequenceClassification",
+        ("AutoModelForSequenceClassification",),
         "AutoTokenizer",
         "text-classification",
         "SEQ_CLS",
         frozenset({"classifier", "score"}),
     ),
-    # No task of peft's: its class for this one (0.21) keeps token_type_ids from the model, whose answers are then others.
-    "question-answering": Architecture("AutoModelForQuestionAnswering", "AutoTokenizer", "question-answering", None),
-    "causal-lm": Architecture("AutoModelForCausalLM", "AutoTokenizer", "text-generation", "CAUSAL_LM"),
+    # No task of peft's: its class for this one (0.21) keeps token_type_ids from the model, whose answers then differ.
+    "question-answering": Architecture(("AutoModelForQuestionAnswering",), "AutoTokenizer", "question-answering", None),
+    # Models with an image half are language models too, where only texts come in.
+    "causal-lm": Architecture(
+        ("AutoModelForCausalLM", "AutoModelForImageTextToText"), "AutoTokenizer", "text-generation", "CAUSAL_LM"
+    ),
     "image-classification": Architecture(
-        "AutoModelForImageClassification", "AutoImageProcessor", "image-classification", None
+        ("AutoModelForImageClassification",), "AutoImageProcessor", "image-classification", None
     ),
 }
 
@@ -75,7 +83,7 @@ class Head:
             chosen |= {"num_labels": None, "id2label": names, "label2id": {name: n for n, name in names.items()}}
             # Else what reads the exported model would answer as the checkpoint was trained to, each class by itself.
             chosen["problem_type"] = None if config.problem_type is None else CLASSES
-        chosen["key_mapping"] = _renamed_backbone(self.kind.model_class(), config)
+        chosen["key_mapping"] = _renamed_backbone(self.kind.model_class(config), config)
         return {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -20,7 +20,7 @@ from clients.loading import from_pretrained
 from clients.padding import fill_padding
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
-from clients.targets import find_head, head_modules
+from clients.targets import find_head, future_head_modules, head_modules
 
 T = TypeVar("T")
 
@@ -81,13 +81,13 @@ def load_model(
     check_quantization(quantization, device)
     config = from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
     known, options = known_classes(config, head), head.options(config)
-    if known.fresh and (modules := head_modules(head, config, trust_remote_code)):
+    if known.fresh and (modules := future_head_modules(head, config, trust_remote_code)):
         # A weight under another name is none that the checkpoint has.
         aside = {rf"^{re.escape(module)}\.": f"{ASIDE}.{module}." for module in modules}
         options["key_mapping"] = options.get("key_mapping", {}) | aside
     with scoped_seed(head_seed, device), _without_warnings():
         model, loading = from_pretrained(
-            head.kind.model_class(),
+            head.kind.model_class(config),
             name_or_path,
             **options,
             **quantization_options(quantization, head, config, dtype, device),
@@ -139,8 +139,7 @@ def keep_head_in_float32(model: PreTrainedModel) -> None:
 
     A head trained in 16 bits would lose every step smaller than 1/256 of the weight.
     """
-    tops = {name.partition(".")[0] for name in find_head(model)}
-    for top in sorted(tops):
+    for top in sorted(head_modules(model)):
         module = model.get_submodule(top).float()
         module.register_forward_pre_hook(_cast_to_float32)
 

@@ -29,6 +29,11 @@ def what_was_lacking(
             f"{own}: its weights have none of the names that {type(model).__name__} knows ({min(backbone)}, ...), so "
             "that nothing was loaded; use a checkpoint of the same model family"
         )
+    if head.num_labels is not None and not find_head(model):
+        raise ValueError(
+            f"{own}: {type(model).__name__} keeps its output layer within its backbone, where it would not be trained; "
+            "choose another model"
+        )
     others = {key: shapes for key, *shapes in loading["mismatched_keys"]}
     if wrong := [key for key in others if key not in find_head(model)]:
         found, expected = others[wrong[0]]
@@ -57,7 +62,8 @@ def what_was_lacking(
 
 def _backbone_names(model: PreTrainedModel) -> set[str]:
     ours = {id(parameter) for parameter in find_backbone(model).parameters()}
-    return {name for name, parameter in model.named_parameters() if id(parameter) in ours}
+    head = find_head(model)
+    return {name for name, parameter in model.named_parameters() if id(parameter) in ours and name not in head}
 
 
 def _short(names: Sequence[str]) -> str:

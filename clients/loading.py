@@ -32,6 +32,12 @@ PROBLEMS: tuple[Problem, ...] = (
         "server and on every client, if you trust its authors",
     ),
     Problem(
+        ANY,
+        "Unrecognized configuration class",
+        "is of a family that has no class for what the task needs in transformers " + transformers.__version__ + ": "
+        "choose a model of another family",
+    ),
+    Problem(
         (torch.OutOfMemoryError, MemoryError),
         "",
         "does not fit into memory: take a smaller model, model.dtype = bfloat16, or fewer clients on one machine "

@@ -9,22 +9,27 @@ TOKEN = "pad_token_id"
 
 def match_padding(model: PreTrainedModel, preprocessor: Any) -> None:
     """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding."""
-    if isinstance(preprocessor, PreTrainedTokenizerBase):
-        _keeper(model.config).pad_token_id = preprocessor.pad_token_id
+    if isinstance(preprocessor, PreTrainedTokenizerBase) and (config := _keeper(model.config)):
+        config.pad_token_id = preprocessor.pad_token_id
 
 
 def fill_padding(model: PreTrainedModel) -> None:
     """Have a model without a padding token pad with its end token, the first of several."""
     config = _keeper(model.config)
-    if getattr(config, TOKEN, None) is None:
+    if config and config.pad_token_id is None:
         end = getattr(config, "eos_token_id", None)
         config.pad_token_id = end[0] if isinstance(end, list) else end
 
 
-def padding_options(config: PreTrainedConfig) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that give a model the padding token of this configuration."""
+def padding_token(config: PreTrainedConfig) -> int | None:
+    """The token that pads; None where the configuration names none."""
+    return getattr(_keeper(config), TOKEN, None)
+
+
+def padding_options(config: PreTrainedConfig, token: int | None) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that have the model of this configuration pad with a token."""
     keeper = _keeper(config)
-    if (token := getattr(keeper, TOKEN, None)) is None:
+    if keeper is None or token is None:
         return {}
     if keeper is config:
         return {TOKEN: token}
@@ -32,6 +37,6 @@ def padding_options(config: PreTrainedConfig) -> dict[str, Any]:
     return {part: {TOKEN: token}}
 
 
-def _keeper(config: PreTrainedConfig) -> PreTrainedConfig:
-    """The configuration that says which token pads: the text half's in models of several halves."""
-    return config if hasattr(config, TOKEN) else config.get_text_config()
+def _keeper(config: PreTrainedConfig) -> PreTrainedConfig | None:
+    """The configuration that says which token pads: the text half's in models of several halves; None: none does."""
+    return next((one for one in (config, config.get_text_config()) if hasattr(one, TOKEN)), None)

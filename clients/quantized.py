@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from clients.architectures import Head
-from clients.targets import head_modules
+from clients.targets import future_head_modules
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "8bit": {"load_in_8bit": True},  # LLM.int8(), arXiv 2208.07339
@@ -49,6 +49,6 @@ def quantization_options(
     if quantization == "none":
         return {}
     how = {**KINDS[quantization], **({"bnb_4bit_compute_dtype": dtype} if quantization == "4bit" else {})}
-    if tops := head_modules(head, config):  # without any, transformers itself leaves out the language-model head
+    if tops := future_head_modules(head, config):  # without any, transformers itself leaves out the language-model head
         how["llm_int8_skip_modules"] = tops
     return {"quantization_config": {"quant_method": "bitsandbytes", **how}, "device_map": {"": str(device)}}

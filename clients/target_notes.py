@@ -53,7 +53,7 @@ def _fused(model: PreTrainedModel) -> dict[str, tuple[int, ...]]:
     for owner, module in find_backbone(model).named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             is_convolution = isinstance(module, nn.modules.conv._ConvNd)
-            if parameter.dim() == 3 and parameter.shape[0] > 1 and not is_convolution:
+            if parameter.dim() == 3 and min(parameter.shape) > 1 and not is_convolution:
                 found[f"{owner}.{name}"] = tuple(parameter.shape)
     return found
 

@@ -24,6 +24,10 @@ QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
     ("query_key_value",),  # GPT-NeoX, BLOOM, Falcon
     ("Wqkv",),  # ModernBERT, MPT
     ("in_proj",),  # DeBERTa
+    ("q_b_proj", "kv_b_proj"),  # DeepSeek: up from what is kept of queries, of keys and values
+    ("q_proj", "kv_b_proj"),  # DeepSeek lite
+    ("qkv",),  # Hiera
+    ("Wq", "Wv"),  # CTRL
 )
 """Names of the attention query and value projections (or of the one layer that fuses them with the key).
 
@@ -50,6 +54,10 @@ DEFAULTS: Mapping[str, tuple[tuple[str, ...], ...]] = {"attention": QUERY_AND_VA
 """By `strategies.method.Plan.targets`."""
 
 
+TASK_HEADS = frozenset({"qa_outputs", "classifier", "score", "classification_head"})
+"""Names of task heads, for models that do not hold their backbone in one module."""
+
+
 def find_backbone(model: PreTrainedModel) -> nn.Module:
     """What is pretrained of a model with a task head; the model itself where it has none."""
     if model.base_model is not model:
@@ -62,8 +70,12 @@ def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     """The backbone's linear layers by qualified name, in model order; no task head and no language-model head."""
     modules = dict(model.named_modules())
     assert not any(isinstance(module, AdaptedLinear) for module in modules.values()), "the model is already adapted"
-    backbone = {id(module) for module in find_backbone(model).modules()}
-    return {name: module for name, module in modules.items() if id(module) in backbone and is_linear(module)}
+    backbone, heads = {id(module) for module in find_backbone(model).modules()}, head_modules(model)
+    return {
+        name: module
+        for name, module in modules.items()
+        if id(module) in backbone and name.partition(".")[0] not in heads and is_linear(module)
+    }
 
 
 def find_targets(
@@ -113,17 +125,27 @@ def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
 
     Empty for language models, whose output embedding is pretrained. BERT's pooler belongs to the backbone.
     """
+    heads = head_modules(model)
+    return {name: parameter for name, parameter in model.named_parameters() if name.partition(".")[0] in heads}
+
+
+def head_modules(model: PreTrainedModel) -> frozenset[str]:
+    """The names of the modules, children of the model, that its task head is made of."""
     if model.get_output_embeddings() is not None:
-        return {}
-    backbone = {id(parameter) for parameter in find_backbone(model).parameters()}
-    return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in backbone}
+        return frozenset()
+    backbone = find_backbone(model)
+    if backbone is model:  # which keeps the parts of its backbone beside the head: T5 for question answering
+        return frozenset(name for name, _ in model.named_children() if name in TASK_HEADS)
+    ours = {id(parameter) for parameter in backbone.parameters()}
+    names = (name for name, parameter in model.named_parameters() if id(parameter) not in ours)
+    return frozenset(name.partition(".")[0] for name in names)
 
 
-def head_modules(head: Head, config: PreTrainedConfig, trust_remote_code: bool = False) -> list[str]:
-    """The names of the modules that the task head is made of, found without making any weights."""
+def future_head_modules(head: Head, config: PreTrainedConfig, trust_remote_code: bool = False) -> list[str]:
+    """`head_modules` of the model that this configuration will give, found without making any weights."""
     with torch.device("meta"):
-        model = head.kind.model_class().from_config(config, trust_remote_code=trust_remote_code)
-    return sorted({name.partition(".")[0] for name in find_head(model)})
+        model = head.kind.model_class(config).from_config(config, trust_remote_code=trust_remote_code)
+    return sorted(head_modules(model))
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -11,7 +11,8 @@ from transformers import AutoConfig, PreTrainedModel
 
 from clients.atomic_files import folder_atomically
 from clients.backbone import CPU
-from clients.targets import find_head
+from clients.loading import from_pretrained
+from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, write_adapter
@@ -79,7 +80,7 @@ def export_run(
 
 def whole_modules(model: PreTrainedModel, further: Iterable[str]) -> dict[str, dict[str, Tensor]]:
     """The modules of the task head, and those that own the `further` weights: all their tensors, on the CPU."""
-    modules = {name.partition(".")[0] for name in find_head(model)} | {name.rpartition(".")[0] for name in further}
+    modules = head_modules(model) | {name.rpartition(".")[0] for name in further}
     return {
         module: {name: tensor.cpu() for name, tensor in model.get_submodule(module).state_dict().items()}
         for module in sorted(modules)
@@ -104,7 +105,9 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     if name == EMBEDDED:  # no hub and no folder has it
         source, name = str(folder / "base"), str(target / "base")
         load_pretrained(run.settings.model, task_head, run.settings.seed, CPU).model.save_pretrained(source)
-    plain = plain_model(task_head, model, run.settings.model)
+    trust = run.settings.model.trust_remote_code
+    config = model.config if source != name else from_pretrained(AutoConfig, name, trust_remote_code=trust)
+    plain = plain_model(task_head, config, model, run.settings.model)
     factors = layer_factors(manifest, run.state, run.assembly.fixed)
     whole = whole_modules(model, run.assembly.drawn)
     write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
@@ -125,7 +128,7 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
 
 def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:
     """What an adapter holds beside its factors."""
-    parts = [*(["the task head"] if find_head(model) else []), *([f"{len(drawn)} further weights"] if drawn else [])]
+    parts = [*(["the task head"] if head_modules(model) else []), *([f"{len(drawn)} further weights"] if drawn else [])]
     return f", with {' and '.join(parts)}" if parts else ""
 
 
@@ -135,12 +138,13 @@ def _merged(run: LoadedRun, folder: Path) -> ExportFolder:
         # Where the backbone was renamed to be loaded, transformers would rename it back, and no user could load it.
         renamed = "key_mapping" in task.head.options(model.config)
         model.save_pretrained(folder, save_original_format=not renamed)
-    config = AutoConfig.from_pretrained(folder)
+    trust = {"trust_remote_code": True} if run.settings.model.trust_remote_code else {}
+    config = AutoConfig.from_pretrained(folder, **trust)
     if task.label_names:
         config.id2label = dict(enumerate(task.label_names))
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.save_pretrained(folder)
-    plain = PlainModel(task.head, {"dtype": run.settings.model.dtype})
+    plain = PlainModel(task.head, config, {"dtype": run.settings.model.dtype, **trust})
 
     def code(path: str) -> str:
         return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])

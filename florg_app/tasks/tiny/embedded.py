@@ -68,7 +68,7 @@ def load_embedded_model(head: Head) -> PreTrainedModel:
         )
     config = BertConfig.from_pretrained(EMBEDDED_FOLDER)
     config = BertConfig.from_pretrained(EMBEDDED_FOLDER, **head.options(config))
-    model = head.kind.model_class().from_config(config)
+    model = head.kind.model_class(config).from_config(config)
     text = "".join(json.loads((EMBEDDED_FOLDER / EMBEDDED_WEIGHTS).read_text())["safetensors"])
     weights = {name: tensor.float() for name, tensor in load(base64.b64decode(text)).items()}
     absent = model.load_state_dict(weights, strict=False)

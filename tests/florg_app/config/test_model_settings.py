@@ -120,10 +120,10 @@ def test_four_bits_are_computed_with_in_the_precision_of_the_model():
 
 def test_an_exported_adapter_says_how_its_backbone_was_loaded(bert: PreTrainedModel):
     settings = parse_settings({"model.quantization": "4bit", "model.trust-remote-code": True}).model
-    call = plain_model(classifier(3), bert, settings).call("x")
+    call = plain_model(classifier(3), bert.config, bert, settings).call("x")
     assert "'load_in_4bit': True" in call
     assert call.endswith("trust_remote_code=True)")
-    assert "quantization" not in plain_model(classifier(3), bert, parse_settings({}).model).call("x")
+    assert "quantization" not in plain_model(classifier(3), bert.config, bert, parse_settings({}).model).call("x")
 
 
 def test_the_doctor_knows_what_quantised_backbones_need(tmp_path):

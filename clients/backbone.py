@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,7 @@ from clients.checkpoint_gaps import ASIDE, what_was_lacking
 from clients.class_order import known_classes, reorder_head
 from clients.loading import from_pretrained
 from clients.padding import fill_padding
+from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
 from clients.targets import find_head, future_head_modules, head_modules
@@ -28,6 +30,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 """The precisions that a backbone may be kept in."""
 
 CPU = torch.device("cpu")
+
+NO_ADAPTER: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "none"}}
+"""Arguments of `from_pretrained` that have transformers not find the adapter beside a model, and put it on."""
 
 FINGERPRINT_SAMPLES = 64
 """Elements of each tensor that enter the fingerprint."""
@@ -61,6 +66,8 @@ class Loaded:
     """Weights of the backbone that the checkpoint lacks, by name: drawn from the seed, and frozen as the others."""
     notes: tuple[str, ...]
     """What a user should know of it, a sentence each."""
+    beside: Path | None
+    """Its folder where that holds an adapter as well, which is not in it; None elsewhere."""
 
 
 def load_model(
@@ -79,6 +86,7 @@ def load_model(
     had, has no such head, or cannot be quantised here.
     """
     check_quantization(quantization, device)
+    beside = adapter_beside(name_or_path)
     config = from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
     known, options = known_classes(config, head), head.options(config)
     if known.fresh and (modules := future_head_modules(head, config, trust_remote_code)):
@@ -95,6 +103,7 @@ def load_model(
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **({} if beside is None else NO_ADAPTER),
             trust_remote_code=trust_remote_code,
         )
     drawn, notes = what_was_lacking(model, loading, head, known, name_or_path)
@@ -105,7 +114,7 @@ def load_model(
     keep_head_in_float32(model)
     if quantization == "none":  # a quantised one is made on its device
         model.to(device)  # pyright: ignore[reportArgumentType]  # transformers' wrapper
-    return Loaded(model.eval(), drawn, notes)
+    return Loaded(model.eval(), drawn, notes, beside)
 
 
 def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:

@@ -20,6 +20,7 @@ from florg_app.reports.report import Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import num_partitions
 from florg_app.server_side.evaluation import CentralEvaluation
+from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
 from strategies.protection.robust import Robustness
@@ -103,6 +104,9 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
     begun = saved.round if saved else 0
     if saved is None:
         record = _before_training(evaluate, federation.state)
+        if (distance := assembly.start_distance) is not None:
+            record.start_distance = distance
+            note(distance_in_words(distance))
         record.seconds["load"], record.peak_memory_bytes = load_seconds, peak_memory_bytes(device)
         report.round(record.as_dict())
         if skipped := assembly.data.skipped("validation"):

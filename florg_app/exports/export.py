@@ -20,6 +20,7 @@ from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
 from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.report import SUMMARY
+from florg_app.start_adapter import joined
 from strategies.manifest import Manifest
 from strategies.method import Role
 from strategies.state import HEAD
@@ -55,6 +56,9 @@ def export_run(
     """
     run = load_run(run_dir, device)
     notes = run.notes + _notes(run.assembly.manifest)
+    if run.assembly.has_adapter_beside and not merged:
+        merged = True
+        notes += ("The folder of the model holds an adapter, which who loads it gets too, so that all is merged.",)
     if not run.is_low_rank and not merged:
         merged = True
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
@@ -108,7 +112,7 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     trust = run.settings.model.trust_remote_code
     config = model.config if source != name else from_pretrained(AutoConfig, name, trust_remote_code=trust)
     plain = plain_model(task_head, config, model, run.settings.model)
-    factors = layer_factors(manifest, run.state, run.assembly.fixed)
+    factors = joined(layer_factors(manifest, run.state, run.assembly.fixed), run.assembly.start)
     whole = whole_modules(model, run.assembly.drawn)
     write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
 

@@ -14,8 +14,9 @@ from clients.architectures import Architecture
 from clients.backbone import keep_head_in_float32
 from strategies.bases.basis import Fixed
 from strategies.manifest import Manifest
+from strategies.method import Role
 from strategies.parametrisation import PARAMETRISATIONS, Factors
-from strategies.state import State
+from strategies.state import Group, State, Tensors
 
 _PREFIX = "base_model.model."
 
@@ -28,10 +29,23 @@ def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) 
         bases: Fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed[group.name].items()}
         constants = {symbol: value for symbol, value in bases.items() if isinstance(value, Tensor)}
         symbols = constants | {symbol: tensor.cpu().double() for symbol, tensor in state[group.name].items()}
+        symbols |= _not_begun(manifest, group)
         ups, downs = parametrisation.whole_factors(symbols, bases, manifest.scale)
         for name, B_up, A_down in zip(group.layers, ups.float(), downs.float(), strict=True):
             layers[name] = B_up, A_down
     return layers
+
+
+def _not_begun(manifest: Manifest, group: Group) -> Tensors:
+    """Factors that each round begins anew, and add nothing before it: those of rank 0."""
+    plan = manifest.plan
+    if not plan.named(Role.FRESH):
+        return {}
+    shapes = PARAMETRISATIONS[plan.adapter].shapes(group, 0)
+    return {
+        symbol: torch.zeros(len(group.layers), *(size or 0 for size in shapes[symbol]), dtype=torch.float64)
+        for symbol in plan.named(Role.FRESH, Role.FIXED)
+    }
 
 
 Whole = Mapping[str, Mapping[str, Tensor]]

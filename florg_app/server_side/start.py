@@ -16,11 +16,16 @@ from florg_app.checkpoints.run_checkpoint import RunCheckpoint, check_same_model
 from florg_app.config.parse import flatten_settings
 from florg_app.config.settings import Settings
 from florg_app.reports.report import Report, note
+from florg_app.start_adapter import require_start
 from strategies.exchange.lineage import Attempt, Lineage
 
 
 def begin_run(settings: Settings) -> tuple[Report, Lineage]:
-    """A new run in a folder that holds none. Raises ValueError where the folder is unusable."""
+    """A new run in a folder that holds none.
+
+    Raises ValueError where the folder is unusable, or that of the adapter to start from is missing.
+    """
+    require_start(settings)
     folder = settings.output_dir or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{settings.strategy.name}"
     return Report(folder, flatten_settings(settings)), Lineage(uuid4().hex[:16], (Attempt(uuid4().hex[:8]),))
 

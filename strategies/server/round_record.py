@@ -31,6 +31,8 @@ class RoundRecord:
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
     """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
+    start_distance: float | None = None
+    """||dW - D||_F / ||D||_F where round 1 begins from an adapter's update D; None where it does not."""
     evaluation: Mapping[str, float] | None = None
     no_evaluation: str = ""
     """Why the server has no model to score; empty where it has one."""
@@ -58,6 +60,7 @@ class RoundRecord:
             "seconds": self.seconds,
             **({} if self.peak_memory_bytes is None else {"peak-memory-bytes": self.peak_memory_bytes}),
             **({"privacy": self.privacy} if self.privacy else {}),
+            **({} if self.start_distance is None else {"start-distance": self.start_distance}),
             **self.costs,
         }
 

@@ -2,6 +2,7 @@
 #
 #   make run        federated fine-tuning of the embedded model, 8 clients, Dirichlet 0.5
 #   make test       all tests but those that need a GPU, and the longest with real processes
+#   make families   every architecture on its tasks, from training to the exported folder; part of make test
 #   make test-gpu   the tests that need one
 #   make test-deployment   these, and a table of faults and what each leads to; some need root
 #   make check      formatting, lint, types, import contracts, fast tests: before each commit
@@ -13,7 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-gpu test-deployment check clean
+.PHONY: run test families test-gpu test-deployment check clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -21,6 +22,9 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not gpu and not deployment" -n 2 --dist worksteal
+
+families: $(INSTALLED)
+	$(BIN)/python -m pytest -m families
 
 test-gpu: $(INSTALLED)
 	@$(BIN)/python -c 'import torch; torch.cuda.is_available() or exit("make test-gpu: torch sees no CUDA device here")'

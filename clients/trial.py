@@ -11,10 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from clients.lookups import CheckedLookups
-from clients.targets import linear_layers
-
-SLACK = 16
-"""Rows of a table of positions that a family may keep for itself: RoBERTa and BART the first two."""
+from clients.targets import find_backbone, find_head, linear_layers
 
 _DECLARED = re.compile(
     r"(max_(?!relative)\w*(position_embeddings|positions|seq\w*|context\w*)|n_positions|n_ctx|seq_len\w*|context_length)"
@@ -66,11 +63,10 @@ def called_with(model: nn.Module) -> Iterator[list[dict[str, Any]]]:
 def positions(model: PreTrainedModel, inputs: Mapping[str, Any], wanted: int) -> int | None:
     """The most tokens of a text that the model takes, below `wanted`; None where it takes as many as that.
 
-    Tried only where the configuration names a length that may be too small: tables of positions raise, rotary and
-    relative positions do not, and which of them a model has, no setting says in all families.
+    Tried: tables of positions raise, rotary and relative positions do not, some families keep two positions for
+    themselves, and one has as many as buckets for its hashes. No setting says that in all of them.
     """
-    declared = _declared(model.config)
-    if not declared or min(declared) - SLACK >= wanted or "input_ids" not in inputs:
+    if "input_ids" not in inputs:
         return None
     row = _longest_row(inputs)
     low, high = row["input_ids"].shape[1], wanted
@@ -95,9 +91,11 @@ def _declared(config: PreTrainedConfig) -> list[int]:
 @torch.inference_mode()
 def _takes(model: PreTrainedModel, row: Mapping[str, Any], length: int) -> bool:
     """Whether a text of this length passes; where only memory is short nobody knows, and rows may all be shorter."""
+    # A language model's logits of a long text, of a large vocabulary, take more memory than all else.
+    called = model if find_head(model) else find_backbone(model)
     try:
         with CheckedLookups():
-            model(**{name: _lengthened(value, length) for name, value in row.items()})
+            called(**{name: _lengthened(value, length) for name, value in row.items()})
     except torch.OutOfMemoryError:
         return True
     except Exception:

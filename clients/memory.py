@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
-from flwr.common.logger import log
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from clients.files import write_tensors
 from strategies.lineage import Moment
+from strategies.logger import log
 from strategies.manifest import Shapes, State
 from strategies.wire import Malformed, pack, unpack
 

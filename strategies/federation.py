@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import AggregationError
 from flwr.serverapp.strategy import Strategy
@@ -20,6 +19,7 @@ from strategies.diagnosis import diagnose
 from strategies.diagnostics import for_norms
 from strategies.ledger import Traffic, measure
 from strategies.lineage import Lineage
+from strategies.logger import log
 from strategies.manifest import Manifest, State, begun, flatten, select
 from strategies.method import Fixed, Method, Role
 from strategies.policy import ASKED, RANKS, SKIPPED, Policy

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from flwr.cli.build import build_fab_from_disk
 
 from florg_app.engines.bundle import bundled
+from tests.flower_internals import build_bundle
 
 APP = Path(__file__).resolve().parent.parent
 
@@ -39,7 +39,7 @@ def test_flower_builds_the_same_fab_from_what_it_ships_alone():
     with bundled(APP) as files:
         assert not (files / ".venv").exists()
         assert not (files / "tests").exists()
-        assert build_fab_from_disk(files) == build_fab_from_disk(APP)
+        assert build_bundle(files) == build_bundle(APP)
     assert not files.exists()
 
 
@@ -50,7 +50,7 @@ def test_the_files_of_other_folders_and_ignored_ones_stay_away(tmp_path):
             *(".gitignore", "pyproject.toml", "LICENSE"),
             *("stub/server.py", "stub/deep/er.py", "stub/notes.md"),
         }
-        assert build_fab_from_disk(files) == build_fab_from_disk(app)
+        assert build_bundle(files) == build_bundle(app)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from logging import ERROR
 from pathlib import Path
 
 from flwr.app import Context
-from flwr.common.logger import log
 
 from florg_app.config.parse import ConfigError
+from strategies.logger import log
 from strategies.wire import RefusalError
 
 DATA, VALIDATION = "data-path", "validation-path"

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import pyarrow
 from datasets import Dataset, Value
-from flwr.common.logger import log
 
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import OWNER, Split
 from florg_app.tasks.checks import Layout, class_name
 from florg_app.tasks.data_error import DataError, public
 from florg_app.tasks.formats import READERS, Table, read_file
+from strategies.logger import log
 
 STEMS: Mapping[Split, tuple[str, ...]] = {
     "train": ("train", "train_subset"),

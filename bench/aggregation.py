@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from strategies.combine import aggregate
-from strategies.florg import FLoRG, Solver
+from strategies.methods.florg import FLoRG, Solver
+from strategies.server.combination import aggregate
 
 SHAPES = ((48, 1024), (28, 3072))
 """(layers, k): query and value of a 24-layer encoder of width 1024; one square projection of 28 layers, width 3072."""

@@ -29,11 +29,12 @@ from clients.adapters import GroupAdapter
 from clients.device import resolve_device
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
-from clients.trainer import TrainSettings, train
-from strategies.fedit import FedIT
-from strategies.florg import FLoRG
-from strategies.manifest import State
-from strategies.method import HEAD, HEAD_SYMBOL, Method
+from clients.train_settings import TrainOptions
+from clients.trainer import local_train
+from strategies.method import Method
+from strategies.methods.fedit import FedIT
+from strategies.methods.florg import FLoRG
+from strategies.state import HEAD, HEAD_SYMBOL, State
 
 VARIANTS: Mapping[str, Method | None] = {
     "head only": None,
@@ -96,13 +97,13 @@ def measure(
 ) -> list[dict[str, Any]]:
     """One row per variant at this sequence length; the first repetition warms up and does not count."""
     features = [{"input_ids": torch.full((length,), row + 1)} for row in range(options.batch_size)]
-    settings = TrainSettings(max_steps=options.steps, batch_size=options.batch_size)
+    settings = TrainOptions(max_steps=options.steps, batch_size=options.batch_size)
     clock = clock_of(device)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for repetition in range(options.repetitions + 1):
         for name, adapted in variants.items():
             start = clock()
-            train(adapted, features, collate, loss, settings, repetition, device)
+            local_train(adapted, features, collate, loss, settings, repetition, device)
             seconds[name].append((clock() - start) / options.steps)
     seconds = {name: values[1:] for name, values in seconds.items()}
     return [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from florg_app.config.parse import parse
-from florg_app.rows.token_cache import TokenCache
+from florg_app.config.parse import parse_settings
+from florg_app.data.token_cache import TokenCache
 from florg_app.tasks.registry import make_task
 
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--max-length", type=int, default=128)
     given = parser.parse_args()
-    settings = parse({"task.name": given.task, "task.path": given.path, "task.max-length": given.max_length})
+    settings = parse_settings({"task.name": given.task, "task.path": given.path, "task.max-length": given.max_length})
     task, tokenizer = make_task(settings), AutoTokenizer.from_pretrained(given.model)
     rows = task.rows("train")
     task.features(rows.select(range(10)), tokenizer, given.max_length)  # what is loaded at the first use is not counted

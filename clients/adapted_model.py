@@ -10,8 +10,9 @@ from transformers import PreTrainedModel
 from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
-from strategies.manifest import Shapes, State, fits, flatten, nest
-from strategies.method import HEAD, HEAD_SYMBOL, HELD, KEPT, TRAINED, Fixed, Group, Plan, Role
+from strategies.bases.basis import Fixed
+from strategies.method import HELD, KEPT, TRAINED, Plan, Role
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, fits, flatten, nest
 
 
 class AdaptedModel:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from strategies.manifest import fits
-from strategies.method import TRAINED, Fixed, Group, Plan, Tensors
-from strategies.parametrisation import PARAMETRISATIONS, Factors, Shape
+from strategies.bases.basis import Fixed
+from strategies.method import TRAINED, Plan
+from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.state import Group, Shape, Tensors, fits
 
 
 class GroupAdapter:

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import transformers
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedConfig
 
-Name = Literal["sequence-classification", "question-answering", "causal-lm", "image-classification"]
+ArchitectureName = Literal["sequence-classification", "question-answering", "causal-lm", "image-classification"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Architecture:
         return getattr(transformers, self.auto_class)
 
 
-ARCHITECTURES: Mapping[Name, Architecture] = {
+ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
     "sequence-classification": Architecture(
         "AutoModelForSequenceClassification",
         "AutoTokenizer",
@@ -56,7 +56,7 @@ ARCHITECTURES: Mapping[Name, Architecture] = {
 class Head:
     """What a task needs on the backbone."""
 
-    architecture: Name
+    architecture: ArchitectureName
     num_labels: int | None = None
     """Outputs: the classes, 1 for a regression, 2 for a span; None for a language model."""
     problem_type: str | None = None

@@ -14,11 +14,11 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from clients.files import write_tensors
-from strategies.lineage import Moment
+from clients.atomic_files import write_tensors
+from strategies.exchange.lineage import RoundContext
+from strategies.exchange.wire import Malformed, pack, unpack
 from strategies.logger import log
-from strategies.manifest import Shapes, State
-from strategies.wire import Malformed, pack, unpack
+from strategies.state import Shapes, State
 
 TENSORS = "memory"
 """The record of Context.state with float32 tensors of one or more rounds; beside it "memory-owner": whose."""
@@ -35,12 +35,12 @@ Rounds = dict[int, tuple[str, dict[str, Array]]]
 """Round -> the attempt that made it, and the arrays under the wire's keys."""
 
 
-def memory_file(folder: str | Path, client: str) -> Path:
+def store_file(folder: str | Path, client: str) -> Path:
     """Where the client of this name keeps its copy; no two names share a file."""
     return Path(folder) / f"{quote(client, safe='')}.safetensors"
 
 
-class Memory:
+class ClientStore:
     """The tensors named by `shapes`, which belong to `owner`: a run, a manifest, a model, a partition.
 
     What was remembered for another owner, is incomplete or cannot be read is discarded, and the log says why. The
@@ -56,7 +56,7 @@ class Memory:
         context_state: RecordDict,
         shapes: Shapes,
         owner: Mapping[str, str],
-        moment: Moment,
+        moment: RoundContext,
         file: Path | None = None,
         record: str = TENSORS,
     ):
@@ -65,7 +65,7 @@ class Memory:
         self._tensors_record, self._owner_record = record, f"{record}-owner"
         self._earlier: Rounds = {}
 
-    def recall(self) -> State | None:
+    def load(self) -> State | None:
         """What this owner remembered last before this round of the run; None before its first time."""
         if not self._shapes:
             return None
@@ -79,8 +79,8 @@ class Memory:
                 return state
         return None
 
-    def remember(self, state: State) -> None:
-        """Keep the tensors as of the end of the round, beside what `recall` found and a resumed run may still need.
+    def save(self, state: State) -> None:
+        """Keep the tensors as of the end of the round, beside what `load` found and a resumed run may still need.
 
         Raises OSError, with Context.state unchanged, where the disk fails.
         """

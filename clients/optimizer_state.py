@@ -14,26 +14,26 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from clients.galore import PROJECTOR, STEPS, GaLore, side_of
-from clients.memory import Memory
-from strategies.manifest import Shapes, State, flatten, nest
+from clients.memory import ClientStore
+from strategies.state import Shapes, State, flatten, nest
 
 Named = Mapping[str, Tensor]
 """An optimizer's parameters by name, in its own order."""
-Group = Mapping[str, Any]
+ParamGroup = Mapping[str, Any]
 """One of the optimizer's parameter groups."""
 Fields = Mapping[str, tuple[int, ...]]
 """The tensors that belong to one parameter and their shapes; () is a count."""
 
 
-def _adamw(parameter: Tensor, group: Group) -> Fields:
+def _adamw(parameter: Tensor, group: ParamGroup) -> Fields:
     return {"step": (), "exp_avg": tuple(parameter.shape), "exp_avg_sq": tuple(parameter.shape)}
 
 
-def _sgd(parameter: Tensor, group: Group) -> Fields:
+def _sgd(parameter: Tensor, group: ParamGroup) -> Fields:
     return {"momentum_buffer": tuple(parameter.shape)} if group["momentum"] else {}
 
 
-def _galore(parameter: Tensor, group: Group) -> Fields:
+def _galore(parameter: Tensor, group: ParamGroup) -> Fields:
     if not group["project"]:
         return {}
     *layers, m, n = parameter.shape
@@ -41,7 +41,7 @@ def _galore(parameter: Tensor, group: Group) -> Fields:
     return {STEPS: (), PROJECTOR: (*layers, rows, group["rank"])}
 
 
-FIELDS: Mapping[type[Optimizer], Callable[[Tensor, Group], Fields]] = {AdamW: _adamw, SGD: _sgd, GaLore: _galore}
+FIELDS: Mapping[type[Optimizer], Callable[[Tensor, ParamGroup], Fields]] = {AdamW: _adamw, SGD: _sgd, GaLore: _galore}
 """What each optimizer remembers of one parameter; all zeros is what it begins with."""
 
 
@@ -66,10 +66,10 @@ class _Slot:
         self.state[self.field] = value.to(like.device, like.dtype, copy=True).reshape(self.shape)
 
 
-def kind(optimizer: Optimizer) -> str:
+def optimizer_kind(optimizer: Optimizer) -> str:
     """Which optimizer's state it is: "AdamW", "GaLore of SGD"."""
     name = type(optimizer).__name__
-    return f"{name} of {kind(optimizer.inner)}" if isinstance(optimizer, GaLore) else name
+    return f"{name} of {optimizer_kind(optimizer.inner)}" if isinstance(optimizer, GaLore) else name
 
 
 def state_shapes(optimizer: Optimizer, named: Named) -> Shapes:
@@ -77,12 +77,12 @@ def state_shapes(optimizer: Optimizer, named: Named) -> Shapes:
     return {key: slot.shape or (1,) for key, slot in _slots(optimizer, named)}
 
 
-def read_state(optimizer: Optimizer, named: Named) -> State:
+def read_optimizer_state(optimizer: Optimizer, named: Named) -> State:
     """The state as float32 copies on the CPU."""
     return nest({key: slot.read() for key, slot in _slots(optimizer, named)})
 
 
-def restore_state(optimizer: Optimizer, named: Named, state: State) -> None:
+def restore_optimizer_state(optimizer: Optimizer, named: Named, state: State) -> None:
     """Put a state of `state_shapes` into a fresh optimizer, which then goes on as the one that it was read from."""
     flat = flatten(state)
     for key, slot in _slots(optimizer, named):
@@ -90,15 +90,15 @@ def restore_state(optimizer: Optimizer, named: Named, state: State) -> None:
 
 
 @contextmanager
-def kept(optimizer: Optimizer, named: Named, memory: Memory) -> Iterator[None]:
+def kept_optimizer_state(optimizer: Optimizer, named: Named, memory: ClientStore) -> Iterator[None]:
     """Within the block the fresh optimizer goes on from what the client remembers; at its end that is remembered.
 
     Nothing is remembered where the block fails.
     """
-    if (state := memory.recall()) is not None:
-        restore_state(optimizer, named, state)
+    if (state := memory.load()) is not None:
+        restore_optimizer_state(optimizer, named, state)
     yield
-    memory.remember(read_state(optimizer, named))
+    memory.save(read_optimizer_state(optimizer, named))
 
 
 def _slots(optimizer: Optimizer, named: Named) -> Iterator[tuple[str, _Slot]]:

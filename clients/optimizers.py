@@ -9,14 +9,14 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from clients.adapted_model import AdaptedModel
 from clients.galore import GaLore
-from clients.train_settings import TrainSettings
+from clients.train_settings import TrainOptions
 from strategies.method import Projection
 
 OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD}
 """By the value of `train.optimizer`."""
 
 
-def optimizer_for(adapted: AdaptedModel, how: TrainSettings, projection: Projection | None = None) -> Optimizer:
+def optimizer_for(adapted: AdaptedModel, how: TrainOptions, projection: Projection | None = None) -> Optimizer:
     """A fresh optimizer of everything that is trained, its parameters in the order of `adapted.trained`."""
     return build_optimizer(
         how.optimizer,

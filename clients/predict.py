@@ -7,13 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from clients.adapted_model import AdaptedModel
-from clients.batches import Batch, Collate, to_device
+from clients.batches import Batch, Collate, to_device, token_lengths
 from clients.device import Precision, autocast, check_precision
-from clients.lengths import lengths
 
 
 @torch.inference_mode()
-def evaluate(
+def predict(
     adapted: AdaptedModel | nn.Module,
     features: Sequence[Mapping[str, Any]],
     collate: Collate,
@@ -30,7 +29,7 @@ def evaluate(
     check_precision(precision, device)
     model = adapted.model if isinstance(adapted, AdaptedModel) else adapted
     model.eval()
-    order = sorted(range(len(features)), key=lengths(features).__getitem__, reverse=True)
+    order = sorted(range(len(features)), key=token_lengths(features).__getitem__, reverse=True)
     results: list[Any] = [None] * len(features)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]

@@ -16,13 +16,13 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 }
 """By `model.quantization`: settings of transformers' BitsAndBytesConfig."""
 
-PACKAGES = ("bitsandbytes", "accelerate")
+QUANTIZATION_PACKAGES = ("bitsandbytes", "accelerate")
 """Those of the extra `quantized`."""
 
 
 def missing_packages() -> list[str]:
     """Those of PACKAGES that are not installed."""
-    return [package for package in PACKAGES if find_spec(package) is None]
+    return [package for package in QUANTIZATION_PACKAGES if find_spec(package) is None]
 
 
 def check_quantization(quantization: str, device: torch.device) -> None:

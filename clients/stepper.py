@@ -10,11 +10,10 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from clients.adapted_model import AdaptedModel
-from clients.batches import Batch, to_device
+from clients.batches import Batch, num_terms, to_device
 from clients.device import autocast
-from clients.lengths import num_terms
 from clients.penalty import Penalty
-from clients.train_settings import TrainSettings
+from clients.train_settings import TrainOptions
 
 LossFn = Callable[[nn.Module, Batch], Tensor]
 """The mean loss of a batch over its `lengths.num_terms`, a scalar that can be differentiated."""
@@ -29,7 +28,7 @@ class Stepper:
         self,
         adapted: AdaptedModel,
         loss_fn: LossFn,
-        settings: TrainSettings,
+        settings: TrainOptions,
         device: torch.device,
         optimizer: Optimizer,
         penalty: Penalty | None,

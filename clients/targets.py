@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from clients.adapters import AdaptedLinear
 from clients.linear import is_linear, linear_shape
-from strategies.method import Group
+from strategies.state import Group
 
 QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
     ("q_proj", "v_proj"),  # Llama, Mistral, Gemma, Qwen, Phi, OPT, BART, CLIP, ViT

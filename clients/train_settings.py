@@ -6,7 +6,7 @@ from clients.device import Precision
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainOptions:
     """The `train` section of the configuration."""
 
     optimizer: str = "adamw"

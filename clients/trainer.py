@@ -11,15 +11,14 @@ import torch
 from torch.optim import Optimizer
 
 from clients.adapted_model import AdaptedModel
-from clients.batches import Collate, batches, in_parts
-from clients.checkpointing import checkpointed
+from clients.batches import Collate, batches, in_parts, num_tokens, token_lengths
 from clients.device import check_precision, peak_memory_bytes, reset_peak_memory
-from clients.lengths import lengths, num_tokens
+from clients.gradient_checkpointing import with_gradient_checkpointing
 from clients.optimizers import optimizer_for, warmup_factor
 from clients.penalty import Penalty
 from clients.seeding import scoped_seed
 from clients.stepper import LossFn, Stepper
-from clients.train_settings import TrainSettings
+from clients.train_settings import TrainOptions
 from strategies.rng import stream_seed
 
 
@@ -41,12 +40,12 @@ class TrainReport:
     """Of the device during training; on the CPU the largest resident size that the process ever had."""
 
 
-def train(
+def local_train(
     adapted: AdaptedModel,
     features: Sequence[Mapping[str, Any]],
     collate: Collate,
     loss_fn: LossFn,
-    settings: TrainSettings,
+    settings: TrainOptions,
     seed: int,
     device: torch.device,
     penalty: Penalty | None = None,
@@ -65,11 +64,11 @@ def train(
     num_steps = settings.max_steps if settings.max_steps > 0 else settings.epochs * per_epoch
     optimizer = optimizer or optimizer_for(adapted, settings)
     stepper = Stepper(adapted, loss_fn, settings, device, optimizer, penalty)
-    order = batches(lengths(features), settings.batch_size, seed, settings.group_by_length)
+    order = batches(token_lengths(features), settings.batch_size, seed, settings.group_by_length)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     adapted.model.train()
-    recompute = checkpointed(adapted.model, settings.gradient_checkpointing)
+    recompute = with_gradient_checkpointing(adapted.model, settings.gradient_checkpointing)
     with recompute, scoped_seed(stream_seed(seed, "dropout"), device):
         for step, rows in enumerate(islice(order, num_steps)):
             parts = [collate([features[row] for row in part]) for part in in_parts(rows, settings.micro_batch_size)]

@@ -1,7 +1,7 @@
-"""Everything that settings determine and both sides need: task, data, model with adapters, manifest, identity."""
+"""What settings determine and both sides need: task, data, model with adapters, manifest, identity, scores."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +12,20 @@ import torch
 from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
+from clients.predict import predict
 from clients.targets import find_head, find_targets, group_layers
-from florg_app import source
+from florg_app import code_version
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.models import load_pretrained
-from florg_app.rows.data import Data
-from florg_app.tasks.base import Preprocessor, Task
+from florg_app.data.features import ClientDatasets
+from florg_app.pretrained import load_pretrained
+from florg_app.tasks.base import Features, Preprocessor, Task
 from florg_app.tasks.registry import make_task
-from strategies.basis import Basis, digest
-from strategies.manifest import Manifest, State, fresh_state
-from strategies.method import HEAD, Fixed, Method
-from strategies.ranks import limited
+from strategies.bases.basis import Basis, Fixed, digest
+from strategies.exchange.ranks import limited
+from strategies.manifest import Manifest, fresh_state
+from strategies.method import Method
+from strategies.state import HEAD, State
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Assembly:
 
     task: Task
     preprocessor: Preprocessor
-    data: Data
+    data: ClientDatasets
     collate: Collate
     adapted: AdaptedModel
     manifest: Manifest
     fixed: Mapping[str, Fixed]
     identity: Mapping[str, str]
-    """What every client must share with the server; see `strategies.wire.ADVICE`."""
+    """What every client must share with the server; see `strategies.exchange.wire.ADVICE`."""
     head: State
     """The model's fresh head; empty where it has none."""
     method: Method
@@ -104,7 +106,7 @@ def _assemble(
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,
-        data=Data(
+        data=ClientDatasets(
             task,
             pretrained.preprocessor,
             settings,
@@ -128,7 +130,7 @@ def _identity(
     bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
     classes = hashlib.sha256("\n".join(label_names).encode()).hexdigest()[:16]
     return {
-        "source": source.fingerprint(),
+        "source": code_version.code_fingerprint(),
         "backbone": backbone,
         "manifest": manifest.digest,
         "classes": classes,
@@ -141,3 +143,22 @@ def _fingerprint(value: Basis | torch.Tensor) -> str:
         return value.fingerprint()
     integers = np.rint(value.double().numpy() * 1e6).astype(np.int64)
     return digest("tensor", value.shape, integers)
+
+
+def score_model(assembly: Assembly, features: Features, settings: Settings) -> dict[str, float]:
+    """The task's metrics of the filled model on these rows."""
+    predictions = predict(
+        assembly.adapted,
+        features,
+        assembly.collate,
+        assembly.task.predict,
+        settings.evaluate.batch_size,
+        assembly.adapted.model.device,
+        settings.train.precision,
+    )
+    return assembly.task.score(predictions, features)
+
+
+def central_rows(data: ClientDatasets, settings: Settings, num_clients: Callable[[], int]) -> Features:
+    """What the server scores the global model on; how many clients there are is asked where the rows depend on it."""
+    return data.held_out(num_clients()) if settings.evaluate.rows == "union-held-out" else data.validation

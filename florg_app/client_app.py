@@ -11,24 +11,20 @@ from clients import trainer
 from clients.device import resolve_device
 from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
-from florg_app import source
-from florg_app.assembly import Assembly, assemble
-from florg_app.checkpoints.own_memories import OwnMemories
-from florg_app.config.parse import parse
+from clients.train_settings import TrainOptions
+from florg_app import code_version
+from florg_app.assembly import Assembly, assemble, score_model
+from florg_app.client_side.memories import ClientStores
+from florg_app.client_side.node import own_paths, redact_errors
+from florg_app.client_side.reply import build_reply
+from florg_app.config.parse import parse_settings
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
-from florg_app.evaluate import score
-from florg_app.outgoing import outgoing
-from florg_app.rows.census import PARTITIONS, PRIVATE
-from florg_app.rows.data import ClientData
-from florg_app.rows.own_data import discreet, own_paths
-from strategies.flops import counted
-from strategies.lineage import Moment, from_config
-from strategies.manifest import State, join, select
-from strategies.method import KEPT, UPLOADED
-from strategies.ranks import padded
-from strategies.rng import stream_seed
-from strategies.wire import (
+from florg_app.data.features import ClientData
+from florg_app.server_side.census import PARTITIONS, PRIVATE
+from strategies.exchange.lineage import RoundContext, lineage_from_config
+from strategies.exchange.ranks import padded
+from strategies.exchange.wire import (
     ARRAYS,
     CONFIG,
     METRICS,
@@ -41,6 +37,10 @@ from strategies.wire import (
     check_identity,
     unpack,
 )
+from strategies.flops import counted
+from strategies.method import KEPT, UPLOADED
+from strategies.rng import stream_seed
+from strategies.state import State, join, select
 
 app = ClientApp()
 
@@ -58,9 +58,9 @@ def hello(message: Message, context: Context) -> Message:
 def train(message: Message, context: Context) -> Message:
     """Check that both sides mean the same, fill the model, score it if asked, train it, remember and send its parts."""
     start = time.monotonic()
-    settings = parse(context.run_config)
+    settings = parse_settings(context.run_config)
     config = message.content.config_records[CONFIG]
-    check_identity(config, {"source": source.fingerprint()})
+    check_identity(config, {"source": code_version.code_fingerprint()})
     if settings.client.threads:
         torch.set_num_threads(settings.client.threads)
     device = resolve_device(settings.client.device, "client.device")
@@ -70,7 +70,7 @@ def train(message: Message, context: Context) -> Message:
     state = unpack(message.content.array_records[ARRAYS], assembly.manifest.at(rank).downlink)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
-    with discreet(context):
+    with redact_errors(context):
         return _answer(message, context, settings, assembly, state, start)
 
 
@@ -85,9 +85,9 @@ def _answer(
     data = assembly.data.client(partition, num_partitions)
     data_seconds = time.monotonic() - reading
     t = int(config[ROUND])  # type: ignore[arg-type]
-    memories = OwnMemories(context, assembly, partition, Moment(from_config(config), t))
+    memories = ClientStores(context, assembly, partition, RoundContext(lineage_from_config(config), t))
     memory = memories.tensors()
-    kept = memory.recall() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
+    kept = memory.load() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
     received = join(padded(state, manifest.downlink), kept)
     assembly.load(received, t, rank)
     load_seconds = time.monotonic() - start - data_seconds
@@ -100,27 +100,27 @@ def _answer(
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
-    memory.remember(assembly.adapted.read(*KEPT))
+    memory.save(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    return Message(outgoing(settings, manifest, t, rank, received, trained, metrics), reply_to=message)
+    return Message(build_reply(settings, manifest, t, rank, received, trained, metrics), reply_to=message)
 
 
 def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str, int | float]:
     """The client's own scores of the model as it is now."""
     rows = data.held_out if settings.evaluate.client_rows == "held-out" else assembly.data.validation
-    own = {"examples": len(rows), **score(assembly, rows, settings)}
+    own = {"examples": len(rows), **score_model(assembly, rows, settings)}
     return {f"{OWN}{name}": value for name, value in own.items()}
 
 
 def _train(
-    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, memories: OwnMemories
+    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, memories: ClientStores
 ) -> dict[str, int | float]:
     """Train the model as it is now; the metrics."""
     adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
     optimizer = optimizer_for(adapted, how, method.projection())
     goes_on = memories.optimizer(optimizer, settings.train.optimizer_state, rank)
     with goes_on, counted(settings.measure.costs) as costs:
-        report = trainer.train(
+        report = trainer.local_train(
             adapted,
             data.train,
             assembly.collate,
@@ -134,13 +134,13 @@ def _train(
     return {**{name.replace("_", "-"): value for name, value in asdict(report).items()}, **costs}
 
 
-def _how(train: TrainSettings) -> trainer.TrainSettings:
+def _how(train: TrainSettings) -> TrainOptions:
     """The trainer's settings, with what is unset filled in."""
     given = train.model_dump(exclude={"optimizer_state"})
     given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
     given["max_steps"] = train.max_steps or -1
     given["micro_batch_size"] = train.micro_batch_size or -1
-    return trainer.TrainSettings(**given)
+    return TrainOptions(**given)
 
 
 def partition_of(context: Context) -> tuple[int, int]:

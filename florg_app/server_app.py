@@ -1,42 +1,39 @@
 """The ServerApp: puts the server's parts together and runs the federation."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from logging import ERROR, WARNING
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from clients.device import peak_memory_bytes, resolve_device
-from florg_app.assembly import Assembly, assemble
-from florg_app.checkpoints import checkpoint, resume, start
-from florg_app.checkpoints.keeper import Keeper
-from florg_app.checkpoints.saved import Saved, metadata
-from florg_app.config.parse import parse
+from florg_app.assembly import assemble
+from florg_app.checkpoints import checkpoint_file, resume
+from florg_app.checkpoints.manager import CheckpointManager
+from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
+from florg_app.client_side.reply import mechanism_of
+from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
 from florg_app.config.settings import Settings
-from florg_app.evaluate import central_rows, score
-from florg_app.outgoing import mechanism_of
 from florg_app.reports.report import Report, note
-from florg_app.rows.census import num_partitions
-from florg_app.tasks.base import Features
-from strategies.federation import FederatedAdapters
-from strategies.lineage import Lineage
-from strategies.manifest import Manifest, State, select
-from strategies.method import Role
-from strategies.policy import Policy
-from strategies.privacy import PrivateRounds
-from strategies.record import RoundRecord
-from strategies.robust import Robustness
+from florg_app.server_side import start
+from florg_app.server_side.census import num_partitions
+from florg_app.server_side.evaluation import CentralEvaluation
+from strategies.exchange.lineage import Lineage
+from strategies.protection.privacy import PrivacyLedger
+from strategies.protection.robust import Robustness
+from strategies.server.round_policy import Policy
+from strategies.server.round_record import RoundRecord
+from strategies.server.strategy import FederatedAdapters
+from strategies.state import State, select
 
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    serve(grid, parse(context.run_config))
+    serve(grid, parse_settings(context.run_config))
 
 
 def serve(grid: Grid, settings: Settings) -> None:
@@ -44,12 +41,12 @@ def serve(grid: Grid, settings: Settings) -> None:
 
     Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
     """
-    saved = resume.find(settings)
+    saved = resume.find_checkpoint(settings)
     if saved is None:
-        report, lineage = start.anew(settings)
+        report, lineage = start.begin_run(settings)
     else:
-        report, lineage = start.resumed(settings, saved, resolve_device(settings.server.device, "server.device"))
-    paths = {"checkpoint": checkpoint.FILE}
+        report, lineage = start.resume_run(settings, saved, resolve_device(settings.server.device, "server.device"))
+    paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
         _run(grid, settings, report, lineage, saved)
     except BaseException as error:
@@ -63,17 +60,17 @@ def serve(grid: Grid, settings: Settings) -> None:
     report.finish("completed", paths=paths)
 
 
-def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: Saved | None) -> None:
+def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     device, start = resolve_device(settings.server.device, "server.device"), time.monotonic()
     assembly = assemble(settings, device)
     load_seconds = time.monotonic() - start
-    keeper = Keeper(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
+    keeper = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
     evaluate = CentralEvaluation(
         assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
     )
 
     def header(t: int) -> dict[str, str]:
-        return metadata(assembly, settings, t, federation.lineage, federation.bookkeeping, report.seconds)
+        return run_metadata(assembly, settings, t, federation.lineage, federation.bookkeeping, report.seconds)
 
     def on_round(record: RoundRecord) -> None:
         t, record.no_evaluation = record.t, evaluate.refusal
@@ -83,7 +80,7 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
         federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
 
     mechanism = mechanism_of(settings.privacy)
-    private = PrivateRounds(mechanism) if mechanism else None
+    private = PrivacyLedger(mechanism) if mechanism else None
     federation = FederatedAdapters(
         settings.method,
         assembly.manifest,
@@ -114,40 +111,11 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
         federation.run(grid, range(begun + 1, settings.num_server_rounds + 1), evaluate)
 
 
-def _before_training(evaluate: "CentralEvaluation", state: State) -> RoundRecord:
+def _before_training(evaluate: CentralEvaluation, state: State) -> RoundRecord:
     begun = time.monotonic()
     record = RoundRecord(0, [], evaluation=evaluate(0, state), no_evaluation=evaluate.refusal)
     record.seconds["evaluate"] = time.monotonic() - begun
     return record
-
-
-class CentralEvaluation:
-    """Scores the global model on the rows of `evaluate.rows` in every `evaluate.every`-th round and in the last.
-
-    `num_clients` is called once at most. Where clients keep a part of the model to themselves there is no global one,
-    and `refusal` says so; empty otherwise.
-    """
-
-    def __init__(self, assembly: Assembly, settings: Settings, num_clients: Callable[[], int]) -> None:
-        self._assembly, self._settings, self._num_clients = assembly, settings, num_clients
-        self.refusal = "" if assembly.manifest.plan.has_global_model else _refusal(assembly.manifest, settings)
-
-    def __call__(self, t: int, state: State) -> dict[str, float] | None:
-        every = self._settings.evaluate.every
-        if self.refusal or every == 0 or (t % every and t != self._settings.num_server_rounds):
-            return None
-        self._assembly.load(state, t + 1)
-        return score(self._assembly, self._rows, self._settings)
-
-    @cached_property
-    def _rows(self) -> Features:
-        return central_rows(self._assembly.data, self._settings, self._num_clients)
-
-
-def _refusal(manifest: Manifest, settings: Settings) -> str:
-    own = ", ".join(manifest.shapes(Role.LOCAL))
-    hint = "" if settings.evaluate.on_clients else "; evaluate.on-clients = true has each client score its own"
-    return f"{manifest.method} has no global model to score, since clients keep {own} to themselves{hint}"
 
 
 def _policy(settings: Settings) -> Policy:

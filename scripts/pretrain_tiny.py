@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
 
-from florg_app.tasks.tiny.embedded import MODEL, WEIGHTS
-from florg_app.tasks.tiny.grammar import LEXICON, WORDS, rows
+from florg_app.tasks.tiny.embedded import EMBEDDED_FOLDER, EMBEDDED_WEIGHTS
+from florg_app.tasks.tiny.grammar import LEXICON, WORDS, grammar_rows
 from strategies.rng import generator
 
 SEED, CORPUS, BATCH, LEARNING_RATE = 7, 120_000, 64, 2e-3
@@ -102,7 +102,7 @@ def pretrain(steps: int) -> tuple[BertForMaskedLM, PreTrainedTokenizerFast]:
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     rng, corrupt, start = generator(SEED, "tiny-pretraining"), Corruption(tokenizer), time.monotonic()
-    texts = [(premise, hypothesis) for premise, hypothesis, label in rows(rng, CORPUS) if label]
+    texts = [(premise, hypothesis) for premise, hypothesis, label in grammar_rows(rng, CORPUS) if label]
     corpus = tokenizer(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="pt")
     for step in range(steps):
         chosen = torch.from_numpy(rng.integers(len(texts), size=BATCH))
@@ -139,13 +139,13 @@ def export(model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast, folder: P
     weights |= {f"bert.pooler.{name}": tensor for name, tensor in pooler.items()}
     text = base64.b64encode(save({name: tensor.half().contiguous() for name, tensor in weights.items()})).decode()
     lines = [text[place : place + LINE] for place in range(0, len(text), LINE)]
-    (folder / WEIGHTS).write_text(json.dumps({"safetensors": lines}, indent=0) + "\n")
+    (folder / EMBEDDED_WEIGHTS).write_text(json.dumps({"safetensors": lines}, indent=0) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--output", type=Path, default=MODEL)
+    parser.add_argument("--output", type=Path, default=EMBEDDED_FOLDER)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     export(*pretrain(arguments.steps), arguments.output)

@@ -2,38 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from torch import Tensor
-
-from strategies.method import (
-    BROADCAST,
-    HEAD,
-    HEAD_SYMBOL,
-    HELD,
-    KEPT,
-    UPLOADED,
-    ByGroup,
-    Group,
-    Method,
-    Plan,
-    Role,
-    Tensors,
-)
-from strategies.parametrisation import PARAMETRISATIONS, Shape
-
-State = dict[str, Tensors]
-"""group name -> symbol -> tensor with a leading layer axis; the head is the group HEAD with one flat tensor."""
-
-Shapes = Mapping[str, Shape]
-"""Wire key "group/symbol" -> shape; None is a size that may change with the round. The order is that on the wire."""
-
-
-def fits(shape: Sequence[int], expected: Shape) -> bool:
-    """Whether a tensor's shape is the expected one."""
-    return len(shape) == len(expected) and all(e in (None, s) for s, e in zip(shape, expected, strict=True))
+from strategies.method import BROADCAST, HELD, KEPT, UPLOADED, Method, Plan, Role
+from strategies.parametrisation import PARAMETRISATIONS
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shape, Shapes, State
 
 
 @dataclass(frozen=True)
@@ -96,37 +70,12 @@ class Manifest:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def select(state: State, shapes: Shapes) -> State:
-    """The tensors of a state that `shapes` names, in its order; a group without any is left out."""
-    flat = flatten(state)
-    return nest({key: flat[key] for key in shapes})
-
-
-def join(*states: State) -> State:
-    """All tensors of some states; of two under one key the later."""
-    return nest({key: tensor for state in states for key, tensor in flatten(state).items()})
-
-
 def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
     """What round t begins with beside the broadcast."""
-    return {g.name: method.fresh(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
+    return {g.name: method.round_start(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
 
 
-def begun(method: Method, manifest: Manifest, state: State, t: int) -> State:
+def state_at_start(method: Method, manifest: Manifest, state: State, t: int) -> State:
     """A state as round t begins, on the server and on clients: with what comes from the seed."""
     fresh = fresh_state(method, manifest, t)
     return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
-
-
-def flatten(state: ByGroup) -> dict[str, Tensor]:
-    """{"group/symbol": tensor} of a nested state."""
-    return {f"{group}/{symbol}": tensor for group, tensors in state.items() for symbol, tensor in tensors.items()}
-
-
-def nest(flat: Mapping[str, Tensor]) -> State:
-    """The nested state of {"group/symbol": tensor}."""
-    state: State = {}
-    for key, tensor in flat.items():
-        group, symbol = key.rsplit("/", 1)
-        state.setdefault(group, {})[symbol] = tensor
-    return state

@@ -5,30 +5,15 @@ Axes, one legend for all code: `n` clients of the round, `l` layers of a shape g
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from strategies.basis import Basis
-
-HEAD = "head"
-"""Name of the pseudo-group of the trained layers outside the adapters."""
-
-HEAD_SYMBOL = "values"
-"""The head's one symbol: all its parameters in one flat tensor (h,)."""
-
-Tensors = dict[str, Tensor]
-"""The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
-
-Fixed = dict[str, Basis | Tensor]
-"""What both sides rebuild from the seed instead of sending it."""
-
-
-ByGroup = Mapping[str, Tensors]
-"""The tensors of all groups by name, the head among them."""
+from strategies.bases.basis import Fixed
+from strategies.state import ByGroup, FrozenWeights, Group, Tensors
 
 Weighting = Literal["uniform", "examples", "norm"]
 """A client's weight: 1, its number of examples, or the norm of its update."""
@@ -56,23 +41,6 @@ KEPT = (Role.LOCAL, Role.REPORTED)
 
 HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED)
 """By the server, as its state."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """All adapted layers of one shape (o, i): they share one tensor per symbol."""
-
-    out_features: int
-    in_features: int
-    layers: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.out_features}x{self.in_features}"
-
-    @property
-    def k(self) -> int:
-        return min(self.out_features, self.in_features)
 
 
 @dataclass(frozen=True)
@@ -113,10 +81,6 @@ class Projection:
     side: Literal["std", "left", "right"] = "std"
 
 
-Weights = Callable[[Group], Tensor]
-"""Returns the frozen W0 of a group's layers, (l, o, i)."""
-
-
 class Method(ABC):
     """A federated rule. Subclasses are frozen dataclasses whose fields are the method's own settings.
 
@@ -154,7 +118,7 @@ class Method(ABC):
                 f"({group.name}); choose adapter.rank <= {group.k}, or other adapter.targets"
             )
 
-    def fixed(self, group: Group, rank: int, seed: int, weights: Weights) -> Fixed:
+    def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
         return {}
 
@@ -165,11 +129,11 @@ class Method(ABC):
         """
         return None
 
-    def lowered(self, rank: int, received: ByGroup, trained: ByGroup) -> int:
+    def pruned_rank(self, rank: int, received: ByGroup, trained: ByGroup) -> int:
         """The rank at which a client sends what it trained and goes on, at most `rank`."""
         return rank
 
-    def rank_in(self, t: int, rank: int) -> int:
+    def active_rank(self, t: int, rank: int) -> int:
         """The rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""
         return rank
 
@@ -181,11 +145,11 @@ class Method(ABC):
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """Before round 1 and before a client's first: all symbols but the FIXED ones, float32."""
 
-    def from_weights(self, group: Group, rank: int, scale: float, weights: Weights) -> Tensors:
+    def from_weights(self, group: Group, rank: int, scale: float, weights: FrozenWeights) -> Tensors:
         """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
         return {}
 
-    def fresh(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
+    def round_start(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
         """What round t begins with on both sides, float32: FRESH symbols, and FIXED ones that change with the round.
 
         The server has them in the state that `contribute` and `finish` see, but keeps none of them.

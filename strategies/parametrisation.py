@@ -14,11 +14,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from strategies.basis import Basis
-from strategies.method import Fixed, Group, Tensors
-
-Shape = tuple[int | None, ...]
-"""None: a size that may change from round to round."""
+from strategies.bases.basis import Basis, Fixed
+from strategies.state import Group, Shape, Tensors
 
 Factors = tuple[Tensor, Tensor]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from florg_app.rows import token_cache
-from tests.tiny_models import TARGETS, tiny_model
+from florg_app.data import token_cache
+from tests.support.tiny_models import TARGETS, tiny_model
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -62,7 +62,7 @@ def to_flat(hint: Any, value: Any) -> FlatValue:
     return str(value) if isinstance(value, Path) else value
 
 
-def describe(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """What a value of this type may be, for error messages: "a number > 0 and <= 1", "adamw | sgd"."""
     metadata = tuple(_metadata(hint))
     for marker in metadata:

@@ -8,7 +8,7 @@ from typing import Any, cast, get_type_hints
 
 from pydantic import ValidationError, create_model
 
-from florg_app.config.flat import FlatConfig, FlatValue, describe, method_of, to_flat, to_toml
+from florg_app.config.flat import FlatConfig, FlatValue, describe_type, method_of, to_flat, to_toml
 from florg_app.config.section import Section, kebab
 from florg_app.config.settings import Settings, StrategySettings
 from strategies import METHODS
@@ -24,7 +24,7 @@ class ConfigError(ValueError):
         return f"{len(self.args)} settings cannot be used:\n" + "\n".join(f"  - {problem}" for problem in self.args)
 
 
-def parse(run_config: FlatConfig) -> Settings:
+def parse_settings(run_config: FlatConfig) -> Settings:
     """Settings from dotted kebab-case keys; absent keys take their defaults.
 
     Raises ConfigError with all problems at once: unknown keys, wrong types, values out of range, settings of a method
@@ -52,12 +52,12 @@ def parse(run_config: FlatConfig) -> Settings:
     return settings
 
 
-def flatten(settings: Settings) -> dict[str, FlatValue]:
+def flatten_settings(settings: Settings) -> dict[str, FlatValue]:
     """The run-config of these settings, without the keys of other methods; `parse` inverts it."""
     return {key: to_flat(hint, value) for key, hint, value in _walk(settings)}
 
 
-def defaults() -> dict[str, FlatValue]:
+def default_settings() -> dict[str, FlatValue]:
     """Every key there is, those of all methods included, with its default."""
     return {key: default for key, (_, default) in _catalogue().items()}
 
@@ -144,4 +144,4 @@ def _problems(error: ValidationError, given: FlatConfig, prefix: str = "") -> li
 
 
 def _refusal(key: str, value: object) -> str:
-    return f"{key} = {to_toml(value)}: expected {describe(_catalogue()[key][0])}"
+    return f"{key} = {to_toml(value)}: expected {describe_type(_catalogue()[key][0])}"

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import model_validator
 
 from florg_app.config.flat import Unset, to_toml
-from florg_app.config.section import Section, kebab
-from florg_app.config.setting_types import Name, Number, Positive, Share
+from florg_app.config.section import NonEmpty, Number, Positive, Section, Share, kebab
 
 PARAMETERS: Mapping[str, frozenset[str]] = {
     "iid": frozenset(),
@@ -29,7 +28,7 @@ class PartitionSettings(Section, frozen=True):
     alpha: Positive = 0.5
     """Concentration of the Dirichlet distribution; small = each client has few of the classes."""
     classes_per_client: Number = 2
-    column: Annotated[Name | None, Unset("", "the label, or what the task has instead")] = None
+    column: Annotated[NonEmpty | None, Unset("", "the label, or what the task has instead")] = None
     """By whose values rows are divided; any column of the files."""
     min_size: Number = 8
     """Rows of the smallest client."""

@@ -7,10 +7,10 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import model_validator
 
 from florg_app.config.section import Section
+from strategies.exchange.uploads import UploadForm
 from strategies.method import UPLOADED, Method, Role, Weighting
-from strategies.privacy import Where
-from strategies.robust import Mean
-from strategies.uploads import UploadForm
+from strategies.protection.privacy import Where
+from strategies.protection.robust import Mean
 
 
 class RobustSettings(Section, frozen=True):

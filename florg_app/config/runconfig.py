@@ -2,12 +2,12 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import florg_app
-from florg_app.config.overlay import overlay
+from florg_app.config.flat import FlatConfig, FlatValue, method_of
 
 RunConfig = dict[str, bool | int | float | str]
 """Flat dotted keys, as in Flower's `context.run_config`."""
@@ -40,16 +40,16 @@ def app_table(folder: Path) -> dict[str, Any] | None:
     )
 
 
-def gather(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tuple[RunConfig, RunConfig]:
+def gather_run_config(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tuple[RunConfig, RunConfig]:
     """(every setting, those that differ from pyproject.toml or were named) of a run, neither checked nor complete.
 
     Where a file or the assignments name a method, what earlier files set for others is left out. `assignments` are
     "key=value" with a TOML value; a text needs no quotes. Raises ValueError.
     """
-    defaults = flatten((app_table(app) or {}).get("config", {}))
+    defaults = flatten_tables((app_table(app) or {}).get("config", {}))
     overrides: RunConfig = {}
     for file in files:
-        overrides = overlay(overrides, flatten(_read(file)), defaults)
+        overrides = overlay(overrides, flatten_tables(_read(file)), defaults)
     overrides = overlay(overrides, _assigned(assignments, defaults), defaults)
     return defaults | overrides, overrides
 
@@ -65,18 +65,18 @@ def absolute_paths(config: Mapping[str, Any], folder: Path) -> RunConfig:
     }
 
 
-def write(path: Path, config: RunConfig) -> None:
+def write_run_config(path: Path, config: RunConfig) -> None:
     """Write a run-config as TOML, one dotted key per line."""
     # A JSON scalar is a TOML scalar, once characters beyond the basic plane are not written as surrogate pairs.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in config.items()]
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_tables(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested tables to dotted keys, values as they are."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        flat |= flatten_tables(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
 
 
@@ -105,3 +105,14 @@ def _read(file: Path) -> dict[str, Any]:
         raise ValueError(f"--config {file}: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {file} is no TOML: {error}") from error
+
+
+def overlay(lower: FlatConfig, upper: FlatConfig, known: Collection[str]) -> dict[str, FlatValue]:
+    """`upper` over `lower`; where `upper` names a method, what `lower` sets of the `known` keys of others is left out.
+
+    So a file made for one method serves the others with --set strategy.name=…, while settings of another method beside
+    the name, or above it, stay and are refused by `parse`, as are misspelt ones.
+    """
+    name = upper.get("strategy.name")
+    foreign = {key for key in lower if name is not None and key in known and method_of(key) not in (None, name)}
+    return {key: value for key, value in lower.items() if key not in foreign} | dict(upper)

@@ -1,6 +1,12 @@
-"""What every table of the configuration is: strict, frozen, with kebab-case keys."""
+"""What every table of the configuration is (strict, frozen, with kebab-case keys), and the types that tables share."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+from florg_app.config.flat import CommaSeparated, Unset, Words
 
 
 def kebab(name: str) -> str:
@@ -21,3 +27,18 @@ class Section(BaseModel, frozen=True):
     """One table of the configuration: frozen, strictly typed, no further keys."""
 
     model_config = STRICT
+
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Count = Annotated[int, Ge(0)]
+Number = Annotated[int, Ge(1)]
+NonEmpty = Annotated[str, Field(min_length=1), Words("a name")]
+FolderPath = Annotated[Path, Strict(False)]
+Resumable = Annotated[str, Words('"" (a new run) | latest | the path of a run\'s folder or checkpoint')]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto | cpu | cuda | cuda:N")]
+DType = Literal["float32", "bfloat16", "float16"]
+Quantization = Literal["none", "8bit", "4bit"]
+MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()]

@@ -6,6 +6,7 @@ from annotated_types import Gt, Le
 from pydantic import AfterValidator, InstanceOf, model_validator
 
 from florg_app.config.client_ranks import Ranks, check_ranks
+from florg_app.config.compatibility import check_client_files, check_moments, check_quorum, check_scored_rows
 from florg_app.config.flat import Unset, Words
 from florg_app.config.partition_settings import PartitionSettings
 from florg_app.config.protection import (
@@ -16,26 +17,25 @@ from florg_app.config.protection import (
     check_upload,
     weighting_of,
 )
-from florg_app.config.section import Section
-from florg_app.config.setting_types import (
+from florg_app.config.section import (
     Count,
     Device,
     DType,
-    Folder,
-    Name,
+    FolderPath,
     Names,
+    NonEmpty,
     Number,
     Positive,
     Quantization,
     Resumable,
+    Section,
     Share,
 )
 from florg_app.config.task_settings import TaskSettings
-from florg_app.config.together import check_client_files, check_moments, check_quorum, check_scored_rows
 from florg_app.config.train_settings import TrainSettings
 from strategies import METHODS
+from strategies.exchange.uploads import UploadForm
 from strategies.method import Method
-from strategies.uploads import UploadForm
 
 
 def _known_method(name: str) -> str:
@@ -65,7 +65,7 @@ class AdapterSettings(Section, frozen=True):
 
 
 class ModelSettings(Section, frozen=True):
-    name: Name = "tiny"
+    name: NonEmpty = "tiny"
     """"tiny" (embedded), a hub name, or a local folder."""
     dtype: DType = "float32"
     """Of the frozen backbone."""
@@ -119,7 +119,7 @@ class Settings(Section, frozen=True):
 
     num_server_rounds: Number = 10
     seed: Count = 1
-    output_dir: Annotated[Folder | None, Unset("", "runs/ in the server's working directory")] = None
+    output_dir: Annotated[FolderPath | None, Unset("", "runs/ in the server's working directory")] = None
     resume_from: Annotated[Resumable | None, Unset("", "a new run")] = None
     fraction_train: Annotated[float, Gt(0), Le(1)] = 1.0
     """Share of the clients sampled each round."""

@@ -5,16 +5,15 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Lt
 
 from florg_app.config.flat import Unset, Words
-from florg_app.config.section import Section
-from florg_app.config.setting_types import Count, Folder, MaxRows, Name, Names, Number
+from florg_app.config.section import Count, FolderPath, MaxRows, Names, NonEmpty, Number, Section
 
 
 class TaskSettings(Section, frozen=True):
-    name: Name = "tiny"
+    name: NonEmpty = "tiny"
     """A key of `tasks.registry.TASKS`."""
-    path: Annotated[Folder | None, Unset("", "the hub")] = None
+    path: Annotated[FolderPath | None, Unset("", "the hub")] = None
     """Local folder with train and validation files."""
-    client_files: Annotated[Folder | None, Unset("", "partitions")] = None
+    client_files: Annotated[FolderPath | None, Unset("", "partitions")] = None
     """Folder with one file of training rows per client, in the order of their names; nothing is divided then."""
     cache: Annotated[str, Words('"" (a folder of the Hugging Face cache) | off | a folder')] = ""
     """Where tokenised rows are kept between runs."""
@@ -27,11 +26,11 @@ class TaskSettings(Section, frozen=True):
     bad_rows: Literal["error", "skip"] = "error"
     """What a row of a local file does that the task cannot use: end the run, or be left out and counted."""
     text_columns: Names = ()
-    label_column: Name = "label"
+    label_column: NonEmpty = "label"
     labels: Names = ()
     """Names of the classes; () = those of the training file."""
-    image_column: Name = "image"
-    hub: Annotated[Name | None, Unset("", "task.path")] = None
+    image_column: NonEmpty = "image"
+    hub: Annotated[NonEmpty | None, Unset("", "task.path")] = None
     """A data set of the hub with images and their classes."""
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
     """Of the training rows, where the data come without validation rows of their own."""

@@ -6,8 +6,7 @@ from annotated_types import Ge, Le
 from pydantic import model_validator
 
 from florg_app.config.flat import Unset
-from florg_app.config.section import Section
-from florg_app.config.setting_types import DType, NonNegative, Number, Positive, Share
+from florg_app.config.section import DType, NonNegative, Number, Positive, Section, Share
 
 
 class TrainSettings(Section, frozen=True):

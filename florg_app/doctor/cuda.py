@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from clients.device import resolve_device
-from florg_app.doctor.finding import Finding, size
+from florg_app.doctor.finding import Finding, finding_size
 
 DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -24,7 +24,7 @@ class Cuda:
     """(name, free bytes) of each device that torch can use."""
 
 
-def look() -> Cuda:
+def look_at_cuda() -> Cuda:
     """The facts of this machine."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     devices = tuple((torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i)[0]) for i in range(count))
@@ -34,7 +34,7 @@ def look() -> Cuda:
 def check_cuda(cuda: Cuda) -> Finding:
     """Whether torch makes use of what the machine has."""
     if cuda.devices:
-        named = ", ".join(f"{name} ({size(free)} free)" for name, free in cuda.devices)
+        named = ", ".join(f"{name} ({finding_size(free)} free)" for name, free in cuda.devices)
         return Finding("ok", "CUDA", f"torch uses {named}")
     if not cuda.driver:
         return Finding("ok", "CUDA", "no NVIDIA driver; everything runs on the CPU")

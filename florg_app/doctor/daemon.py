@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from florg_app import source
+from florg_app import code_version
 from florg_app.doctor.finding import Finding
 
 NO_INSTALL = "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"
@@ -49,7 +49,9 @@ def check_daemons(daemons: Iterable[Daemon], app: Path) -> Iterator[Finding]:
         yield Finding("ok", "local SuperLink", "none is running")
     for daemon in found:
         stop = f"stop it, the next `flwr run` starts another: kill {daemon.pid}"
-        if source.has_packages(daemon.folder) and source.digest_of(daemon.folder) != source.digest_of(app):
+        if code_version.has_packages(daemon.folder) and code_version.digest_of(daemon.folder) != code_version.digest_of(
+            app
+        ):
             text = f"process {daemon.pid} takes its clients' code from {daemon.folder}, which is not that of {app}"
             yield Finding("warning", "local SuperLink", text, stop)
         elif daemon.installs:

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from florg_app.doctor.finding import Finding, size
+from florg_app.doctor.finding import Finding, finding_size
 
 LITTLE, NOTHING = 2_000_000_000, 100_000_000
 """Free bytes below which there is a warning, or a problem."""
@@ -16,7 +16,7 @@ def check_disk(folder: Path, free: int | None = None) -> Finding:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Finding("problem", "output", f"{there} cannot be written by this user", "choose another output-dir")
     free = shutil.disk_usage(there).free if free is None else free
-    text = f"{size(free)} free in {there}"
+    text = f"{finding_size(free)} free in {there}"
     if free >= LITTLE:
         return Finding("ok", "output", text)
     return Finding(

@@ -21,7 +21,7 @@ class Finding:
         return f"{line}\n         -> {self.remedy}" if self.remedy else line
 
 
-def size(num_bytes: float) -> str:
+def finding_size(num_bytes: float) -> str:
     """1.5 GB."""
     for unit in ("B", "kB", "MB", "GB"):
         if num_bytes < 1000:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
-from florg_app.doctor.finding import Finding, size
-from florg_app.models import EMBEDDED
+from florg_app.doctor.finding import Finding, finding_size
+from florg_app.pretrained import EMBEDDED
 
-INDEX, WEIGHTS, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1, "4bit": 0.5}
+INDEX, WEIGHTS, MODEL_CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
+BYTES_PER_NUMBER = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1, "4bit": 0.5}
 """Of a number, by `model.dtype` or `model.quantization`."""
 COMFORT = 0.7
 """Share of the free memory that the frozen weights may take; activations and the rest of the run need some too."""
@@ -30,7 +30,7 @@ def weight_files(name: str, find=find_in_cache) -> list[Path] | None:
     def locate(file: str) -> Path | None:
         return path if (path := Path(name) / file).is_file() else None if Path(name).is_dir() else find(name, file)
 
-    if locate(CONFIG) is None:
+    if locate(MODEL_CONFIG) is None:
         return None
     if single := locate(WEIGHTS):
         return [single]
@@ -40,14 +40,14 @@ def weight_files(name: str, find=find_in_cache) -> list[Path] | None:
     return None if None in shards else sorted(shard for shard in shards if shard)
 
 
-def check_model(name: str, files: Sequence[Path] | None, offline: bool) -> Finding:
+def check_model_files(name: str, files: Sequence[Path] | None, offline: bool) -> Finding:
     """Whether `model.name` can be had here."""
     if name == EMBEDDED:
         return Finding("ok", "model", "the embedded one")
     if files is not None:
-        return Finding("ok", "model", f"{name} is here, {size(sum(file.stat().st_size for file in files))}")
+        return Finding("ok", "model", f"{name} is here, {finding_size(sum(file.stat().st_size for file in files))}")
     if Path(name).is_dir():
-        text = f"the folder {name} lacks {CONFIG} or safetensors weights"
+        text = f"the folder {name} lacks {MODEL_CONFIG} or safetensors weights"
         return Finding("problem", "model", text, "save the model there with save_pretrained(folder)")
     if offline:
         remedy = f"hf download {name} where there is a network, or unset HF_HUB_OFFLINE"
@@ -66,7 +66,7 @@ def parameter_count(file: Path) -> int:
     return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
-def check_quantization(quantization: str, missing: Sequence[str], has_cuda: bool) -> Finding:
+def check_quantized_model(quantization: str, missing: Sequence[str], has_cuda: bool) -> Finding:
     """Whether a quantised backbone can be had here."""
     if missing:
         text = f"{quantization} needs {' and '.join(missing)}, not installed here"
@@ -80,14 +80,14 @@ def check_quantization(quantization: str, missing: Sequence[str], has_cuda: bool
 def check_memory(files: Sequence[Path], dtype: str, free: dict[str, int]) -> list[Finding]:
     """Whether the weights in `dtype`, a key of BYTES, fit into the free bytes of each place (memory, cuda:0)."""
     try:
-        needed = int(sum(map(parameter_count, files)) * BYTES[dtype])
+        needed = int(sum(map(parameter_count, files)) * BYTES_PER_NUMBER[dtype])
     except ValueError as error:
         return [Finding("problem", "memory", str(error), "fetch the model again")]
     return [_fit(needed, dtype, place, available) for place, available in free.items()]
 
 
 def _fit(needed: int, dtype: str, place: str, available: int) -> Finding:
-    text = f"the weights take {size(needed)} as {dtype}; {place} has {size(available)} free"
+    text = f"the weights take {finding_size(needed)} as {dtype}; {place} has {finding_size(available)} free"
     if needed <= COMFORT * available:
         return Finding("ok", "memory", text)
     level = "warning" if needed <= available else "problem"

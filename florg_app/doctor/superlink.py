@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from florg_app.commands.certs import certificate_names
+from florg_app.certificates import certificate_names
 from florg_app.doctor.finding import Finding
 from florg_app.engines.flower_internals import Connection, parse_connection
 

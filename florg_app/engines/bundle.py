@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 from florg_app.config.runconfig import app_table
 
-ALWAYS = ("pyproject.toml", ".gitignore")
+ALWAYS_SHIPPED = ("pyproject.toml", ".gitignore")
 WILD = "*?[!\\"
 
 
 @contextmanager
-def bundled(app: Path) -> Iterator[Path]:
+def bundle_app(app: Path) -> Iterator[Path]:
     """A temporary folder of which Flower builds the same FAB, to the byte, as of the folder `app`.
 
     It is `app` itself where a pattern may match anywhere, so that every file has to be looked at.
@@ -29,7 +29,7 @@ def bundled(app: Path) -> Iterator[Path]:
         yield app
         return
     with TemporaryDirectory(prefix="florg-app-") as name:
-        for top in tops.union(ALWAYS):
+        for top in tops.union(ALWAYS_SHIPPED):
             _copy(app / str(top), Path(name) / str(top))
         yield Path(name)
 

@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from florg_app.checkpoints import continued
 from florg_app.config import runconfig
 from florg_app.config.runconfig import RunConfig
-from florg_app.engines import launch
+from florg_app.engines import launch, resumed
 from florg_app.engines.launch import Say
 from florg_app.reports.report import HISTORY, PREFIX, SUMMARY, Report
 
@@ -50,7 +49,7 @@ def prepare(
     before anything was started or written.
     """
     app = runconfig.find_app(app_dir or Path.cwd())
-    config, overrides = runconfig.gather(app, files, assignments)
+    config, overrides = runconfig.gather_run_config(app, files, assignments)
     return settle(app, config, overrides, output, threads=threads, remote=remote)
 
 
@@ -58,17 +57,17 @@ def settle(
     app: Path, config: RunConfig, overrides: RunConfig, output: Path | None, *, threads: int, remote: bool
 ) -> Experiment:
     """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
-    from florg_app.config.parse import parse  # here: it imports torch
+    from florg_app.config.parse import parse_settings  # here: it imports torch
 
     if not remote:
         overrides |= runconfig.absolute_paths(config, Path.cwd())
     named = output or (None if remote else config.get("output-dir"))
     folder = Path(str(named or Path("runs") / _name(config))).absolute()
     if config.get("resume-from") and not remote:
-        config, overrides, folder = continued.going_on(config | overrides, overrides, folder if named else None)
+        config, overrides, folder = resumed.resumed_run_config(config | overrides, overrides, folder if named else None)
     elif not config.get("resume-from") and (folder / HISTORY).exists() and (folder / HISTORY).stat().st_size:
         raise ValueError(f"{folder} already holds a run; choose another --output, or go on with it by resume-from")
-    parse(config | overrides)
+    parse_settings(config | overrides)
     if output or not remote:
         overrides["output-dir"] = str(folder)
     if not remote and "client.threads" in config:
@@ -76,7 +75,7 @@ def settle(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not remote and overrides.get("resume-from"):
-            continued.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
+            resumed.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
     except OSError as error:
         raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
     return Experiment(app, config | overrides, overrides, folder)
@@ -86,8 +85,8 @@ def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Sa
     """Run on a private SuperLink with Ray; returns the exit status."""
     from clients.memory import STATE_DIR  # here: it imports Flower
 
-    continued.note_clients(experiment.folder, simulation.num_clients)
-    env = {**os.environ, STATE_DIR: str(experiment.folder / continued.CLIENTS), **offline(experiment.config)}
+    resumed.note_clients(experiment.folder, simulation.num_clients)
+    env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
     return _account(
         experiment,
         lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
@@ -109,11 +108,11 @@ def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) 
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app.engines import inline
 
-    continued.note_clients(experiment.folder, simulation.num_clients)
-    runconfig.write(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
+    resumed.note_clients(experiment.folder, simulation.num_clients)
+    runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
     with _flower_log_to(experiment.folder / launch.LOG, say):
         try:
-            inline.run(experiment.config, simulation.num_clients, experiment.folder / continued.CLIENTS)
+            inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / resumed.CLIENTS)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
             return _end(experiment, launch.Outcome("", "failed", str(error)))
@@ -140,7 +139,7 @@ def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
         except (ValueError, OSError) as error:
             print(f"the summary could not be written: {error}", file=sys.stderr)
     if outcome.status == "failed":
-        print(launch.tail(folder / launch.LOG), file=sys.stderr)
+        print(launch.last_lines(folder / launch.LOG), file=sys.stderr)
     run = f"run {outcome.run_id}".rstrip()
     print(f"{run} {outcome.status}: {outcome.details or 'Flower gives no reason'}", file=sys.stderr)
     print(f"what there is lies in {folder}, the whole log is {folder / launch.LOG}", file=sys.stderr)

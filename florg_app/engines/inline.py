@@ -75,14 +75,14 @@ class InProcessGrid(Grid):
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
 
-def run(run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None) -> None:
+def run_in_process(run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None) -> None:
     """One whole run in this process; raises what the server raises. Results go to `output-dir` as everywhere.
 
     With `state_dir` the clients keep there what is their own, so that the run can be resumed by another process.
     """
     from florg_app import client_app, server_app
-    from florg_app.config.parse import parse
+    from florg_app.config.parse import parse_settings
 
     with task_identity():
         grid = InProcessGrid(client_app.app, run_config, num_clients, state_dir)
-        server_app.serve(grid, parse(run_config))
+        server_app.serve(grid, parse_settings(run_config))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from florg_app.config.runconfig import RunConfig, write
-from florg_app.engines.bundle import bundled
+from florg_app.config.runconfig import RunConfig, write_run_config
+from florg_app.engines.bundle import bundle_app
 from florg_app.engines.superlink import CONNECTION, LaunchError, environment, find_command, private_superlink
 from florg_app.reports.report import PREFIX
 
@@ -76,7 +76,7 @@ def simulate(
                     say("stopping the run")
                     return flwr.stop(run_id)
         except LaunchError as error:
-            raise LaunchError(f"{error}\n{tail(folder / SUPERLINK_LOG)}".rstrip()) from error
+            raise LaunchError(f"{error}\n{last_lines(folder / SUPERLINK_LOG)}".rstrip()) from error
 
 
 def submit(app: Path, config: RunConfig, connection: str, folder: Path, env: Mapping[str, str], say: Say) -> Outcome:
@@ -105,9 +105,9 @@ class Flwr:
         """Start a run and return its id; the settings are kept in `folder`. Raises LaunchError."""
         options = [*extra]
         if config:
-            write(folder / RUN_CONFIG, config)
+            write_run_config(folder / RUN_CONFIG, config)
             options += ["--run-config", str(folder / RUN_CONFIG)]
-        with bundled(app) as files:
+        with bundle_app(app) as files:
             answer = self._ask("run", str(files), self.connection, *options)
         return str(answer["run-id"])
 
@@ -180,7 +180,7 @@ class Flwr:
         )
 
 
-def tail(log_file: Path, lines: int = 80) -> str:
+def last_lines(log_file: Path, lines: int = 80) -> str:
     """The end of a log that says what went wrong: its last traceback with its causes, or the last 20 lines."""
     text = log_file.read_text(encoding="utf-8", errors="replace").rstrip() if log_file.exists() else ""
     starts = [match.start() for match in re.finditer(r"^Traceback \(most recent call last\)", text, re.MULTILINE)]

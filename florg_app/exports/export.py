@@ -9,19 +9,20 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
+from clients.atomic_files import folder_atomically
 from clients.backbone import CPU
-from clients.files import folder_atomically
 from clients.targets import find_head
-from florg_app.checkpoints.rebuild import Rebuilt, rebuild
+from florg_app.checkpoints.load_run import LoadedRun, load_run
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe
-from florg_app.models import EMBEDDED, load_pretrained
+from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.report import SUMMARY
 from strategies.manifest import Manifest
-from strategies.method import HEAD, Role
+from strategies.method import Role
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.state import HEAD
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 """Of logits, relative to the largest or to 1, by the precision of the backbone."""
@@ -32,7 +33,7 @@ class ExportError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Folder:
+class ExportFolder:
     """What was put into a folder and how it is loaded."""
 
     library: str
@@ -43,14 +44,16 @@ class Folder:
     """The same, for the check."""
 
 
-def export(run_dir: Path, output: Path | None, merged: bool, device: torch.device, say: Callable[[str], None]) -> None:
+def export_run(
+    run_dir: Path, output: Path | None, merged: bool, device: torch.device, say: Callable[[str], None]
+) -> None:
     """Write the adapter, or the merged model where that is wanted or dW is not low-rank, and check it by reloading.
 
     The folder (`output`, or adapter or merged in the run's own) appears complete or not at all. Raises ValueError where
     the run cannot be rebuilt, the folder exists or the backbone is quantised and should be merged; OSError where
     nothing can be written; ExportError where the folder gives other logits than the run's model.
     """
-    run = rebuild(run_dir, device)
+    run = load_run(run_dir, device)
     notes = run.notes + _notes(run.assembly.manifest)
     if not _low_rank(run) and not merged:
         merged = True
@@ -93,7 +96,7 @@ def _check(ours: Tensor, theirs: Tensor, dtype: str) -> float:
     return difference
 
 
-def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
+def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     manifest, model, task_head = run.assembly.manifest, run.assembly.adapted.model, run.assembly.task.head
     source = name = run.settings.model.name
     if name == EMBEDDED:  # no hub and no folder has it
@@ -115,10 +118,10 @@ def _adapter(run: Rebuilt, folder: Path, target: Path) -> Folder:
 
     rank = max(A_down.shape[0] for _, A_down in factors.values())
     what = f"LoRA adapter of rank {rank} on {len(factors)} layers{', with the task head' if head else ''}"
-    return Folder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+    return ExportFolder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
 
 
-def _merged(run: Rebuilt, folder: Path) -> Folder:
+def _merged(run: LoadedRun, folder: Path) -> ExportFolder:
     task = run.assembly.task
     with run.assembly.adapted.merged() as model:
         # Where the backbone was renamed to be loaded, transformers would rename it back, and no user could load it.
@@ -134,10 +137,10 @@ def _merged(run: Rebuilt, folder: Path) -> Folder:
     def code(path: str) -> str:
         return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])
 
-    return Folder("transformers", "Whole model with the update merged", code, lambda: plain.load(str(folder)))
+    return ExportFolder("transformers", "Whole model with the update merged", code, lambda: plain.load(str(folder)))
 
 
-def _low_rank(run: Rebuilt) -> bool:
+def _low_rank(run: LoadedRun) -> bool:
     """Whether an adapter can hold the update of every layer."""
     parametrisation = PARAMETRISATIONS[run.assembly.manifest.plan.adapter]
     groups = (group.name for group in run.assembly.manifest.groups)
@@ -150,6 +153,6 @@ def _notes(manifest: Manifest) -> tuple[str, ...]:
     return (f"Each client keeps its own {' and '.join(own)}; this is the mean of what they reported.",) if own else ()
 
 
-def _hub_name(run: Rebuilt) -> str | None:
+def _hub_name(run: LoadedRun) -> str | None:
     name = run.settings.model.name
     return None if name == EMBEDDED or Path(name).exists() else name

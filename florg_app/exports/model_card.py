@@ -4,16 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from florg_app.checkpoints.rebuild import Rebuilt
+from florg_app.checkpoints.load_run import LoadedRun
 from florg_app.config.flat import to_toml
-from florg_app.config.parse import flatten
+from florg_app.config.parse import flatten_settings
 
 _PLACES = ("output-dir", "task.path")
 """Settings that say where things lie on one machine."""
 
 
 def model_card(
-    run: Rebuilt, library: str, what: str, code: str, base: str | None, notes: tuple[str, ...], summary: str | None
+    run: LoadedRun, library: str, what: str, code: str, base: str | None, notes: tuple[str, ...], summary: str | None
 ) -> str:
     """The text of README.md.
 
@@ -24,7 +24,9 @@ def model_card(
     front = [f"library_name: {library}", *([f"base_model: {base}"] if base else [])]
     front += [f"pipeline_tag: {task.head.kind.pipeline}", "tags: [federated-learning, flower, lora]"]
     classes = ", ".join(f"{number} = {name}" for number, name in enumerate(task.label_names))
-    configuration = [f"{key} = {to_toml(value)}" for key, value in flatten(settings).items() if key not in _PLACES]
+    configuration = [
+        f"{key} = {to_toml(value)}" for key, value in flatten_settings(settings).items() if key not in _PLACES
+    ]
     sections = [
         "\n".join(["---", *front, "---"]),
         f"# {settings.model.name}, fine-tuned with {settings.strategy.name} on {settings.task.name}",

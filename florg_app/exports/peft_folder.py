@@ -12,9 +12,10 @@ from transformers.pytorch_utils import Conv1D
 
 from clients.architectures import Architecture
 from clients.backbone import keep_head_in_float32
-from strategies.manifest import Manifest, State
-from strategies.method import Fixed
+from strategies.bases.basis import Fixed
+from strategies.manifest import Manifest
 from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.state import State
 
 _PREFIX = "base_model.model."
 

@@ -1,24 +1,22 @@
 """The plot of a run: evaluation metrics and losses by round, and metrics by traffic."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # not pyplot: it picks a display and keeps figures alive between runs
 from matplotlib.ticker import MaxNLocator
 
-from florg_app.reports.summary import LOWER_IS_BETTER, evaluation
+from florg_app.reports.summary import LOWER_IS_BETTER, Record, evaluation_line
 
-Record = Mapping[str, Any]
 Points = tuple[list[float], list[float]]
 
 # Okabe and Ito's palette; shape of marker and line repeat what colour says.
 _STYLES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#CC79A7", "D", ":"))
 
 
-def draw(records: Sequence[Record], path: Path, title: str) -> None:
+def draw_curves(records: Sequence[Record], path: Path, title: str) -> None:
     """Write a PNG of three panels; a metric that was never measured has no line. Raises OSError."""
     figure = Figure(figsize=(13, 4), layout="constrained", dpi=120)
     left, middle, right = figure.subplots(1, 3)
@@ -44,12 +42,12 @@ def draw(records: Sequence[Record], path: Path, title: str) -> None:
 
 def _scores(records: Sequence[Record]) -> list[str]:
     """Names of the metrics of which more is better, in the order of their first appearance."""
-    names = dict.fromkeys(name for record in records for name in evaluation(record))
+    names = dict.fromkeys(name for record in records for name in evaluation_line(record))
     return [name for name in names if name not in LOWER_IS_BETTER]
 
 
 def _evaluated(name: str) -> Callable[[Record], float | None]:
-    return lambda record: evaluation(record).get(name)
+    return lambda record: evaluation_line(record).get(name)
 
 
 def _trained(name: str) -> Callable[[Record], float | None]:

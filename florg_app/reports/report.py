@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from clients.files import write_atomically
-from florg_app.hardware import processors
+from clients.atomic_files import write_atomically
 from florg_app.reports import summary
+from florg_app.reports.hardware import processors
 
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
@@ -101,7 +101,7 @@ class Report:
     def round(self, record: Mapping[str, Any]) -> None:
         """Append the record of one round to history.jsonl and log its progress line.
 
-        `record` is `strategies.record.RoundRecord.as_dict()`; round 0 holds the evaluation before training.
+        `record` is what `RoundRecord.as_dict()` gives; round 0 holds the evaluation before training.
         """
         clean = strict(record)
         self._unwritten += _line(clean)
@@ -110,7 +110,7 @@ class Report:
         except OSError as error:
             note(f"{HISTORY} could not be written: {error}; its lines wait for the next round", logging.ERROR)
         self._records.append(clean)
-        first, *details = summary.progress(clean, self._num_rounds)
+        first, *details = summary.progress_line(clean, self._num_rounds)
         note(first)
         for detail in details:
             note(detail, logging.WARNING)
@@ -142,9 +142,9 @@ class Report:
             "status": status,
             "reason": reason,
             "resumed": self._resumed,
-            **summary.summarise(self._records, self._num_rounds),
+            **summary.summarise_run(self._records, self._num_rounds),
             "settings": self.settings,
-            "versions": summary.versions(),
+            "versions": summary.package_versions(),
             "hardware": processors(),
             "paths": {name: self.output_dir / path for name, path in results.items()},
         }
@@ -153,15 +153,15 @@ class Report:
         text = json.dumps(clean, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         write_atomically(self.output_dir / SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
         self._draw()
-        note(summary.table(clean))
+        note(summary.summary_table(clean))
         note(f"results are in {self.output_dir}")
 
     def _draw(self) -> None:
         # Here and not above: matplotlib takes a second to import, and `florg show` needs this module without it.
-        from florg_app.reports.curves import draw
+        from florg_app.reports.curves import draw_curves
 
         title = f"{self.settings.get('strategy.name', '')} on {self.settings.get('task.name', '')}"
-        write_atomically(self.output_dir / CURVES, lambda path: draw(self._records, path, title))
+        write_atomically(self.output_dir / CURVES, lambda path: draw_curves(self._records, path, title))
 
 
 def _line(record: Any) -> str:

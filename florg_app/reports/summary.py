@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from florg_app.reports import costs, resources
-from florg_app.source import fingerprint
+from florg_app.code_version import code_fingerprint
+from florg_app.reports import costs
 
 Record = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ _COUNTS = ("adapter-numbers", "adapter-payload-bytes", "head-numbers", "head-pay
 _PACKAGES = ("florg-app", "flwr", "torch", "transformers", "datasets", "safetensors", "numpy", "ray")
 
 
-def size(num_bytes: float) -> str:
+def format_bytes(num_bytes: float) -> str:
     """A number of bytes for people, in powers of 1000: 36100 -> "36.1 kB"."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(num_bytes) < 999.95 or unit == "GB":
@@ -26,7 +26,7 @@ def size(num_bytes: float) -> str:
     return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"
 
 
-def progress(record: Record, num_rounds: int) -> list[str]:
+def progress_line(record: Record, num_rounds: int) -> list[str]:
     """One line about a round, then one line for each thing that went wrong in it."""
     width = len(str(num_rounds))
     parts = [f"round {record['round']:>{width}}/{num_rounds}"]
@@ -36,10 +36,10 @@ def progress(record: Record, num_rounds: int) -> list[str]:
     if sampled:
         parts.append(f"clients {len(record['accepted'])}/{len(sampled)}")
     parts += _losses(record.get("train") or {})
-    for name, value in evaluation(record).items():
+    for name, value in evaluation_line(record).items():
         parts.append(f"{'eval ' if name == 'loss' else ''}{name} {_number(value)}")
     if sampled:
-        parts += [f"{way} {size(record[way]['wire-bytes'])}" for way in ("up", "down")]
+        parts += [f"{way} {format_bytes(record[way]['wire-bytes'])}" for way in ("up", "down")]
     if spent := record.get("privacy"):
         parts.append(f"ε {spent['epsilon']:.3g} (δ {spent['delta']:g})")
     if record.get("seconds"):
@@ -55,9 +55,9 @@ def _rejection(rejected: Record) -> str:
     return f"{who} rejected: {rejected['reason']}"
 
 
-def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
+def summarise_run(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
     """Totals, and the final and best evaluation metrics, of rounds that were recorded; JSON-ready but for NaN."""
-    evaluated = [(record["round"], evaluation(record)) for record in records if evaluation(record)]
+    evaluated = [(record["round"], evaluation_line(record)) for record in records if evaluation_line(record)]
     return {
         "rounds": {
             "planned": num_rounds,
@@ -74,15 +74,15 @@ def summarise(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "skipped-rows": _skipped_rows(records),
         "communication": {way: _total(records, way) for way in ("up", "down")},
         "seconds": _total_seconds(records),
-        **resources.summarise(records),
-        "costs": costs.summarise(records),
+        **costs.summarise_resources(records),
+        "costs": costs.summarise_costs(records),
         "privacy": next((dict(record["privacy"]) for record in reversed(records) if record.get("privacy")), {}),
     }
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Of our source, Python, the platform and the packages that decide what a run computes, where they are there."""
-    found = {"source": fingerprint(), "python": platform.python_version(), "platform": platform.platform()}
+    found = {"source": code_fingerprint(), "python": platform.python_version(), "platform": platform.platform()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -91,7 +91,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def table(summary: Record) -> str:
+def summary_table(summary: Record) -> str:
     """The summary of a run as text, at most 100 columns wide."""
     from rich.console import Console  # here, since only the end of a run needs it
 
@@ -116,7 +116,7 @@ def table(summary: Record) -> str:
             console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
         console.print(_traffic_table(summary["communication"]))
-        for line in resources.lines(summary, size):
+        for line in costs.resource_lines(summary, format_bytes):
             console.print(line, highlight=False)
         if spent := summary.get("privacy"):
             where = summary["settings"]["privacy.where"]
@@ -126,7 +126,7 @@ def table(summary: Record) -> str:
                 highlight=False,
             )
         if measured := summary.get("costs"):
-            console.print(costs.line(measured, size), highlight=False)
+            console.print(costs.cost_line(measured, format_bytes), highlight=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines() if line.strip())
 
 
@@ -145,7 +145,7 @@ def _traffic_table(communication: Record):
         "all clients", "adapter numbers", "adapter payload", "head numbers", "head payload", "on the wire"
     )
     for way, total in communication.items():
-        cells = [f"{total[key]:,}" if key.endswith("numbers") else size(total[key]) for key in _COUNTS]
+        cells = [f"{total[key]:,}" if key.endswith("numbers") else format_bytes(total[key]) for key in _COUNTS]
         out.add_row(way, *cells)
     return out
 
@@ -161,7 +161,7 @@ def _losses(train: Record) -> list[str]:
     return [f"loss {_number(train['loss'])}"] if "loss" in train else []
 
 
-def evaluation(record: Record) -> Record:
+def evaluation_line(record: Record) -> Record:
     """The server's scores of a round by name, and as own-... the mean of what clients gave to their own models."""
     own = (record.get("own") or {}).get("mean") or {}
     return {**(record.get("evaluation") or {}), **{f"own-{name}": value for name, value in own.items()}}

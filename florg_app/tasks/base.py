@@ -22,7 +22,7 @@ Preprocessor = Any
 """A tokenizer or an image processor of transformers, whichever `Task.head` says; a task names the one it takes."""
 
 
-OWNER = "client-file"
+OWNER_COLUMN = "client-file"
 """The column that says from which file of `task.client-files` a training row is, by number from 0."""
 
 
@@ -35,10 +35,10 @@ class Task(ABC):
     """Names of the classes, in the order of their numbers; none where the answer is no class."""
     partition_column: str | None
     """The column of `rows` by whose values rows are divided among clients; None where no column suits that."""
-    further_column: str | None
+    extra_column: str | None
     """Another column, let through for the training rows to be divided by instead; None where there is none."""
 
-    keepable: bool = True
+    cacheable: bool = True
     """Whether features follow from their rows and the settings of the task alone, so that they can be kept on disk."""
 
     skipped: Mapping[tuple[Split, str], int]

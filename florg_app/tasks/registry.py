@@ -9,16 +9,18 @@ from florg_app.config.parse import ConfigError
 from florg_app.config.section import kebab
 from florg_app.config.settings import Settings
 from florg_app.config.task_settings import TaskSettings
-from florg_app.tasks import glue, own_text, squad, tiny_task
 from florg_app.tasks.base import Task
+from florg_app.tasks.files.folder import LocalFolder
 from florg_app.tasks.images import make as images
 from florg_app.tasks.instruct import make as instruct
 from florg_app.tasks.instruct.sources import SOURCES
-from florg_app.tasks.local import LocalFolder
+from florg_app.tasks.squad.task import SQUAD_SETTINGS, make_squad
+from florg_app.tasks.text import glue, own_text
+from florg_app.tasks.tiny.task import make_tiny
 
 
 @dataclass(frozen=True)
-class Family:
+class TaskFamily:
     """How a task is made."""
 
     make: Callable[[Settings, LocalFolder | None], Task]
@@ -29,14 +31,20 @@ class Family:
     """Whether it can have responses written, evaluate.generate-rows of them."""
 
 
-TASKS: dict[str, Family] = {
-    "tiny": Family(tiny_task.make),
-    **{f"glue/{name}": Family(partial(glue.make, name)) for name in glue.TABLE},
-    "squad": Family(squad.make, squad.SETTINGS),
-    **{name: Family(partial(own_text.make, name), own_text.SETTINGS) for name in own_text.DEFAULT_COLUMNS},
-    **{name: Family(partial(instruct.make, name), instruct.SETTINGS, generates=True) for name in SOURCES},
-    "images": Family(images.make, images.SETTINGS),
-    "brain-mri": Family(images.make_brain_mri, images.BRAIN_MRI_SETTINGS),
+TASKS: dict[str, TaskFamily] = {
+    "tiny": TaskFamily(make_tiny),
+    **{f"glue/{name}": TaskFamily(partial(glue.make_glue, name)) for name in glue.GLUE_TASKS},
+    "squad": TaskFamily(make_squad, SQUAD_SETTINGS),
+    **{
+        name: TaskFamily(partial(own_text.make_own_text, name), own_text.OWN_TEXT_SETTINGS)
+        for name in own_text.DEFAULT_COLUMNS
+    },
+    **{
+        name: TaskFamily(partial(instruct.make_instruct, name), instruct.INSTRUCT_SETTINGS, generates=True)
+        for name in SOURCES
+    },
+    "images": TaskFamily(images.make_images, images.IMAGE_SETTINGS),
+    "brain-mri": TaskFamily(images.make_brain_mri, images.BRAIN_MRI_SETTINGS),
 }
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
-from tests.processes import kill
-from tests.secure_federation import federation_of
+from tests.support.processes import kill
+from tests.support.secure_federation import federation_of
 
 TRAINING = "FAULT: in the middle of training"
 """What a client says that is made slow."""

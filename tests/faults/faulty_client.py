@@ -73,9 +73,9 @@ def with_settings(**changed: str) -> Client:
 
 
 def other_code(message: Message, context: Context) -> Message:
-    from florg_app import source
+    from florg_app import code_version
 
-    source.fingerprint = lambda: "0123456789abcdef"
+    code_version.code_fingerprint = lambda: "0123456789abcdef"
     return honest(message, context)
 
 
@@ -87,7 +87,7 @@ def out_of_memory(message: Message, context: Context) -> Message:
     def train(*args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    trainer.train = train
+    trainer.local_train = train
     return honest(message, context)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from florg_app.commands import certs
+from florg_app import certificates
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import both
-from tests.processes import BIN, end_all
-from tests.secure_federation import CONNECTION, SecureFederation, federation_of
+from tests.support.processes import BIN, end_all
+from tests.support.secure_federation import CONNECTION, SecureFederation, federation_of
 
 
 def refused(federation: SecureFederation, client: str, because: str, **options: str) -> Outcome:
@@ -29,7 +29,7 @@ def refused(federation: SecureFederation, client: str, because: str, **options: 
 def play(folder: Path) -> Iterator[Outcome]:
     with federation_of(folder, 1, "") as federation:
         federation.await_line("superlink", "Activated node_id")
-        certs.make(federation.keys, [], ["stranger", "removed", "misled", "plain"], days=2)
+        certificates.make_certificates(federation.keys, [], ["stranger", "removed", "misled", "plain"], days=2)
         unregistered = refused(federation, "stranger", "Failed to activate SuperNode")
         named = "No SuperNode found with the given public key" in federation.log("superlink")
         yield both(unregistered, Outcome(named, "the SuperLink logs that the key is unknown"))
@@ -39,7 +39,7 @@ def play(folder: Path) -> Iterator[Outcome]:
         federation.flwr("supernode", "unregister", node["node-id"], CONNECTION)
         yield refused(federation, "removed", "Failed to activate SuperNode")
 
-        certs.make(folder / "foreign", ["localhost"], [], days=2)
+        certificates.make_certificates(folder / "foreign", ["localhost"], [], days=2)
         foreign = f"--root-certificates {folder}/foreign/ca/ca.crt"
         yield refused(federation, "misled", "CERTIFICATE_VERIFY_FAILED", tls=foreign)
         yield refused(federation, "plain", "TLS is not enabled", tls="--insecure")

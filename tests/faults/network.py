@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
-from tests.processes import end_all
-from tests.secure_federation import SecureFederation
+from tests.support.processes import end_all
+from tests.support.secure_federation import SecureFederation
 
 SHORT_CUT_SECONDS = 10.0
 

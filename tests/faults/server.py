@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 
-from florg_app.checkpoints import checkpoint
+from florg_app.checkpoints import checkpoint_file
 from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
-from tests.processes import kill
-from tests.secure_federation import SecureFederation, federation_of
+from tests.support.processes import kill
+from tests.support.secure_federation import SecureFederation, federation_of
 
 
 def dies(folder: Path) -> Iterator[Outcome]:
@@ -65,7 +65,7 @@ def full(folder: Path) -> Iterator[Outcome]:
         late.await_round(1)
         fill(ballast)
         late_status = late.wait()
-        _, kept = checkpoint.load(late.output / checkpoint.FILE)
+        _, kept = checkpoint_file.load_checkpoint(late.output / checkpoint_file.CHECKPOINT_FILE)
         ballast.unlink()
         resumed = Run(federation, app, "resumed", {**settings, "resume-from": "latest"}, late.output)
         last_good = Outcome(

@@ -10,14 +10,13 @@ import torch
 from flwr.app import Context, Message
 
 from florg_app import client_app
-from florg_app.engines.bundle import bundled
-from strategies.wire import CONFIG, ROUND
+from florg_app.engines.bundle import bundle_app
+from strategies.exchange.wire import CONFIG, ROUND
 from tests.faults.fault import Outcome
-from tests.processes import BIN, await_line, end
-from tests.secure_federation import CONNECTION, SecureFederation
-from tests.test_app import SMALL, history, run, same_bits, state_of
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.florg_app.test_app import SMALL, history, run, same_bits, state_of
+from tests.support.processes import BIN, await_line, end
+from tests.support.repository import REPOSITORY
+from tests.support.secure_federation import CONNECTION, SecureFederation
 
 TINY = {**SMALL, "task.max-train-rows": 120, "partition.name": "iid", "train.max-steps": 2, "evaluate.every": 0}
 """Settings of a run that is over as soon as its processes are."""
@@ -31,7 +30,7 @@ _RAISED = re.compile(r"error 2: <class '.*?'>:<['\"](.*)['\"]>", re.DOTALL)
 def faulty_app(folder: Path) -> Path:
     """A copy of the app, beside the folder's processes, whose ClientApp is `faulty_client`."""
     app = folder / "app"
-    with bundled(REPOSITORY) as files:
+    with bundle_app(REPOSITORY) as files:
         shutil.copytree(files, app)
     (app / "faulty").mkdir()
     (app / "faulty/__init__.py").touch()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import REPOSITORY, TINY, Run, ended_well, faulty_app, reference
-from tests.secure_federation import federation_of
+from tests.support.secure_federation import federation_of
 
 LEFT_OUT = "left out with the reason; the round goes on"
 REFUSES = "it refuses and says what differs; the round goes on"

@@ -10,29 +10,29 @@ from clients.architectures import Head
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.config.task_settings import TaskSettings
-from florg_app.tasks import hub
-from florg_app.tasks.answers import Answer, classes
 from florg_app.tasks.base import Split
-from florg_app.tasks.checks import own_class
+from florg_app.tasks.files import hub
+from florg_app.tasks.files.checks import check_own_class
+from florg_app.tasks.files.folder import SPLIT_STEMS, LocalFolder
+from florg_app.tasks.files.sampling import Read, select_columns, shared_out
 from florg_app.tasks.images.rows import image_layout, image_readers
 from florg_app.tasks.images.task import IMAGE, LABEL, Images
-from florg_app.tasks.local import STEMS, LocalFolder
-from florg_app.tasks.own_classes import own_classes
-from florg_app.tasks.sample import Read, select, shared_out
+from florg_app.tasks.text.answers import Answer, classes_answer
+from florg_app.tasks.text.own_classes import own_classes
 
 BRAIN_MRI = ("glioma", "meningioma", "notumor", "pituitary")
 """Classes of Kaggle's masoudnickparvar/brain-tumor-mri-dataset, in the order of their numbers."""
 
-METRICS = ("accuracy", "macro-f1")
+IMAGE_METRICS = ("accuracy", "macro-f1")
 
 FILES: Mapping[Split, tuple[str, ...]] = {
-    "train": (*STEMS["train"], "Training"),
-    "validation": (*STEMS["validation"], "test", "Testing"),
+    "train": (*SPLIT_STEMS["train"], "Training"),
+    "validation": (*SPLIT_STEMS["validation"], "test", "Testing"),
 }
 """Names of folders and files; sets of images often come with a test part and no other."""
 
 BRAIN_MRI_SETTINGS = frozenset({"image_column", "label_column", "validation_share"})
-SETTINGS = BRAIN_MRI_SETTINGS | {"hub", "labels"}
+IMAGE_SETTINGS = BRAIN_MRI_SETTINGS | {"hub", "labels"}
 """Fields of `TaskSettings` that only some tasks read, these among them."""
 
 
@@ -44,10 +44,10 @@ def make_brain_mri(settings: Settings, folder: LocalFolder | None) -> Images:
             "brain-tumor-mri-dataset; set task.path to the folder that holds Training and Testing, or evaluate.every "
             "= 0 where only the clients have data"
         )
-    return _from_files(settings, _with_images(folder, settings.task), classes(BRAIN_MRI, METRICS))
+    return _from_files(settings, _with_images(folder, settings.task), classes_answer(BRAIN_MRI, IMAGE_METRICS))
 
 
-def make(settings: Settings, folder: LocalFolder | None) -> Images:
+def make_images(settings: Settings, folder: LocalFolder | None) -> Images:
     """A user's own images, or those of a data set of the hub."""
     task = settings.task
     if task.hub is not None:
@@ -58,7 +58,7 @@ def make(settings: Settings, folder: LocalFolder | None) -> Images:
         return _from_hub(settings, task.hub)
     found = None if folder is None else _with_images(folder, task)
     names = own_classes(task, found)
-    answer = classes(names, METRICS, own_class(names))
+    answer = classes_answer(names, IMAGE_METRICS, check_own_class(names))
     return _images(settings, answer, _nowhere) if found is None else _from_files(settings, found, answer)
 
 
@@ -73,11 +73,11 @@ def _from_files(settings: Settings, folder: LocalFolder, answer: Answer) -> Imag
     layout = image_layout(task.image_column, task.label_column, answer.check, answer.type)
 
     def read(split: Split) -> Dataset:
-        return _renamed(folder.rows(split, layout, FILES[split]), task, split, folder.further_column)
+        return _renamed(folder.rows(split, layout, FILES[split]), task, split, folder.extra_column)
 
     complete = folder.has_validation(FILES["validation"])
     source: Read = read if complete else shared_out(read, task.validation_share, settings.seed)
-    return _images(settings, answer, source, folder.further_column, folder.skipped)
+    return _images(settings, answer, source, folder.extra_column, folder.skipped)
 
 
 def _from_hub(settings: Settings, repository: str) -> Images:
@@ -86,7 +86,7 @@ def _from_hub(settings: Settings, repository: str) -> Images:
     further = settings.partition.column
     splits = hub.splits(task.name, repository)
     found = next((split for split in FILES["validation"] if split in splits), None)
-    rows = hub.load(task.name, repository, None, "train")
+    rows = hub.load_hub_split(task.name, repository, None, "train")
     kinds = {name: type(rows.features.get(name)) for name in (task.image_column, task.label_column)}
     if list(kinds.values()) != [HubImage, ClassLabel]:
         raise ConfigError(
@@ -96,11 +96,13 @@ def _from_hub(settings: Settings, repository: str) -> Images:
         )
 
     def read(split: Split) -> Dataset:
-        part = rows if split == "train" else hub.load(task.name, repository, None, str(found))
+        part = rows if split == "train" else hub.load_hub_split(task.name, repository, None, str(found))
         return _renamed(part.cast_column(task.image_column, HubImage(decode=False)), task, split, further)
 
     source: Read = read if found else shared_out(read, task.validation_share, settings.seed)
-    return _images(settings, classes(tuple(rows.features[task.label_column].names), METRICS), source, further)
+    return _images(
+        settings, classes_answer(tuple(rows.features[task.label_column].names), IMAGE_METRICS), source, further
+    )
 
 
 def _images(
@@ -117,13 +119,13 @@ def _images(
         source=source,
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
-        further_column=further,
+        extra_column=further,
         skipped={} if skipped is None else skipped,  # it fills when rows are read
     )
 
 
 def _renamed(rows: Dataset, task: TaskSettings, split: Split, further: str | None) -> Dataset:
-    selected = select(rows, split, [task.image_column, task.label_column], further)
+    selected = select_columns(rows, split, [task.image_column, task.label_column], further)
     return selected.rename_columns({task.image_column: IMAGE, task.label_column: LABEL})
 
 

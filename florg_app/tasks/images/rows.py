@@ -11,10 +11,10 @@ from datasets import ClassLabel, Value
 from datasets import Features as Columns
 from PIL import Image, ImageOps
 
-from florg_app.tasks.checks import Check, Layout
-from florg_app.tasks.data_error import DataError
-from florg_app.tasks.formats import READERS, Table
-from florg_app.tasks.local import Readers
+from florg_app.tasks.files.checks import Check, Layout
+from florg_app.tasks.files.folder import Readers
+from florg_app.tasks.files.formats import READERS, FileColumns
+from florg_app.tasks.files.row_error import DataError
 
 COLUMN = {"bytes": Value("large_binary"), "path": Value("string")}
 """An image file as the hub's data sets keep it: its bytes, or else where it is."""
@@ -69,7 +69,7 @@ def image_readers(image_column: str, label_column: str) -> Readers:
     return {".parquet": READERS[".parquet"], "": partial(_class_folders, image_column, label_column)}
 
 
-def _class_folders(image_column: str, label_column: str, path: Path) -> Table:
+def _class_folders(image_column: str, label_column: str, path: Path) -> FileColumns:
     """The files of folder/class/file in the order of their names; hidden ones are left aside."""
     if not path.is_dir():
         raise DataError("is a file without a suffix; expected a folder with one folder per class, or .parquet")
@@ -81,4 +81,4 @@ def _class_folders(image_column: str, label_column: str, path: Path) -> Table:
         if file.is_file() and not file.name.startswith(".")
     ]
     images = [ImageFile(path, f"{file.parent.name}/{file.name}") for file in files]
-    return Table({image_column: images, label_column: [file.parent.name for file in files]})
+    return FileColumns({image_column: images, label_column: [file.parent.name for file in files]})

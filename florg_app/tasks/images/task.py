@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from clients.architectures import Head
 from clients.batches import Batch, Collate
-from florg_app.tasks.answers import Answer
 from florg_app.tasks.base import Features, Preprocessor, Split, Task
+from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.images.rows import open_image
-from florg_app.tasks.sample import Read, sample
+from florg_app.tasks.text.answers import Answer
 
 IMAGE, LABEL = "image", "label"
 
@@ -41,7 +41,7 @@ class Images(Task):
     head: Head
     label_names: tuple[str, ...]
     partition_column: str | None = LABEL
-    further_column: str | None = None
+    extra_column: str | None = None
     answer: Answer
     source: Read
     """All rows of a split, IMAGE and LABEL."""
@@ -50,7 +50,7 @@ class Images(Task):
     skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
 
     def rows(self, split: Split) -> Dataset:
-        return sample(self.source(split), split, self.max_rows[split], self.seed)
+        return sample_rows(self.source(split), split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
         return DecodedImages(rows, preprocessor)

@@ -9,14 +9,14 @@ from datasets import Features as Columns
 from datasets import List, Value
 
 from florg_app.tasks.base import Split
-from florg_app.tasks.checks import Layout, text
-from florg_app.tasks.data_error import DataError
+from florg_app.tasks.files.checks import Layout, check_text
+from florg_app.tasks.files.folder import SPLIT_STEMS
+from florg_app.tasks.files.row_error import DataError
 from florg_app.tasks.instruct.prompts import PLAIN, Turn, request
-from florg_app.tasks.local import STEMS
 
 
 @dataclass(frozen=True)
-class Shape:
+class RowShape:
     """One way to write a row."""
 
     layout: Layout
@@ -28,7 +28,7 @@ class Shape:
 class Source:
     """One task."""
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[RowShape, ...]
     """The first one of whose columns none is missing counts."""
     partition_column: str | None = None
     """By whose values rows are divided among clients."""
@@ -42,7 +42,7 @@ class Source:
     @property
     def stems(self) -> Mapping[Split, tuple[str, ...]]:
         """Names of its files."""
-        return {**STEMS, "train": (*STEMS["train"], *self.train_stems)}
+        return {**SPLIT_STEMS, "train": (*SPLIT_STEMS["train"], *self.train_stems)}
 
 
 def _text_or_nothing(value: Any) -> str:
@@ -61,7 +61,7 @@ def _conversation(value: Any) -> list[Turn]:
             wrong = f"in turn {number}, which is none of {', '.join(PLAIN)}"
             raise DataError(f"has the role {turn['role']!r} {wrong}", f"has a role {wrong}")
         try:
-            text(turn["content"])
+            check_text(turn["content"])
         except ValueError as error:
             raise ValueError(f"has a content in turn {number} that {error}") from None
     if len(turns) < 2 or turns[-1]["role"] != "assistant":
@@ -76,16 +76,16 @@ def unindented(words: str) -> str:
 
 def _columns(
     kind: str | None = None, about: str | None = None, *, asked: str, answered: str, tidy: Callable[[str], str] = str
-) -> Shape:
+) -> RowShape:
     """A row with one column for each part: `kind` divides rows, `about` may be empty; responses are made `tidy`."""
-    checks = {asked: text, **({about: _text_or_nothing} if about else {}), answered: text}
-    checks |= {kind: text} if kind else {}
+    checks = {asked: check_text, **({about: _text_or_nothing} if about else {}), answered: check_text}
+    checks |= {kind: check_text} if kind else {}
 
     def turns(row: Mapping[str, Any]) -> list[Turn]:
         user = request(row[asked], row[about] if about else "")
         return [{"role": "user", "content": user}, {"role": "assistant", "content": tidy(row[answered])}]
 
-    return Shape(Layout(checks, Columns({name: Value("string") for name in checks})), turns)
+    return RowShape(Layout(checks, Columns({name: Value("string") for name in checks})), turns)
 
 
 CONVERSATION = List({"role": Value("string"), "content": Value("string")})
@@ -107,7 +107,7 @@ SOURCES: Mapping[str, Source] = {
     ),
     "instruct": Source(
         (
-            Shape(
+            RowShape(
                 Layout({"messages": _conversation}, Columns({"messages": CONVERSATION})), lambda row: row["messages"]
             ),
             _columns(about="input", asked="instruction", answered="output"),

@@ -16,15 +16,15 @@ from clients.batches import Batch, Collate
 from clients.generate import continuations, end_tokens
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses
-from florg_app.tasks.sample import Read, sample
 from strategies.rng import generator
 
 TURNS, SPLIT, NUMBER = "turns", "split", "number"
 """Columns: the conversation, and where it is from, to say which row is too long."""
 
-REFERENCE, TOKENIZER, ASKED = "reference", "tokenizer", "asked"
+REFERENCE, TOKENIZER, ASKED_ROW = "reference", "tokenizer", "asked"
 """In features: the response that a generated one is compared with, absent where none is generated. In batches with
 such rows: what reads and writes them, and which they are."""
 
@@ -47,7 +47,7 @@ class Instruct(Task):
     head: Head = field(default_factory=lambda: Head("causal-lm"))
     label_names: tuple[str, ...] = ()
     partition_column: str | None
-    further_column: str | None = None
+    extra_column: str | None = None
     source: Read
     """All rows of a split: TURNS and the partition column."""
     max_rows: Mapping[Split, int | None]
@@ -69,7 +69,7 @@ class Instruct(Task):
         return skipped
 
     @property
-    def keepable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def cacheable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.generate_rows == 0
 
     def rows(self, split: Split) -> Dataset:
@@ -79,7 +79,7 @@ class Instruct(Task):
         table = table.combine_chunks()
         table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))
         placed = Dataset(table.append_column(NUMBER, pyarrow.array(range(len(table)))))
-        return sample(placed, split, self.max_rows[split], self.seed)
+        return sample_rows(placed, split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
         if preprocessor.eos_token_id is None:
@@ -105,7 +105,7 @@ class Instruct(Task):
             asked = [REFERENCE in example for example in features]
             return {
                 **pad_right(features, padding),
-                **({TOKENIZER: preprocessor, ASKED: asked} if any(asked) else {}),
+                **({TOKENIZER: preprocessor, ASKED_ROW: asked} if any(asked) else {}),
             }
 
         return collate
@@ -118,7 +118,7 @@ class Instruct(Task):
         count = len(batch["labels"])
         sums = torch.zeros(count, dtype=torch.float64).index_add(0, rows.cpu(), losses.cpu().double())
         tokens = torch.bincount(rows.cpu(), minlength=count)
-        texts = self._texts(model, batch) if ASKED in batch else [None] * count
+        texts = self._texts(model, batch) if ASKED_ROW in batch else [None] * count
         return [Answered(*answered) for answered in zip(sums.tolist(), tokens.tolist(), texts, strict=True)]
 
     def score(self, predictions: Sequence[Answered], features: Features) -> dict[str, float]:
@@ -132,7 +132,7 @@ class Instruct(Task):
     def _texts(self, model: nn.Module, batch: Batch) -> list[str | None]:
         """The model's own responses where they are asked for."""
         assert isinstance(model, PreTrainedModel), type(model)
-        tokenizer, asked = batch[TOKENIZER], batch[ASKED]
+        tokenizer, asked = batch[TOKENIZER], batch[ASKED_ROW]
         prompts = [prompt for prompt, wanted in zip(prompts_of(batch), asked, strict=True) if wanted]
         ends = end_tokens(model, tokenizer.eos_token_id)
         tokens = continuations(model, prompts, self.max_new_tokens, tokenizer.pad_token_id, ends)

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from clients.batches import Batch
-from clients.lengths import IGNORED
+from clients.batches import IGNORED, Batch
 from florg_app.tasks.instruct.prompts import Turn, prompt_tokens
 
 

@@ -12,22 +12,21 @@ from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from clients.architectures import Head
 from clients.targets import find_head
-from florg_app.tasks.tiny.grammar import LABELS
-from florg_app.tasks.tiny.grammar import rows as draw
+from florg_app.tasks.tiny.grammar import LABELS, grammar_rows
 from strategies.rng import generator
 
-MODEL = Path(__file__).parent / "model"
-WEIGHTS = "weights.json"
+EMBEDDED_FOLDER = Path(__file__).parent / "model"
+EMBEDDED_WEIGHTS = "weights.json"
 
-ARCHITECTURES = ("sequence-classification", "question-answering")
+EMBEDDED_ARCHITECTURES = ("sequence-classification", "question-answering")
 """What the encoder can be given a head for."""
 
 DATA_SEED = 2026
-SIZES = {"train": 3200, "validation": 800}
+SPLIT_SIZES = {"train": 3200, "validation": 800}
 """Rows of each split."""
 
 
-def rows(split: Literal["train", "validation"]) -> Dataset:
+def embedded_rows(split: Literal["train", "validation"]) -> Dataset:
     """The rows of a split, always the same; the validation rows are none of the training rows."""
     features = Features(
         {"sentence1": Value("string"), "sentence2": Value("string"), "label": ClassLabel(names=list(LABELS))}
@@ -41,31 +40,31 @@ def rows(split: Literal["train", "validation"]) -> Dataset:
 @lru_cache(maxsize=1)
 def _splits() -> dict[str, list[tuple[str, str, int]]]:
     """Distinct pairs in the order in which they are drawn: first the training rows, then the others."""
-    needed = sum(SIZES.values())
-    distinct = list(dict.fromkeys(draw(generator(DATA_SEED, "tiny-rows"), needed + needed // 10)))
+    needed = sum(SPLIT_SIZES.values())
+    distinct = list(dict.fromkeys(grammar_rows(generator(DATA_SEED, "tiny-rows"), needed + needed // 10)))
     assert len(distinct) >= needed
-    return {"train": distinct[: SIZES["train"]], "validation": distinct[SIZES["train"] : needed]}
+    return {"train": distinct[: SPLIT_SIZES["train"]], "validation": distinct[SPLIT_SIZES["train"] : needed]}
 
 
-def load_tokenizer() -> PreTrainedTokenizerFast:
+def load_embedded_tokenizer() -> PreTrainedTokenizerFast:
     """One token per word of the grammar."""
-    return PreTrainedTokenizerFast.from_pretrained(MODEL)
+    return PreTrainedTokenizerFast.from_pretrained(EMBEDDED_FOLDER)
 
 
-def load_model(head: Head) -> PreTrainedModel:
+def load_embedded_model(head: Head) -> PreTrainedModel:
     """The pretrained encoder with a fresh head, drawn from torch's default generator; float32, CPU.
 
     Raises ValueError for a head that no text encoder has.
     """
-    if head.architecture not in ARCHITECTURES:
+    if head.architecture not in EMBEDDED_ARCHITECTURES:
         raise ValueError(
-            f'model.name = "tiny": the embedded encoder does {" and ".join(ARCHITECTURES)}, but the task needs '
-            f"{head.architecture}; name another model"
+            f'model.name = "tiny": the embedded encoder does {" and ".join(EMBEDDED_ARCHITECTURES)}, but the task '
+            f"needs {head.architecture}; name another model"
         )
-    config = BertConfig.from_pretrained(MODEL)
-    config = BertConfig.from_pretrained(MODEL, **head.options(config))
+    config = BertConfig.from_pretrained(EMBEDDED_FOLDER)
+    config = BertConfig.from_pretrained(EMBEDDED_FOLDER, **head.options(config))
     model = head.kind.model_class().from_config(config)
-    text = "".join(json.loads((MODEL / WEIGHTS).read_text())["safetensors"])
+    text = "".join(json.loads((EMBEDDED_FOLDER / EMBEDDED_WEIGHTS).read_text())["safetensors"])
     weights = {name: tensor.float() for name, tensor in load(base64.b64decode(text)).items()}
     absent = model.load_state_dict(weights, strict=False)
     assert all(name.startswith("bert.pooler.") for name in absent.unexpected_keys), absent.unexpected_keys

@@ -61,16 +61,16 @@ _LARGER = {
 }
 """For each word, those that are true wherever it is."""
 
-Words = dict[str, str]
+Sentence = dict[str, str]
 """One word for each slot."""
 
 
-def entails(premise: Words, hypothesis: Words) -> bool:
+def entails(premise: Sentence, hypothesis: Sentence) -> bool:
     """Whether the hypothesis is true of every situation that the premise is true of."""
     return all(hypothesis[slot] in _LARGER[slot][word] for slot, word in premise.items())
 
 
-def pairs(rng: Generator) -> Iterator[tuple[Words, Words, int]]:
+def pairs(rng: Generator) -> Iterator[tuple[Sentence, Sentence, int]]:
     """(premise, hypothesis, label) without end; labels are balanced in expectation."""
     while True:
         slot = _pick(tuple(LEXICON), rng)
@@ -87,7 +87,7 @@ def pairs(rng: Generator) -> Iterator[tuple[Words, Words, int]]:
             )
 
 
-def rows(rng: Generator, count: int) -> list[tuple[str, str, int]]:
+def grammar_rows(rng: Generator, count: int) -> list[tuple[str, str, int]]:
     """`count` rows (premise, hypothesis, label), each sentence in one of the ORDERS."""
     return [(_say(p, rng), _say(h, rng), label) for p, h, label in islice(pairs(rng), count)]
 
@@ -106,7 +106,7 @@ def _crossable(slot: str, rng: Generator) -> tuple[tuple[str, str], tuple[str, s
             return (p, h), (p2, h2)
 
 
-def _say(words: Words, rng: Generator) -> str:
+def _say(words: Sentence, rng: Generator) -> str:
     return _pick(ORDERS, rng).format(**words)
 
 

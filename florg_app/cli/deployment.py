@@ -1,0 +1,65 @@
+"""The commands of `florg` for real deployments: keys for all machines, and what is wrong on this one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from florg_app.terminal import refuse
+
+NEXT = """
+Copy each folder whole to its machine, over a channel that you trust; {root}/ca stays with you, best offline.
+  SuperLink: flower-superlink --host 0.0.0.0 --ssl-ca-certfile server/ca.crt --ssl-certfile server/server.crt \
+--ssl-keyfile server/server.key --enable-supernode-auth --database state.db
+  you, once for each client: flwr supernode register {root}/clients/NAME/client.pub CONNECTION --name NAME
+  SuperNode: flower-supernode --superlink HOST:8000 --root-certificates NAME/ca.crt \
+--auth-supernode-private-key NAME/client.key --node-config '...'"""
+
+
+def certs_command(
+    folder: Annotated[Path, typer.Argument(help="New folder, or one to which clients are added.")],
+    server_name: Annotated[
+        list[str] | None, typer.Option(help="Host name or address of the SuperLink; repeat for several.")
+    ] = None,
+    clients: Annotated[str, typer.Option(help="Names with commas, or a number: 2 is client-0,client-1.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=3600, help="Validity of the server's certificate.")] = 825,
+) -> None:
+    """Make the certificates and keys of a federation; never overwrite one.
+
+    Exit status: 0 made or already there, 2 nothing can be made.
+    """
+    from florg_app import certificates as maker
+
+    try:
+        folders = maker.make_certificates(folder, server_name or [], maker.client_names(clients), days)
+    except (ValueError, OSError) as error:
+        refuse(str(error))
+    for made in folders:
+        print(f"{'made' if made.new else 'kept'}  {folder / made.name}")
+    print(NEXT.format(root=folder))
+
+
+def doctor_command(
+    connection: Annotated[str | None, typer.Option(help="Also try this SuperLink of your Flower config.")] = None,
+    config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    data_path: Annotated[Path | None, typer.Option(help="A client's own data, as in its node configuration.")] = None,
+    validation_path: Annotated[Path | None, typer.Option(help="Its own validation rows, likewise.")] = None,
+    app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,
+) -> None:
+    """Say what would make a run fail on this machine, one check per line, and what to do about it.
+
+    Exit status: 0 nothing, warnings at most; 1 problems; 2 there is no app.
+    """
+    from florg_app.config import runconfig
+    from florg_app.doctor.examine import examine
+
+    try:
+        app = runconfig.find_app(app_dir or Path.cwd())
+    except ValueError as error:
+        refuse(str(error))
+    levels = []
+    for finding in examine(app, config or [], set_ or [], connection, data_path, validation_path):
+        print(finding, flush=True)
+        levels.append(finding.level)
+    raise typer.Exit(1 if "problem" in levels else 0)

@@ -1,0 +1,31 @@
+"""The command `florg`: every subcommand under its name, in the order in which `florg --help` lists them."""
+
+import typer
+
+from florg_app.cli.compare import compare_command
+from florg_app.cli.deployment import certs_command, doctor_command
+from florg_app.cli.methods import methods_command
+from florg_app.cli.partition import partition_command
+from florg_app.cli.results import evaluate_command, export_command, show_command
+from florg_app.cli.run import run_command
+
+app = typer.Typer(
+    help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _name, _command in {
+    "certs": certs_command,
+    "doctor": doctor_command,
+    "run": run_command,
+    "compare": compare_command,
+    "partition": partition_command,
+    "methods": methods_command,
+    "show": show_command,
+    "evaluate": evaluate_command,
+    "export": export_command,
+}.items():
+    app.command(_name)(_command)

@@ -1,0 +1,87 @@
+"""The commands on what a run made: `florg show`, `florg evaluate`, `florg export`."""
+
+import json
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from florg_app.terminal import refuse
+
+# Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
+
+RunDir = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+
+
+def show_command(run_dir: RunDir) -> None:
+    """Print the results of a run again."""
+    from florg_app.reports import summary
+    from florg_app.reports.report import SUMMARY
+
+    try:
+        document = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
+    except OSError as error:
+        refuse(f"{run_dir} holds no finished run: {SUMMARY}: {error.strerror}")
+    print(summary.summary_table(document))
+    for name, path in document["paths"].items():
+        print(f"{name}: {path}")
+
+
+def evaluate_command(run_dir: RunDir, device: DeviceName = "auto") -> None:
+    """Score a run's newest checkpoint on the rows of its central evaluation."""
+    from florg_app.assembly import central_rows, score_model
+    from florg_app.checkpoints.load_run import load_run
+    from florg_app.engines import resumed
+
+    try:
+        run = load_run(run_dir, _device(device))
+        rows = central_rows(run.assembly.data, run.settings, lambda: resumed.clients_of(run_dir))
+        metrics = score_model(run.assembly, rows, run.settings)
+    except ValueError as error:
+        refuse(str(error))
+    for note in run.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(f"round: {run.round}")
+    for name, value in metrics.items():
+        print(f"{name}: {value:.4f}")
+
+
+def export_command(
+    run_dir: RunDir,
+    output: Annotated[Path | None, typer.Option(help="New folder.  [default: adapter or merged in RUN_DIR]")] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="A whole model instead of an adapter.")] = False,
+    device: DeviceName = "cpu",
+) -> None:
+    """Write a run's newest checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
+
+    Exit status: 0 written and checked, 1 what was written is not the run's model, 2 nothing can be written.
+    """
+    from transformers.utils import logging
+
+    from florg_app.exports import export as exporter
+
+    logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
+    logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
+    try:
+        exporter.export_run(run_dir, output, merged, _device(device), print)
+    except exporter.ExportError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from error
+    except ValueError as error:
+        refuse(str(error))
+    except OSError as error:
+        refuse(f"the folder cannot be written: {error}; choose another --output")
+
+
+def _device(name: str) -> Any:
+    """The torch.device of --device. Raises ValueError where there is none."""
+    from clients.device import resolve_device
+
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device {name}: expected auto | cpu | cuda | cuda:N")
+    return resolve_device(name, "--device")

@@ -1,0 +1,62 @@
+"""The command `florg run`."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from florg_app.terminal import interrupt, refuse
+
+# Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
+
+DEFAULT_CLIENTS = 8
+
+
+def run_command(
+    config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    clients: Annotated[
+        int | None, typer.Option(min=1, help=f"Simulated clients.  [default: {DEFAULT_CLIENTS}]")
+    ] = None,
+    threads_per_client: Annotated[int, typer.Option(min=1, help="CPU cores and torch threads of a client.")] = 1,
+    gpus_per_client: Annotated[float, typer.Option(min=0, help="Share of a GPU; 0.25 = 4 clients at a time.")] = 0.0,
+    output: Annotated[Path | None, typer.Option(help="Folder of the results.  [default: runs/TIME-METHOD-ID]")] = None,
+    app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,
+    inline: Annotated[bool, typer.Option("--inline", help="Server and clients in this process, without Ray.")] = False,
+    connection: Annotated[str | None, typer.Option(help="Submit to this SuperLink of your Flower config.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say only how it ended and where the results are.")
+    ] = False,
+) -> None:
+    """Run an experiment and wait for its end.
+
+    Settings are the defaults of pyproject.toml, then --config files, then --set. Exit status: 0 completed, 1 failed,
+    2 unusable settings, 130 stopped.
+    """
+    if connection and (inline or clients):
+        refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
+    signal.signal(signal.SIGTERM, interrupt)
+    from florg_app.engines import experiment, resumed
+    from florg_app.engines.launch import Simulation
+
+    try:
+        prepared = experiment.prepare(
+            app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
+        )
+        size = 0 if connection else resumed.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
+    except ValueError as error:
+        refuse(str(error))
+    simulation = Simulation(size, threads_per_client, gpus_per_client)
+    say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
+    try:
+        if connection:
+            status = experiment.run_remote(prepared, connection, say)
+        else:
+            engine = experiment.run_inline if inline else experiment.run_simulated
+            status = engine(prepared, simulation, say)
+    except KeyboardInterrupt:
+        print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
+        status = experiment.EXIT_STATUS["stopped"]
+    raise typer.Exit(status)

@@ -1,0 +1,63 @@
+"""Which memories a client has of a run, whose they are, and where they lie."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flwr.app import Context
+from torch.optim import Optimizer
+
+from clients.memory import STATE_DIR, ClientStore, store_file
+from clients.optimizer_state import kept_optimizer_state, optimizer_kind, state_shapes
+from florg_app.assembly import Assembly
+from strategies.exchange.lineage import RoundContext
+from strategies.exchange.wire import PARTITION, RANK, RUN
+from strategies.state import flatten
+
+OPTIMIZER = "optimizer"
+"""The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
+
+
+@dataclass(frozen=True)
+class ClientStores:
+    """Those of one client; on its disk too where the node configuration, or this machine's environment, says so.
+
+    Never a setting of the run: the server must not choose where on a client's disk something is written.
+    """
+
+    context: Context
+    assembly: Assembly
+    partition: int
+    moment: RoundContext
+
+    def tensors(self) -> ClientStore:
+        """Of the tensors that never leave the client, or that it does not get back."""
+        return ClientStore(self.context.state, self.assembly.manifest.kept, self._owner, self.moment, self._file())
+
+    def optimizer(
+        self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int
+    ) -> AbstractContextManager[None]:
+        """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset").
+
+        The moments of another rank are dropped: they would move rows that the client no longer has.
+        """
+        if state == "reset":
+            return nullcontext()
+        named = flatten(self.assembly.adapted.trained)
+        owner = {**self._owner, OPTIMIZER: optimizer_kind(optimizer), RANK: str(rank)}
+        shapes = state_shapes(optimizer, named)
+        memory = ClientStore(self.context.state, shapes, owner, self.moment, self._file(OPTIMIZER), OPTIMIZER)
+        return kept_optimizer_state(optimizer, named, memory)
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        identity = {"manifest": self.assembly.manifest.digest, "backbone": self.assembly.identity["backbone"]}
+        return {RUN: self.moment.lineage.run, **identity, PARTITION: str(self.partition)}
+
+    def _file(self, below: str = "") -> Path | None:
+        node = self.context.node_config
+        name = str(node.get("client-name", self.partition))
+        folder = node.get("state-dir") or os.environ.get(STATE_DIR)
+        return store_file(Path(str(folder)) / below, name) if folder else None

@@ -1,1 +1,0 @@
-"""Subcommands of `florg` and what they print."""

@@ -1,0 +1,1 @@
+"""What a comparison found: results read back, tables, figures, pages."""

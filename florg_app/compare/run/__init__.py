@@ -1,0 +1,1 @@
+"""How the cells of a comparison are run: processes, disk, progress, tuning."""

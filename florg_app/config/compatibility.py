@@ -1,0 +1,55 @@
+"""Which settings do not go together, beside those that have a file of their own; every error says what to change."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from florg_app.config.partition_settings import PartitionSettings
+from strategies.method import Method, Role
+from strategies.server.roster import sample_clients
+
+if TYPE_CHECKING:
+    from florg_app.config.settings import EvaluateSettings
+
+
+def check_quorum(min_uploads: int, min_clients: int, fraction_train: float, seed: int) -> None:
+    """Raise ValueError where a round may ask fewer clients than must answer."""
+    sampled = len(sample_clients(list(range(min_clients)), fraction_train, seed, 1))
+    if min_uploads > sampled:
+        raise ValueError(
+            f"min-uploads = {min_uploads} can skip every round: min-clients = {min_clients} and "
+            f"fraction-train = {fraction_train} may sample only {sampled}; lower min-uploads, "
+            f"or raise min-clients or fraction-train"
+        )
+
+
+def check_moments(optimizer_state: str, method: Method) -> None:
+    """Raise ValueError where an optimizer would go on with the moments of tensors that are begun anew."""
+    fresh = method.plan.named(Role.FRESH)
+    if fresh and optimizer_state == "keep":
+        raise ValueError(
+            f'train.optimizer-state = "keep" has no meaning with strategy.name = "{method.name}": it begins '
+            f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
+        )
+
+
+def check_scored_rows(evaluate: "EvaluateSettings", holdout: float) -> None:
+    """Raise ValueError where a model is to be scored on rows that clients hold out, and they hold out none."""
+    if evaluate.on_clients and evaluate.client_rows == "held-out" and not holdout:
+        raise ValueError(
+            "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
+            'or evaluate.client-rows = "validation"'
+        )
+    if evaluate.rows == "union-held-out" and not holdout:
+        raise ValueError(
+            'evaluate.rows = "union-held-out" needs rows that clients do not train on; set partition.holdout above 0'
+        )
+
+
+def check_client_files(folder: Path | None, partition: PartitionSettings) -> None:
+    """Raise ValueError where rows would be divided that belong to clients already."""
+    changed = partition.model_copy(update={"holdout": 0.0}) != PartitionSettings()
+    if folder is not None and changed:
+        raise ValueError(
+            f'task.client-files = "{folder}" gives each client the rows of one file, which are not divided; remove all '
+            "partition settings but partition.holdout"
+        )

@@ -1,0 +1,45 @@
+"""The pretrained model and what makes rows into its input, embedded or from the hub or a folder."""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from clients.architectures import Head
+from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model, match_padding
+from clients.seeding import scoped_seed
+from florg_app.config.settings import ModelSettings
+from florg_app.tasks.base import Preprocessor
+from strategies.rng import stream_seed
+
+EMBEDDED = "tiny"
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A frozen backbone with a fresh head, and the tokenizer or image processor that belongs to it."""
+
+    model: PreTrainedModel
+    preprocessor: Preprocessor
+
+
+def load_pretrained(settings: ModelSettings, head: Head, seed: int, device: torch.device) -> Pretrained:
+    """`model.name` on the device; the fresh head is the same in every process with this seed. Raises ValueError."""
+    head_seed, trust, quantization = stream_seed(seed, "head"), settings.trust_remote_code, settings.quantization
+    if settings.name == EMBEDDED:
+        if quantization != "none":
+            raise ValueError(f'model.quantization = "{quantization}": model.name = "tiny" has none; set it to "none"')
+        return _embedded(settings.dtype, head, head_seed, device)
+    preprocessor = PREPROCESSORS[head.kind.preprocessor](settings.name, trust)
+    model = load_model(settings.name, head, settings.dtype, head_seed, trust, quantization, device)
+    match_padding(model, preprocessor)
+    return Pretrained(model, preprocessor)
+
+
+def _embedded(dtype: str, head: Head, head_seed: int, device: torch.device) -> Pretrained:
+    from florg_app.tasks.tiny import embedded
+
+    with scoped_seed(head_seed):
+        model = embedded.load_embedded_model(head).to(device, DTYPES[dtype])  # pyright: ignore[reportArgumentType]  # transformers' wrapper
+    keep_head_in_float32(model)
+    return Pretrained(model.eval(), embedded.load_embedded_tokenizer())

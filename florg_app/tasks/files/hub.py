@@ -1,0 +1,31 @@
+"""Rows from the Hugging Face hub, as downloaded or as cached by an earlier download."""
+
+import datasets
+from datasets import Dataset
+
+from florg_app.config.parse import ConfigError
+
+
+def load_hub_split(task: str, repository: str, name: str | None, split: str) -> Dataset:
+    """A split of a data set. Raises ConfigError, naming the task, where it is not to be had."""
+    try:
+        rows = datasets.load_dataset(repository, name, split=split)
+    except (OSError, ValueError) as error:
+        raise _unreachable(task, repository, error) from error
+    assert isinstance(rows, Dataset)
+    return rows
+
+
+def splits(task: str, repository: str) -> list[str]:
+    """The names of its splits. Raises ConfigError, naming the task, where it is not to be had."""
+    try:
+        return datasets.get_dataset_split_names(repository)
+    except (OSError, ValueError) as error:
+        raise _unreachable(task, repository, error) from error
+
+
+def _unreachable(task: str, repository: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f'task.name = "{task}": cannot load {repository} from the Hugging Face hub ({error}); '
+        f"set task.path to a folder with its train and validation files"
+    )

@@ -1,0 +1,1 @@
+"""FLoRG's fixed matrices L and R."""

@@ -1,0 +1,67 @@
+"""What a round sends: numbers, payload bytes and wire bytes, predicted from the plan and measured on the wire."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+
+import numpy as np
+from flwr.app import ArrayRecord
+
+from strategies.state import HEAD
+
+WIRE_DTYPE = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One direction's traffic; adapters and head apart, since a head can outweigh all adapters.
+
+    `wire_bytes` is what Flower moves for the arrays: payload, each array's npy header, and the names. Records of
+    settings and metrics (some hundred bytes) and the transport's own framing are not in it.
+    """
+
+    adapter_numbers: int = 0
+    adapter_payload_bytes: int = 0
+    head_numbers: int = 0
+    head_payload_bytes: int = 0
+    wire_bytes: int = 0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        mine, theirs = asdict(self), asdict(other)
+        return Traffic(**{name: mine[name] + theirs[name] for name in mine})
+
+    def __mul__(self, times: int) -> "Traffic":
+        return Traffic(**{name: value * times for name, value in asdict(self).items()})
+
+
+def predict_traffic(shapes: Mapping[str, tuple[int, ...]]) -> Traffic:
+    """The traffic of one message that carries tensors of these shapes in the wire's dtype."""
+    total = Traffic()
+    for key, shape in shapes.items():
+        payload = prod(shape) * WIRE_DTYPE.itemsize
+        total += _one(key, prod(shape), payload, payload + _header_bytes(shape) + len(key))
+    return total
+
+
+def measure_traffic(record: ArrayRecord) -> Traffic:
+    """The traffic of a message that was really sent or received."""
+    total = Traffic()
+    for key, array in record.items():
+        numbers = prod(array.shape)
+        total += _one(key, numbers, numbers * np.dtype(array.dtype).itemsize, len(array.data) + len(key))
+    return total
+
+
+def _one(key: str, numbers: int, payload: int, wire: int) -> Traffic:
+    if key.startswith(f"{HEAD}/"):
+        return Traffic(head_numbers=numbers, head_payload_bytes=payload, wire_bytes=wire)
+    return Traffic(adapter_numbers=numbers, adapter_payload_bytes=payload, wire_bytes=wire)
+
+
+def _header_bytes(shape: tuple[int, ...]) -> int:
+    """Length of the npy header that precedes an array of this shape."""
+    buffer = io.BytesIO()
+    description = {"descr": WIRE_DTYPE.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, description)
+    return buffer.tell()

@@ -1,0 +1,31 @@
+"""FFA-LoRA: LoRA with A frozen at its random start. Sun et al., ICLR 2024, arXiv 2403.12313."""
+
+from dataclasses import dataclass
+
+from strategies.bases.basis import Fixed
+from strategies.method import Method, Plan, Role
+from strategies.methods.common import initial_A, initial_B
+from strategies.state import FrozenWeights, Group, Tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class FFALoRA(Method):
+    """dW = s B A0 with A0 (l, r, i) from the seed, the same for all; only B (l, o, r) is trained, sent and averaged.
+
+    Exact, as dW is linear in B: mean(B) A0 = mean(B A0). Updates stay in the row space of A0, and B's learning rate
+    stands for the scale: it usually has to be larger than LoRA's.
+    """
+
+    name = "ffa-lora"
+    summary = "LoRA with A frozen from the seed, B averaged (FFA-LoRA, arXiv 2403.12313)"
+    plan = Plan(adapter="lora", roles={"A": Role.FIXED, "B": Role.SHARED})
+    mean_of_uploads = True
+    exact = True
+
+    def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
+        """A0 uniform."""
+        return {"A": initial_A(group, rank, seed)}
+
+    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
+        """B = 0."""
+        return {"B": initial_B(group, rank)}

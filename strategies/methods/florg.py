@@ -1,0 +1,126 @@
+"""FLoRG: one matrix A per layer, dW = s L A^T A R; Gram aggregation and Procrustes alignment. arXiv 2602.17095."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from strategies.bases.basis import Fixed
+from strategies.bases.pair import BasisKind, NumBases, basis_pair
+from strategies.linalg import gram_factor, procrustes, psd_factor, psd_inverse_sqrt
+from strategies.method import Method, Plan, Role
+from strategies.rng import generator
+from strategies.state import FrozenWeights, Group, Tensors
+
+Solver = Literal["closed-form", "literal", "truncate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FLoRG(Method):
+    """Average the clients' Gram matrices, Q = sum_n w_n A_n^T A_n, and broadcast a factor of Q nearest to the old A.
+
+    With A = A^t and rank r, three solvers for A^{t+1} (r, k):
+
+    - literal, the paper's eqs. 4-12: Q = P^T Lambda P by a k x k eigendecomposition, F = Lambda^(1/2) P (r', k),
+      A F^T = U Sigma V^T, A^{t+1} = U V^T F.
+    - closed-form, the same matrix with the eigenbasis cancelled: A^{t+1} = (A Z)^(-1/2) Z^T, Z = Q A^T. Its Gram
+      matrix is the Nystrom approximation of Q, and Z is a sum over clients of k x r matrices.
+    - truncate: the rank-r part of Q with the least error, then a square Procrustes alignment.
+
+    literal and closed-form agree where A F^T has full rank: rank r, or r' = rank Q where r' < r. Below that the literal
+    alignment is an arbitrary completion, and the closed form drops what A does not see. It does not resolve directions
+    of A Q A^T below k eps of the largest, for which a singular value of A falls to about 1e-3 of the largest; the
+    literal solver resolves those of Q, about 1e-6. With r' <= r, truncate has the same Gram matrix as the literal
+    solver, Q itself; with r' > r all but closed-form and literal differ.
+    """
+
+    name = "florg"
+    summary = "one matrix A per layer, Gram matrices averaged, Procrustes-aligned (FLoRG, arXiv 2602.17095)"
+    plan = Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
+    gauge_free = True
+
+    solver: Solver = "closed-form"
+    align: bool = True
+    """False: the leading r rows of F as they come, the paper's ablation."""
+    basis: BasisKind = "haar"
+    bases: NumBases = "two"
+    initial_std: Annotated[float, Gt(0)] = 0.1
+    """Standard deviation of the elements of A^1; A = 0 would be a stationary point (eq. 2)."""
+    zero_start: bool = False
+    """Subtract the initial Gram matrix, dW = s L (A^T A - A1^T A1) R, so that training starts at W0."""
+
+    def __post_init__(self) -> None:
+        if self.solver == "closed-form" and not self.align:
+            raise ValueError(
+                "strategy.florg.align = false is impossible with strategy.florg.solver = 'closed-form', which contains "
+                "the alignment; set strategy.florg.solver = 'literal' or 'truncate'"
+            )
+
+    @property
+    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
+        return "stack" if self.solver == "truncate" else "sum"
+
+    def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
+        L, R = basis_pair(self.basis, self.bases, group, seed, weights)
+        if not self.zero_start:
+            return {"L": L, "R": R}
+        return {"L": L, "R": R, "A1": self.initial(group, rank, seed)["A"]}
+
+    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
+        """A ~ N(0, initial_std^2)."""
+        shape = (len(group.layers), rank, group.k)
+        A = generator(seed, "initial-A", group.name).normal(0, self.initial_std, shape)
+        return {"A": torch.from_numpy(A).float()}
+
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
+        """closed-form: Z_n^T = (A A_n^T) A_n, (l, r, k); literal: Q_n = A_n^T A_n, (l, k, k)  (eq. 4)."""
+        A, A_n = state["A"], upload["A"]
+        if self.solver == "literal":
+            return {"Q": A_n.mT @ A_n}
+        return {"Zt": (A @ A_n.mT) @ A_n}
+
+    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
+        """The same added to the total without a temporary of the summand's size, which is l k^2 for the literal Q."""
+        A, A_n = state["A"], upload["A"]
+        if self.solver == "literal":
+            total["Q"].baddbmm_(A_n.mT, A_n, alpha=weight)
+        else:
+            total["Zt"].baddbmm_(A @ A_n.mT, A_n, alpha=weight)
+
+    def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
+        """A^{t+1} from the sum."""
+        A = state["A"]
+        if self.solver == "literal":
+            return {
+                "A": torch.stack([self._factor(A_l, psd_factor(Q_l)) for A_l, Q_l in zip(A, total["Q"], strict=True)])
+            }
+        Zt = total["Zt"]
+        return {"A": psd_inverse_sqrt(Zt @ A.mT, A.shape[-1]) @ Zt}
+
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+        """truncate: the leading r rows of F, which carry the best rank-r part of Q, turned towards A."""
+        A = state["A"]
+        return {"A": self._factor(A, gram_factor(uploads["A"], w)[..., : A.shape[-2], :])}
+
+    def _factor(self, A: Tensor, F: Tensor) -> Tensor:
+        """S F nearest to A (eqs. 11, 12), or without alignment the leading r rows of F, filled up with zeros."""
+        if self.align:
+            return procrustes(A, F) @ F
+        r = A.shape[-2]
+        return torch.nn.functional.pad(F[..., :r, :], (0, 0, 0, max(0, r - F.shape[-2])))
+
+    def diagnose(self, state: Tensors, new_state: Tensors) -> dict[str, float]:
+        """Drift ||A^{t+1} - A^t||_F, extreme eigenvalues of A^{t+1} A^{t+1}^T over the layers, and the drift that the
+        same A^{t+1} would have in its own eigenbasis, rows largest first, signs as they come: without alignment.
+        """
+        A, A_new = state["A"].double(), new_state["A"].double()
+        e, E = torch.linalg.eigh(A_new @ A_new.mT)
+        unaligned = E.flip(-1).mT @ A_new
+        return {
+            "drift": (A_new - A).norm().item(),
+            "drift-unaligned": (unaligned - A).norm().item(),
+            "lambda-min": e[..., 0].min().item(),
+            "lambda-max": e[..., -1].max().item(),
+        }

@@ -1,0 +1,1 @@
+"""What one client can learn of or do to the others: privacy and robust combination."""

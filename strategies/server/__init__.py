@@ -1,0 +1,1 @@
+"""The one Flower Strategy and the steps of its round."""

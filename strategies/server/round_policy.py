@@ -1,0 +1,48 @@
+"""The rules of a round: who takes part, how many must answer, how long the server waits, what an upload counts for."""
+
+from dataclasses import dataclass, field
+
+from strategies.exchange.screening import Upload
+from strategies.exchange.uploads import UploadForm
+from strategies.linalg import squared_norm_of_product
+from strategies.method import Plan, Weighting
+from strategies.parametrisation import PARAMETRISATIONS
+from strategies.protection.robust import Robustness
+from strategies.state import HEAD
+
+SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
+"""Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
+differential privacy the rounds in which a client was asked."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of every round; times in seconds."""
+
+    fraction_train: float = 1.0
+    min_clients: int = 2
+    min_uploads: int = 1
+    max_skipped: int = 3
+    round_timeout: float = 3600.0
+    wait_timeout: float = 600.0
+    weighting: Weighting = "examples"
+    upload: UploadForm = "tensors"
+    robust: Robustness = field(default_factory=Robustness)
+    evaluate_on_clients: bool = False
+    client_ranks: tuple[int, ...] = ()
+    """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
+    measure_costs: bool = False
+    """Of the server's combination, see `strategies.server.cost_meter`."""
+
+
+def raw_weight(weighting: Weighting, plan: Plan, upload: Upload) -> float:
+    """1, the number of training examples, or ||dW_n||_F over all layers of all groups, without the scale.
+
+    The norm is that of the factors' product, of methods that upload both: O((o + i) r^2) per layer.
+    """
+    if weighting == "norm":
+        make = PARAMETRISATIONS[plan.adapter].factors
+        groups = (tensors for name, tensors in upload.tensors.items() if name != HEAD)
+        wide = ({symbol: tensor.double() for symbol, tensor in tensors.items()} for tensors in groups)
+        return sum(squared_norm_of_product(*make(tensors, {}, 1.0)) for tensors in wide) ** 0.5
+    return upload.num_examples if weighting == "examples" else 1.0

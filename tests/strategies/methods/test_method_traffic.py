@@ -1,0 +1,57 @@
+"""What every method sends per adapted layer, client and round: measured on the wire, against the papers' formulas."""
+
+from collections.abc import Callable
+
+import pytest
+
+from florg_app.engines.inline import task_identity
+from strategies import METHODS
+from tests.support.fakes import GROUPS, Run
+
+Numbers = Callable[[int, int, int], int]
+"""(rank, out_features, in_features) -> how many numbers."""
+
+
+def factors(r: int, o: int, i: int) -> int:
+    return r * (o + i)
+
+
+FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
+    "florg": (lambda r, o, i: r * min(o, i), lambda r, o, i: r * min(o, i)),
+    "fedit": (factors, factors),
+    "ffa-lora": (lambda r, o, i: r * o, lambda r, o, i: r * o),
+    "fedsa-lora": (lambda r, o, i: r * i, lambda r, o, i: r * i),
+    "fedrot-lora": (factors, factors),
+    "federa": (factors, factors),
+    "federa-svd": (factors, factors),
+    "flexlora": (factors, factors),
+    "fedex-lora": (factors, lambda r, o, i: r * (o + i) + o * i),
+    "lora-fair": (factors, factors),
+    "flora-na": (factors, factors),
+    "flora": (factors, lambda r, o, i: o * i),
+    "hetlora": (factors, factors),
+    "rac-lora": (lambda r, o, i: r * o, lambda r, o, i: o * i),
+    "slora": (lambda r, o, i: round(0.01 * o * i) or 1, lambda r, o, i: round(0.01 * o * i) or 1),
+    "fedavg": (lambda r, o, i: o * i, lambda r, o, i: o * i),
+    "fedprox": (lambda r, o, i: o * i, lambda r, o, i: o * i),
+    "fedftg": (lambda r, o, i: o * i, lambda r, o, i: o * i),
+    "local": (lambda r, o, i: 0, lambda r, o, i: 0),
+    "centralised": (factors, factors),
+}
+"""Method -> (up, down), in the first rounds."""
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_adapters_cost_what_the_formula_of_the_method_says(name):
+    with task_identity():
+        run = Run(METHODS[name](), num_clients=2).go(2)
+    for record in run.records:
+        traffic = record.as_dict()
+        ranks = {client: metrics["rank"] for client, metrics in traffic["clients"].items()}
+        for direction, formula in zip(("up", "down"), FORMULAS[name], strict=True):
+            assert traffic[direction]["adapter-numbers"] == sum(
+                len(group.layers) * formula(rank, group.out_features, group.in_features)
+                for group in GROUPS
+                for rank in ranks.values()
+            )
+        assert set(ranks.values()) == {METHODS[name]().active_rank(record.t, run.manifest.rank)}

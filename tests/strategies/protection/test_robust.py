@@ -1,0 +1,163 @@
+"""Robust means against literal NumPy, laws of the robust combination, and the bound on what one client may change."""
+
+import numpy as np
+import pytest
+import torch
+
+from florg_app.engines.inline import task_identity
+from strategies import METHODS
+from strategies.exchange.screening import Upload
+from strategies.exchange.traffic import Traffic
+from strategies.methods.florg import FLoRG
+from strategies.protection.robust import Robustness, trimmed_mean, within_bound
+from strategies.server.combination import Combination
+from strategies.state import HEAD, flatten
+from tests.strategies.server.test_faults import change_array
+from tests.support.fakes import Run, assert_same_bits, expected_state
+from tests.support.rounds import TALL, start, trained
+
+SUMS = pytest.mark.parametrize(
+    "method", [cls() for cls in METHODS.values() if cls().needs == "sum"], ids=lambda m: m.name
+)
+ROBUST = pytest.mark.parametrize("robust", [Robustness(combine="median"), Robustness(combine="trimmed-mean", trim=0.2)])
+
+
+@pytest.fixture(autouse=True)
+def _identity():
+    with task_identity():
+        yield
+
+
+def draws(n, shape=(3, 4)):
+    return torch.from_numpy(np.random.default_rng(n).standard_normal((n, *shape)))
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_half_trimmed_is_numpys_median(n):
+    values = draws(n)
+    torch.testing.assert_close(trimmed_mean(values, 0.5), torch.from_numpy(np.median(values.numpy(), axis=0)))
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "cut"), [(5, 0.1, 1), (5, 0.2, 1), (10, 0.2, 2), (7, 0.3, 3), (4, 0.4, 1), (2, 0.4, 0)]
+)
+def test_a_trimmed_mean_leaves_out_as_many_values_at_each_end_as_the_share_rounded_up(n, share, cut):
+    values = draws(n)
+    literal = np.array([np.mean(sorted(column)[cut : n - cut]) for column in values.reshape(n, -1).numpy().T]).reshape(
+        values.shape[1:]
+    )
+    torch.testing.assert_close(trimmed_mean(values, share), torch.from_numpy(literal))
+
+
+def combined(method, uploads, robust=None, weights=None):
+    state = {TALL.name: start(method, TALL), HEAD: {"values": torch.zeros(2, dtype=torch.float64)}}
+    combination = Combination(method, 2, state, "cpu", reduce=robust and robust.reduction)
+    for upload, weight in zip(uploads, weights or [1.0] * len(uploads), strict=True):
+        combination.add({TALL.name: upload, HEAD: {"values": torch.ones(2) * weight}}, weight)
+    return flatten(combination.finish())
+
+
+@SUMS
+@ROBUST
+def test_equal_uploads_give_what_the_mean_gives(method, robust):
+    (upload,) = trained(method, start(method, TALL), n=1)
+    expected = combined(method, [upload] * 5)
+    for key, tensor in combined(method, [upload] * 5, robust).items():
+        torch.testing.assert_close(tensor, expected[key], rtol=0, atol=1e-9)
+
+
+@SUMS
+@ROBUST
+def test_the_order_of_the_clients_does_not_matter(method, robust):
+    uploads = trained(method, start(method, TALL), n=5)
+    one, other = combined(method, uploads, robust), combined(method, uploads[::-1], robust)
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=0, atol=1e-12)
+
+
+@ROBUST
+@pytest.mark.parametrize("name", ["fedit", "ffa-lora", "fedavg"])
+def test_one_hostile_client_of_five_moves_no_number_beyond_those_of_the_honest(name, robust):
+    method = METHODS[name]()
+    *honest, hostile = trained(method, start(method, TALL), n=5)
+    huge = {symbol: 1e9 * tensor for symbol, tensor in hostile.items()}
+    result, mean = combined(method, [*honest, huge], robust), combined(method, [*honest, huge])
+    for symbol in honest[0]:
+        values = torch.stack([upload[symbol] for upload in honest])
+        number = result[f"{TALL.name}/{symbol}"]
+        assert ((number >= values.min(0).values) & (number <= values.max(0).values)).all()
+        assert mean[f"{TALL.name}/{symbol}"].abs().max() > 1e6
+
+
+@ROBUST
+def test_florgs_summand_is_robust_too(robust):
+    method = FLoRG()
+    *honest, hostile = trained(method, start(method, TALL), n=5)
+    without = combined(method, honest, robust)[f"{TALL.name}/A"]
+    attacked = combined(method, [*honest, {"A": 1e6 * hostile["A"]}], robust)[f"{TALL.name}/A"]
+    assert (attacked - without).norm() < 2 * without.norm()
+    assert combined(method, [*honest, {"A": 1e6 * hostile["A"]}])[f"{TALL.name}/A"].norm() > 1e4 * without.norm()
+
+
+def test_a_client_of_weight_zero_has_no_vote():
+    method = METHODS["fedit"]()
+    uploads = trained(method, start(method, TALL), n=4)
+    robust = Robustness(combine="median")
+    with_it = combined(method, uploads, robust, [1.0, 0.0, 1.0, 1.0])
+    without = combined(method, [uploads[0], *uploads[2:]], robust)
+    assert all(torch.equal(with_it[key], without[key]) for key in with_it)
+
+
+@ROBUST
+@pytest.mark.parametrize("form", ["tensors", "summand"])
+def test_a_federation_combines_robustly_whatever_form_the_uploads_have(robust, form):
+    huge = {(1, 2): change_array("head/values", lambda a: a + 1e6)}
+    run = Run(FLoRG(), num_clients=5, faults=huge, robust=robust, upload=form, weighting="uniform").go(1)
+    assert run.state[HEAD]["values"].abs().max() < 10
+    assert Run(FLoRG(), num_clients=5, faults=huge, upload=form).go(1).state[HEAD]["values"].abs().max() > 1e4
+
+
+BOUND = Robustness(norm_bound=3.0)
+
+
+@pytest.mark.parametrize("form", ["tensors", "summand"])
+def test_an_upload_that_changed_far_more_than_the_others_is_rejected_and_they_make_the_round(form):
+    far = {(1, 2): change_array("head/values", lambda a: a + 1e3)}
+    run = Run(FLoRG(), faults=far, robust=BOUND, upload=form).go(2)
+    (rejected,) = run.records[0].rejected
+    assert rejected.partition == 2
+    assert "times the median of the round's uploads, above robust.norm-bound = 3" in rejected.reason
+    assert [upload.partition for upload in run.records[0].accepted] == [0, 1, 3]
+    assert run.records[1].rejected == []
+    if form == "tensors":
+        assert_same_bits(run.state, expected_state(FLoRG(), {1: [0, 1, 3], 2: [0, 1, 2, 3]}, 2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_uploads_of_usual_size_pass_the_bound_bit_for_bit(name):
+    plain, bounded = Run(METHODS[name]()).go(3), Run(METHODS[name](), robust=BOUND).go(3)
+    assert [record.rejected for record in bounded.records] == [[], [], []]
+    assert_same_bits(plain.state, bounded.state)
+
+
+def test_the_norm_is_that_of_the_change_and_not_of_the_tensors():
+    """All heads lie far from zero; the client that stays where the others were is the one that changed."""
+    run = Run(METHODS["fedit"](), faults={(1, p): change_array("head/values", lambda a: a + 50) for p in range(3)})
+    run.go(1)
+    back = {(2, 0): change_array("head/values", lambda a: a - 40)}
+    again = Run(METHODS["fedit"](), faults=back, state=run.state, robust=BOUND)
+    again.federation.run(again.grid, [2], lambda t, state: None)
+    assert [rejected.partition for rejected in again.records[0].rejected] == [0]
+
+
+def test_where_most_clients_changed_nothing_none_is_beyond_the_bound():
+    zero, moved = {"6x5": {"A": torch.zeros(2, 3)}}, {"6x5": {"A": torch.ones(2, 3)}}
+    uploads = [Upload(p, 2, tensors, 1, {}, Traffic()) for p, tensors in enumerate([zero, zero, moved])]
+    assert within_bound(uploads, lambda rank: zero, 2.0) == (uploads, [])
+
+
+def test_what_clients_report_of_their_own_is_exempt_from_the_bound():
+    """It grew out of all rounds; the server has a mean of it and not what this client had before."""
+    far = {(1, 2): change_array("head/values", lambda a: a + 1e3)}
+    method = METHODS["fedsa-lora"](global_model=True)
+    assert Run(method, faults=far, robust=BOUND).go(1).records[0].rejected == []

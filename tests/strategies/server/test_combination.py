@@ -1,0 +1,85 @@
+"""Facts about the streaming combination: groups, the head, dtypes, and what is kept."""
+
+import pytest
+import torch
+
+from strategies import METHODS
+from strategies.methods.florg import FLoRG
+from strategies.server.combination import Combination, aggregate
+from strategies.state import HEAD
+from tests.support.rounds import TALL, WIDE, shared, start, trained
+
+METHOD_CASES = pytest.mark.parametrize("method", [cls() for cls in METHODS.values()], ids=METHODS.keys())
+WEIGHTS = [3.0, 10.0, 1.0, 6.0]
+
+
+def two_groups(method):
+    """(state, uploads) over two shape groups and a head."""
+    states = {group.name: start(method, group) for group in (TALL, WIDE)}
+    uploads = [
+        dict(zip(states, parts, strict=True))
+        for parts in zip(*(trained(method, state) for state in states.values()), strict=True)
+    ]
+    heads = [{"values": torch.arange(3.0) * n} for n in range(len(uploads))]
+    return {**states, HEAD: {"values": torch.zeros(3)}}, [
+        {**upload, HEAD: head} for upload, head in zip(uploads, heads, strict=True)
+    ]
+
+
+def combined(method, state, uploads, **options):
+    combination = Combination(method, 1, state, "cpu", **options)
+    for upload, weight in zip(uploads, WEIGHTS, strict=True):
+        combination.add(upload, weight)
+    return combination
+
+
+@METHOD_CASES
+def test_every_group_is_combined_by_itself(method):
+    state, uploads = two_groups(method)
+    new = combined(method, state, uploads).finish()
+    assert new.keys() == state.keys()
+    for group in (TALL, WIDE):
+        alone = aggregate(method, 1, state[group.name], [upload[group.name] for upload in uploads], WEIGHTS)
+        assert all(torch.equal(new[group.name][symbol], alone[symbol]) for symbol in alone)
+
+
+@pytest.mark.parametrize("method", [FLoRG(), FLoRG(solver="truncate")], ids=lambda method: method.solver)
+def test_the_head_is_the_weighted_mean_for_every_kind_of_rule(method):
+    state, uploads = two_groups(method)
+    head = combined(method, state, uploads).finish()[HEAD]["values"]
+    assert head.dtype == torch.float32
+    torch.testing.assert_close(head, torch.arange(3.0) * (10 + 2 + 18) / 20)
+
+
+@METHOD_CASES
+def test_the_state_keeps_its_dtype_whatever_the_uploads_have(method):
+    state = start(method, TALL)
+    uploads = trained(method, state)
+    single = {symbol: tensor.float() for symbol, tensor in state.items()}
+    mixed = [{symbol: tensor.bfloat16() for symbol, tensor in upload.items()} for upload in uploads]
+    for given, dtype in ((single, torch.float32), (state, torch.float64)):
+        assert all(tensor.dtype == dtype for tensor in aggregate(method, 1, given, mixed, WEIGHTS).values())
+
+
+def test_uploads_are_kept_on_request_or_where_the_rule_needs_them_without_the_head():
+    state, uploads = two_groups(FLoRG())
+    assert combined(FLoRG(), state, uploads).uploads == []
+    for kept in (combined(FLoRG(), state, uploads, keep=True), combined(FLoRG(solver="truncate"), state, uploads)):
+        assert len(kept.uploads) == len(uploads)
+        assert kept.weights == WEIGHTS
+        for upload, given in zip(kept.uploads, uploads, strict=True):
+            assert upload.keys() == {TALL.name, WIDE.name}
+            assert torch.equal(upload[TALL.name]["A"], given[TALL.name]["A"])
+
+
+def test_a_wrong_group_a_wrong_shape_and_no_weight_are_refused():
+    method = FLoRG()
+    state = {TALL.name: start(method, TALL)}
+    upload = shared(method, state[TALL.name])
+    combination = Combination(method, 1, state, "cpu")
+    with pytest.raises(AssertionError, match="groups"):
+        combination.add({WIDE.name: upload}, 1.0)
+    with pytest.raises(AssertionError, match=r"6x5/A is \(1, 2, 5\), expected \(3, 2, 5\)"):
+        combination.add({TALL.name: {"A": upload["A"][:1]}}, 1.0)
+    with pytest.raises(AssertionError, match="sum to 0"):
+        Combination(method, 1, state, "cpu").finish()

@@ -1,0 +1,64 @@
+"""The factored aggregation error equals the one computed from dense updates."""
+
+import pytest
+import torch
+
+from strategies.method import Role
+from strategies.methods.federa import FeDeRA
+from strategies.methods.fedex_lora import FedExLoRA
+from strategies.methods.fedit import FedIT
+from strategies.methods.ffa_lora import FFALoRA
+from strategies.methods.florg import FLoRG
+from strategies.parametrisation import PARAMETRISATIONS
+from strategies.server.diagnostics import aggregation_error, for_norms
+from strategies.state import Group
+from tests.support.rounds import SCALE, frozen
+
+GROUP = Group(6, 5, ("a", "b"))
+CASES = [
+    FedIT(),
+    FFALoRA(),
+    FeDeRA(),
+    FedExLoRA(),
+    FedExLoRA(residual="factored"),
+    FLoRG(),
+    FLoRG(basis="kaiming"),
+    FLoRG(basis="signed-permutation", bases="one"),
+    FLoRG(zero_start=True, initial_std=0.5),
+]
+
+
+def dense(method, tensors, fixed):
+    tensors = {symbol: tensor.double() for symbol, tensor in tensors.items()}
+    fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed.items()}
+    return PARAMETRISATIONS[method.plan.adapter].update(tensors, fixed, SCALE)
+
+
+@pytest.mark.parametrize("method", CASES, ids=str)
+def test_aggregation_error_is_the_relative_distance_of_the_dense_updates(method):
+    torch.manual_seed(0)
+    fixed = method.fixed(GROUP, 2, 1, frozen)
+    tensors = {**method.initial(GROUP, 2, 1), **method.from_weights(GROUP, 2, SCALE, frozen)}
+    old, new, *trained = ({s: v + torch.randn(v.shape) for s, v in tensors.items()} for _ in range(5))
+    uploads = [{symbol: tensors[symbol] for symbol in method.plan.named(Role.SHARED)} for tensors in trained]
+    w = [0.5, 0.3, 0.2]
+    mean = sum(w_n * dense(method, {**old, **upload}, fixed) for w_n, upload in zip(w, uploads, strict=True))
+    expected = float((dense(method, new, fixed) - mean).norm() / mean.norm())
+    parametrisation = PARAMETRISATIONS[method.plan.adapter]
+    got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), SCALE, uploads, w, old, new)
+    assert got == pytest.approx(expected, rel=1e-5)
+
+
+def test_identical_clients_make_no_error():
+    method = FLoRG()
+    fixed = for_norms(method.fixed(GROUP, 2, 1, lambda group: torch.zeros(0)), torch.device("cpu"))
+    upload = method.initial(GROUP, 2, 1)
+    assert (
+        aggregation_error(PARAMETRISATIONS["gram"], fixed, SCALE, [upload] * 3, [0.2, 0.3, 0.5], upload, upload) < 1e-6
+    )
+
+
+def test_no_update_at_all_has_no_error():
+    method = FedIT()
+    upload = method.initial(GROUP, 2, 1)
+    assert aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, [upload], [1.0], upload, upload) == 0.0

@@ -1,0 +1,189 @@
+"""A federation without models: clients that move the received tensors by numbers drawn from (round, partition)."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from flwr.app import Context, Message, MetricRecord, RecordDict
+
+from florg_app.engines.inline import InProcessGrid
+from strategies.exchange.lineage import Attempt, Lineage
+from strategies.exchange.ranks import cut, limited, padded, rank_of, sizes
+from strategies.exchange.screening import Upload
+from strategies.exchange.traffic import Traffic
+from strategies.exchange.uploads import UploadForm, encode_upload
+from strategies.exchange.wire import (
+    ARRAYS,
+    CONFIG,
+    EXAMPLES,
+    METRICS,
+    PARTITION,
+    RANK,
+    ROUND,
+    Malformed,
+    pack,
+    unpack,
+    upload,
+)
+from strategies.manifest import Manifest, state_at_start
+from strategies.method import Method, Role
+from strategies.methods.florg import FLoRG
+from strategies.protection.privacy import PrivacyLedger
+from strategies.rng import generator
+from strategies.server.combination import Combination
+from strategies.server.round_policy import Policy, raw_weight
+from strategies.server.round_record import RoundRecord
+from strategies.server.strategy import FederatedAdapters
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, flatten, nest, select
+from tests.support.rounds import frozen
+
+GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
+IDENTITY = {"source": "s", "backbone": "w"}
+Fault = Callable[[Message], Message | None]
+"""Changes a reply; raising makes the client fail."""
+
+
+def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
+    """Three layers of (6, 5), one of (4, 7), and a head of 9 numbers."""
+    return Manifest(method.name, method.plan, GROUPS, (("w", (2, 4)), ("b", (1,))), rank, 8.0, seed)
+
+
+def initial_state(method: Method, manifest: Manifest) -> State:
+    state = {
+        g.name: {
+            **method.initial(g, manifest.rank, manifest.seed),
+            **method.from_weights(g, manifest.rank, manifest.scale, frozen),
+        }
+        for g in manifest.groups
+    }
+    return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
+
+
+def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
+    """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
+    given = {**flatten(state), **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
+    uploads = {}
+    for key in manifest.uplink:
+        noise = generator(0, "client", t, partition, key).standard_normal(given[key].shape)
+        uploads[key] = given[key] + 0.1 * torch.from_numpy(noise).float()
+    return nest(uploads)
+
+
+def served(method: Method, manifest: Manifest, state: State, t: int, partition: int, rank: int) -> tuple[int, State]:
+    """(rank, tensors) that a client of this rank uploads in round t."""
+    trained = limited(moved(manifest, state, t, partition), manifest, rank)
+    rank = method.pruned_rank(rank, limited(state, manifest, rank), trained)
+    return rank, cut(trained, manifest.at(rank).uplink)
+
+
+def asked(method: Method, num_clients: int = 4) -> list[int]:
+    """The partitions that take part in a round of all clients."""
+    return [0] if method.pooled else list(range(num_clients))
+
+
+def known(shapes: Shapes, state: State) -> dict[str, tuple[int, ...]]:
+    """Shapes without a free size, which is that of the tensor in the state."""
+    return {key: sizes(state)[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
+
+
+def examples_of(partition: int) -> int:
+    return 10 * (partition + 1)
+
+
+class ToyClient:
+    """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
+
+    def __init__(
+        self,
+        method: Method,
+        manifest: Manifest,
+        faults: Mapping[tuple[int, int], Fault] | None = None,
+        form: UploadForm = "tensors",
+    ) -> None:
+        self.method, self.manifest, self.faults, self.form = method, manifest, faults or {}, form
+        self.served: list[tuple[int, int]] = []
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        partition = int(context.node_config["partition-id"])
+        if message.metadata.message_type == "query":
+            return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
+        t = int(message.content.config_records[CONFIG][ROUND])
+        self.served.append((t, partition))
+        rank = int(message.content.config_records[CONFIG][RANK])
+        state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
+        assert not isinstance(state, Malformed)
+        begins = state_at_start(self.method, self.manifest, padded(state, self.manifest.downlink), t)
+        rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
+        sent = encode_upload(self.form, self.method, t, begins, tensors)
+        arrays = pack(sent, sizes(sent))
+        metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
+        reply = Message(upload(arrays, t, metrics), reply_to=message)
+        fault = self.faults.get((t, partition))
+        return reply if fault is None else fault(reply)
+
+
+class Run:
+    """A federation over toy clients and what it recorded."""
+
+    def __init__(
+        self,
+        method: Method | None = None,
+        num_clients: int = 4,
+        faults=None,
+        grid_type=InProcessGrid,
+        diagnostics=True,
+        state: State | None = None,
+        bookkeeping=None,
+        private: PrivacyLedger | None = None,
+        **policy,
+    ) -> None:
+        method = method or FLoRG()
+        self.manifest = manifest_of(method)
+        self.records: list[RoundRecord] = []
+        self.client = ToyClient(method, self.manifest, faults, policy.get("upload", "tensors"))
+        self.grid = grid_type(self.client, {}, num_clients)
+        bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
+        self.federation = FederatedAdapters(
+            method,
+            self.manifest,
+            state or initial_state(method, self.manifest),
+            IDENTITY,
+            Lineage("run", (Attempt("first"),)),
+            Policy(**{"min_clients": num_clients, "weighting": method.plan.weighting, **policy}),
+            torch.device("cpu"),
+            diagnostics=bases if diagnostics else None,
+            on_round=self.records.append,
+            bookkeeping=bookkeeping,
+            private=private,
+        )
+
+    def go(self, num_rounds: int = 2) -> "Run":
+        self.federation.run(self.grid, range(1, num_rounds + 1), lambda t, state: None)
+        return self
+
+    @property
+    def state(self) -> State:
+        return self.federation.state
+
+
+def assert_same_bits(one, other):
+    one, other = flatten(one), flatten(other)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None, ranks=()):
+    """The state after folding the accepted partitions of each round by hand."""
+    manifest = manifest_of(method)
+    state, lowered = initial_state(method, manifest), {}
+    for t in range(1, num_rounds + 1):
+        start = state_at_start(method, manifest, state, t)
+        combination = Combination(method, t, start, "cpu")
+        for partition in accepted.get(t, []):
+            given = min(rank_of(partition, ranks, lowered, manifest.rank), method.active_rank(t, manifest.rank))
+            rank, tensors = served(method, manifest, start, t, partition, given)
+            lowered |= {partition: rank} if rank < given else {}
+            upload = Upload(partition, rank, tensors, examples_of(partition), {}, Traffic())
+            weight = raw_weight(weighting or method.plan.weighting, manifest.plan, upload)
+            combination.add(padded(tensors, manifest.uplink), weight)
+        state = combination.finish() if accepted.get(t) else state
+    return state

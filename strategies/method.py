@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -122,7 +123,7 @@ class Method(ABC):
         """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
         return {}
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor | None:
+    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Float[Tensor, ""] | None:
         """A term that a client of this rank adds to its loss, differentiable in `now`; None = no term.
 
         Both hold all that it trains, as it came and as it is: symbols by group, the head's parameters by name in HEAD.
@@ -169,7 +170,7 @@ class Method(ABC):
         """The state after round t, from the weighted sum of the summands."""
         return total
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
         raise AssertionError(f"{self.name} needs the sum only")
 

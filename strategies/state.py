@@ -7,6 +7,7 @@ Axes, one legend for all code: `n` clients of the round, `l` layers of a shape g
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 HEAD = "head"
@@ -48,7 +49,7 @@ class Group:
         return min(self.out_features, self.in_features)
 
 
-FrozenWeights = Callable[[Group], Tensor]
+FrozenWeights = Callable[[Group], Float[Tensor, "l o i"]]
 """Returns the frozen W0 of a group's layers, (l, o, i)."""
 
 

@@ -2,12 +2,10 @@
 
 from typing import Literal
 
-import torch
-
 from strategies.exchange.ranks import cut
 from strategies.manifest import Manifest
 from strategies.method import Method
-from strategies.state import HEAD, State, select
+from strategies.state import HEAD, State, Tensors, select
 
 UploadForm = Literal["tensors", "summand"]
 """`contribute` runs on the server, which sees each client's tensors, or on the client: then it sees summands only."""
@@ -35,5 +33,5 @@ def zero_update(form: UploadForm, method: Method, t: int, state: State, manifest
     return encode_upload(form, method, t, state, cut(select(state, shapes), shapes))
 
 
-def _wide(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _wide(tensors: Tensors) -> Tensors:
     return {symbol: tensor.double() for symbol, tensor in tensors.items()}

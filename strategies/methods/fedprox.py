@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Gt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import Method, Plan, Role
@@ -25,7 +26,7 @@ class FedProx(Method):
     mu: Annotated[float, Gt(0)] = 0.01
     """Strength of the proximal term."""
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor:
+    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Float[Tensor, ""]:
         """mu/2 ||w - w^t||^2 over all that is trained."""
         before, after = flatten(received), flatten(now)
         squares = [(after[key] - before[key]).square().sum() for key in after]

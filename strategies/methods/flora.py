@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import Method, Plan, Role
@@ -64,7 +65,7 @@ class FLoRA(Method):
         """W + sum_n w_n B_n A_n."""
         return {"W": state["W"] + total["BA"]}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """U V + the stack of the round, without the rows of A that are zero in all layers: the padding of low ranks."""
         B_st, A_st = side_by_side(uploads["B"], uploads["A"], w)
         trained = A_st.any(-1).any(0)

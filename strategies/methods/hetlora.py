@@ -6,6 +6,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Lt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import Method, Plan, Role
@@ -39,7 +40,7 @@ class HetLoRA(Method):
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor | None:
+    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Float[Tensor, ""] | None:
         """lambda times the tail; None where there is nothing to prune."""
         q = self._pruned(rank)
         return self.regularization * pruned_tail(now, q) if self.regularization and q < rank else None
@@ -53,7 +54,7 @@ class HetLoRA(Method):
         return min(rank, max(self.min_rank, floor(self.gamma * rank)))
 
 
-def pruned_tail(groups: ByGroup, q: int) -> Tensor:
+def pruned_tail(groups: ByGroup, q: int) -> Float[Tensor, ""]:
     """sum over all layers of ||B[:, q:]||_F ||A[q:, :]||_F; where one is 0, its gradient is 0."""
     norm = torch.linalg.matrix_norm
     adapters = [tensors for name, tensors in groups.items() if name != HEAD]

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from strategies.protection.accountant import epsilon
 from strategies.protection.robust import change_norm
@@ -99,5 +100,5 @@ def noised(tensors: State, std: float, rng: np.random.Generator) -> State:
     return nest({key: tensor + _noise(tensor, std, rng) for key, tensor in flatten(tensors).items()})
 
 
-def _noise(tensor: torch.Tensor, std: float, rng: np.random.Generator) -> torch.Tensor:
+def _noise(tensor: Float[torch.Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[torch.Tensor, "*s"]:
     return torch.from_numpy(rng.normal(0.0, std, tuple(tensor.shape))).to(tensor)

@@ -5,15 +5,13 @@ import shlex
 from string import Template
 
 import pytest
-from flwr.common.config import parse_config_args
-from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
-from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from typer.main import get_command
 
 from florg_app.cli.main import app
 from florg_app.config.flat import to_toml
 from florg_app.config.parse import default_settings
 from scripts.settings_table import ROOT, settings, updated
+from tests.support.flower_internals import node_configuration, options_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -60,10 +58,9 @@ def commands(*names):
 
 @pytest.mark.parametrize("words", commands("flower-superlink", "flower-supernode"))
 def test_flower_accepts_the_servers_and_the_clients_commands(words):
-    parser = {"flower-superlink": _parse_args_run_superlink, "flower-supernode": _parse_args_run_supernode}[words[0]]()
-    given = parser.parse_args(words[1:])
+    given = options_of(words[0], words[1:])
     if words[0] == "flower-supernode":
-        shown = set(parse_config_args([given.node_config])) | {"validation-path"}  # files that few clients have apart
+        shown = set(node_configuration(given.node_config)) | {"validation-path"}  # files that few clients have apart
         assert shown == set(re.findall(r"`([a-z-]+)`", node_table()))
 
 

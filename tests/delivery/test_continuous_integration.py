@@ -89,6 +89,13 @@ def test_one_job_has_the_lowest_python_and_the_lowest_versions_that_pyproject_al
         assert bounds == [pins[requirement.name]]
 
 
+def test_the_versions_that_are_installed_without_further_ado_are_allowed_ones():
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M))
+    requirements = [*map(Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])]
+    assert {r.name for r in requirements} <= pinned.keys()
+    assert [str(r) for r in requirements if pinned[r.name] not in r.specifier] == []
+
+
 def test_a_requirement_without_a_lower_bound_is_refused_by_name():
     assert lowest("flwr[simulation]>=1.41,<1.43") == "flwr==1.41"
     with pytest.raises(ValueError, match=r'"torch" has no lower bound; write it as "name>=version"'):

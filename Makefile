@@ -5,6 +5,9 @@
 #   make test-gpu   the tests that need one
 #   make test-deployment   these, and a table of faults and what each leads to; some need root
 #   make check      formatting, lint, types, import contracts, fast tests: before each commit
+#   make docs       the documents as a site in build/site; warnings are errors
+#   make tables     the generated parts of the documents
+#   make fab        Flower's bundle of the application, in build/
 #
 # Another Python:        make clean run PYTHON=python3.12
 # torch without CUDA:    PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make run
@@ -13,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-gpu test-deployment check clean
+.PHONY: run test test-gpu test-deployment check docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -37,9 +40,22 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not slow and not gpu and not deployment" -n 2 --dist worksteal
 
+# The variable silences an announcement of mkdocs-material about other programs.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+tables: $(INSTALLED)
+	$(BIN)/python -m scripts.settings_table
+	$(BIN)/python -m scripts.method_tables
+
+fab: $(INSTALLED)
+	mkdir -p build
+	rm -f build/*.fab
+	cd build && FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1 ../$(BIN)/flwr build --app ..
+
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'make: installing into .venv; the first time this takes some minutes'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 $(BIN)/python:
@@ -49,4 +65,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

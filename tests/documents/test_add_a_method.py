@@ -1,0 +1,44 @@
+"""The example of docs/add-a-method.md is a method, and its reference agrees with it."""
+
+import sys
+import types
+
+import torch
+
+from strategies.method import Method
+from strategies.server.combination import aggregate
+from strategies.state import Group
+from tests.support.documents import document
+from tests.support.rounds import RANK, SCALE, numpy_of
+
+GROUP = Group(6, 5, ("first", "second"))
+
+
+def module_of(block, name):
+    """A block of the page as a module. Dataclasses look for the module of their class."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(block, name, "exec"), module.__dict__)
+    return module
+
+
+def test_the_example_is_the_rule_that_its_reference_says(monkeypatch):
+    method_block, reference_block = document("docs/add-a-method.md").blocks("python")
+    for name in ("fed_short", "fed_short_reference"):
+        monkeypatch.setitem(sys.modules, name, None)  # taken out again at the end
+    (cls,) = [
+        value
+        for value in vars(module_of(method_block, "fed_short")).values()
+        if isinstance(value, type) and issubclass(value, Method) and value is not Method
+    ]
+    reference = module_of(reference_block, "fed_short_reference")
+    method, w = cls(longest=2.0), [1.0, 3.0]
+    state = {symbol: tensor.double() for symbol, tensor in method.initial(GROUP, RANK, 1).items()}
+    torch.manual_seed(5)
+    uploads = [{s: length * torch.randn_like(t) for s, t in state.items()} for length in (0.1, 4.0)]
+    new = aggregate(method, 1, state, uploads, w)
+    expected = reference.aggregate(1, numpy_of(state), [numpy_of(u) for u in uploads], [0.25, 0.75], longest=2.0)
+    torch.testing.assert_close(
+        SCALE * new["B"] @ new["A"], torch.from_numpy(reference.delta_weight(expected, {}, SCALE)), rtol=0, atol=1e-12
+    )
+    assert torch.linalg.matrix_norm(uploads[1]["B"]).min() > 2.0 > torch.linalg.matrix_norm(uploads[0]["B"]).max()

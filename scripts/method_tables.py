@@ -8,7 +8,7 @@ from florg_app.cli.method_options import options_markdown
 from scripts.pages import DOCS, ROOT, with_part, write_or_check
 from scripts.settings_table import Row, read_settings
 from strategies import METHODS
-from strategies.method import Method
+from strategies.method import HELD, KEPT, Method, Role
 
 OVERVIEW = "<!-- overview: made by scripts/method_tables.py -->", "<!-- end of overview -->"
 OPTIONS = "<!-- options: made by scripts/method_tables.py -->", "<!-- end of options -->"
@@ -34,6 +34,8 @@ def facts(name: str, method: Method, settings: list[Row]) -> str:
     declared = {
         "`strategy.name`": f"`{name}`",
         "adapter": f"`{method.plan.adapter}`: {_roles(method)}; head {method.plan.head}",
+        "the server holds between rounds": _state(method, HELD),
+        "a client keeps between rounds": _state(method, KEPT),
         "weights": method.plan.weighting,
         "uploads": "side by side, when all are there" if method.needs == "stack" else "added up as they arrive",
         "the mean of the updates is kept exactly": _yes(method.exact),
@@ -42,7 +44,7 @@ def facts(name: str, method: Method, settings: list[Row]) -> str:
         "settings": "<br>".join(f"`{key} = {default}`: {meaning}".replace("|", "\\|") for key, default, meaning in own),
     }
     lines = ["| | |", "|---|---|"]
-    return "\n".join(lines + [f"| {what} | {value or 'none of its own'} |" for what, value in declared.items()])
+    return "\n".join(lines + [f"| {what} | {value or 'none'} |" for what, value in declared.items()])
 
 
 def updated_methods_page(page: str, pyproject: str) -> str:
@@ -61,6 +63,12 @@ def updated_privacy_page(page: str) -> str:
 
 def _roles(method: Method) -> str:
     return ", ".join(f"{symbol} {role}" for symbol, role in method.plan.roles.items())
+
+
+def _state(method: Method, roles: tuple[Role, ...]) -> str:
+    """What a method has in these roles, the head too."""
+    head = ("the head",) if method.plan.head in roles else ()
+    return ", ".join((*method.plan.named(*roles), *head))
 
 
 def _yes(value: bool) -> str:

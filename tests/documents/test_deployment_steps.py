@@ -2,6 +2,7 @@
 
 import re
 import signal
+import ssl
 import subprocess
 import tomllib
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ def needs_a_server(step):
     return step.startswith(SERVERS) or re.search(r" hospitals\b", step) or EXAMPLE_RUN.search(step)
 
 
+@pytest.mark.timeout(900)
 def test_the_steps_that_need_no_server_run_with_an_empty_home(tmp_path):
     account = Account(tmp_path)
     steps = [step for step in STEPS if not needs_a_server(step)]
@@ -77,8 +79,6 @@ class Walk:
             await_health(self.running[name], int(self.ports["8000"]), tls=self._trust(), host="localhost")
 
     def _trust(self):
-        import ssl
-
         return ssl.create_default_context(cafile=str(self.account.project / "certs/ca/ca.crt"))
 
 

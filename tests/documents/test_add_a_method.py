@@ -3,6 +3,7 @@
 import sys
 import types
 
+import numpy as np
 import torch
 
 from strategies.method import Method
@@ -24,21 +25,23 @@ def module_of(block, name):
 
 def test_the_example_is_the_rule_that_its_reference_says(monkeypatch):
     method_block, reference_block = document("docs/add-a-method.md").blocks("python")
-    for name in ("fed_short", "fed_short_reference"):
+    for name in ("svd_split", "svd_split_reference"):
         monkeypatch.setitem(sys.modules, name, None)  # taken out again at the end
     (cls,) = [
         value
-        for value in vars(module_of(method_block, "fed_short")).values()
+        for value in vars(module_of(method_block, "svd_split")).values()
         if isinstance(value, type) and issubclass(value, Method) and value is not Method
     ]
-    reference = module_of(reference_block, "fed_short_reference")
-    method, w = cls(longest=2.0), [1.0, 3.0]
+    reference = module_of(reference_block, "svd_split_reference")
+    method, w = cls(power=0.25), [1.0, 3.0]
     state = {symbol: tensor.double() for symbol, tensor in method.initial(GROUP, RANK, 1).items()}
     torch.manual_seed(5)
-    uploads = [{s: length * torch.randn_like(t) for s, t in state.items()} for length in (0.1, 4.0)]
+    uploads = [{symbol: torch.randn_like(tensor) for symbol, tensor in state.items()} for _ in w]
     new = aggregate(method, 1, state, uploads, w)
-    expected = reference.aggregate(1, numpy_of(state), [numpy_of(u) for u in uploads], [0.25, 0.75], longest=2.0)
+    expected = reference.aggregate(1, numpy_of(state), [numpy_of(u) for u in uploads], [0.25, 0.75], power=0.25)
     torch.testing.assert_close(
         SCALE * new["B"] @ new["A"], torch.from_numpy(reference.delta_weight(expected, {}, SCALE)), rtol=0, atol=1e-12
     )
-    assert torch.linalg.matrix_norm(uploads[1]["B"]).min() > 2.0 > torch.linalg.matrix_norm(uploads[0]["B"]).max()
+    torch.testing.assert_close(
+        torch.linalg.matrix_norm(new["B"]), torch.from_numpy(np.linalg.norm(expected["B"], axis=(1, 2)))
+    )

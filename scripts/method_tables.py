@@ -23,7 +23,8 @@ def overview(methods: dict[str, type[Method]]) -> str:
     ]
     for name, cls in methods.items():
         method = cls()
-        cells = [f"`{name}`", method.summary, _roles(method), method.plan.weighting, _yes(method.needs == "stack")]
+        stacked = _yes(method.traits.needs == "stack")
+        cells = [f"`{name}`", method.summary, _roles(method), method.plan.weighting, stacked]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -37,9 +38,9 @@ def facts(name: str, method: Method, settings: list[Row]) -> str:
         "the server holds between rounds": _state(method, HELD),
         "a client keeps between rounds": _state(method, KEPT),
         "weights": method.plan.weighting,
-        "uploads": "side by side, when all are there" if method.needs == "stack" else "added up as they arrive",
-        "the mean of the updates is kept exactly": _yes(method.exact),
-        "ranks of their own for clients": _yes(method.client_ranks),
+        "uploads": "side by side, when all are there" if method.traits.needs == "stack" else "added up as they arrive",
+        "the mean of the updates is kept exactly": _yes(method.traits.exact),
+        "ranks of their own for clients": _yes(method.traits.client_ranks),
         "global model": _yes(method.plan.has_global_model),
         "settings": "<br>".join(f"`{key} = {default}`: {meaning}".replace("|", "\\|") for key, default, meaning in own),
     }

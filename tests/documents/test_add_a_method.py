@@ -1,5 +1,6 @@
 """The example of docs/add-a-method.md is a method, and its reference agrees with it."""
 
+import re
 import sys
 import types
 
@@ -45,3 +46,11 @@ def test_the_example_is_the_rule_that_its_reference_says(monkeypatch):
     torch.testing.assert_close(
         torch.linalg.matrix_norm(new["B"]), torch.from_numpy(np.linalg.norm(expected["B"], axis=(1, 2)))
     )
+
+
+def test_the_table_of_what_a_method_can_say_has_all_members_in_their_order():
+    table = document("docs/add-a-method.md").section("What a method can say")
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    members = [name for name in vars(Method) if not name.startswith("_")]
+    assert listed == members

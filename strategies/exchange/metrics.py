@@ -18,21 +18,20 @@ class MetricKind(StrEnum):
     OWN = "own"  # a score that the client gave to the model it received, see `own_scores`
 
 
-PEAK_MEMORY = "peak-memory-bytes"
 OWN_ROWS = f"{OWN}examples"
 """On how many rows a client scored the model that it received."""
 
-KINDS: Mapping[str, MetricKind] = {
+METRIC_KINDS: Mapping[str, MetricKind] = {
     PARTITION: MetricKind.APART,
     EXAMPLES: MetricKind.SUM,
-    PEAK_MEMORY: MetricKind.MAXIMUM,
+    "peak-memory-bytes": MetricKind.MAXIMUM,
 }
 """Of what is no mean. Scores by clients are named by what they score: `OWN` and the task's name for it."""
 
 
 def metric_kind(name: str) -> MetricKind:
     """Return what becomes of the metric of this name."""
-    return MetricKind.OWN if name.startswith(OWN) else KINDS.get(name, MetricKind.MEAN)
+    return MetricKind.OWN if name.startswith(OWN) else METRIC_KINDS.get(name, MetricKind.MEAN)
 
 
 def dashed(record: Any) -> dict[str, Any]:

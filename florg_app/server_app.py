@@ -9,7 +9,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients.device import peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
-from florg_app.checkpoints import checkpoint_file, resume
+from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
@@ -41,11 +41,11 @@ def serve(grid: Grid, settings: Settings) -> None:
 
     Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
     """
-    saved = resume.find_checkpoint(settings)
-    if saved is None:
-        report, lineage = start.begin_run(settings)
-    else:
-        report, lineage = start.resume_run(settings, saved, resolve_device(settings.server.device, "server.device"))
+    with start.opened_run(settings) as (report, lineage, saved):
+        _serve(grid, settings, report, lineage, saved)
+
+
+def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
         _run(grid, settings, report, lineage, saved)
@@ -107,6 +107,8 @@ def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved
             note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
     keeper.begin(begun, federation.state, header(begun))
     federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
+    if begun == settings.num_server_rounds:  # the run was ended between its last checkpoint and its summary
+        return
     with keeper.closing():
         federation.run(grid, range(begun + 1, settings.num_server_rounds + 1), evaluate)
 

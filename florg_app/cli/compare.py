@@ -1,6 +1,5 @@
 """The command `florg compare`."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable
@@ -87,9 +86,10 @@ def _report(folder: Path, say: Callable[[str], None]) -> list[str]:
     from florg_app.compare.report import write
     from florg_app.compare.run.disk import MATRIX
     from florg_app.compare.run.status import failures
+    from florg_app.reports.json_text import read_json_object
 
     try:
-        document = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
+        document = read_json_object(folder / MATRIX)
     except OSError as error:
         raise ValueError(f"{folder} holds no comparison: {MATRIX}: {error.strerror}") from error
     write.write_report(folder, say)

@@ -14,8 +14,12 @@ from uuid import uuid4
 from florg_app.config import runconfig
 from florg_app.config.runconfig import RunConfig
 from florg_app.engines import launch, resumed
+from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
-from florg_app.reports.report import HISTORY, PREFIX, SUMMARY, Report
+from florg_app.engines.resumed import CLIENTS
+from florg_app.folder_lock import RUN_LOCK, folder_lock
+from florg_app.reports.history import HISTORY
+from florg_app.reports.report import PREFIX, SUMMARY, Report
 
 EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": 130}
 
@@ -65,8 +69,8 @@ def settle(
     folder = Path(str(named or Path("runs") / _name(config))).absolute()
     if config.get("resume-from") and not remote:
         config, overrides, folder = resumed.resumed_run_config(config | overrides, overrides, folder if named else None)
-    elif not config.get("resume-from") and (folder / HISTORY).exists() and (folder / HISTORY).stat().st_size:
-        raise ValueError(f"{folder} already holds a run; choose another --output, or go on with it by resume-from")
+    elif not config.get("resume-from"):
+        check_free(folder)
     parse_settings(config | overrides)
     if output or not remote:
         overrides["output-dir"] = str(folder)
@@ -74,49 +78,68 @@ def settle(
         overrides.setdefault("client.threads", threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not remote and overrides.get("resume-from"):
-            resumed.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
     except OSError as error:
         raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
     return Experiment(app, config | overrides, overrides, folder)
 
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
-    """Run on a private SuperLink with Ray; returns the exit status."""
+    """Run on a private SuperLink with Ray; returns the exit status. Raises BusyError as `run_inline`."""
     from clients.memory import STATE_DIR  # here: it imports Flower
 
-    resumed.note_clients(experiment.folder, simulation.num_clients)
-    env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
-    return _account(
-        experiment,
-        lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
-    )
+    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
+        _make_ready(experiment, simulation)
+        env = {**os.environ, STATE_DIR: str(experiment.folder / CLIENTS), **offline(experiment.config)}
+        return _account(
+            experiment,
+            lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
+        )
 
 
 def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
-    """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status."""
-    return _account(
-        experiment,
-        lambda: launch.submit(
-            experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
-        ),
-    )
+    """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status.
+
+    Raises BusyError as `run_inline`.
+    """
+    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
+        return _account(
+            experiment,
+            lambda: launch.submit(
+                experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
+            ),
+        )
 
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
-    """Run server and clients in this process, one client at a time; returns the exit status."""
-    os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
-    from florg_app.engines import inline
+    """Run server and clients in this process, one client at a time; returns the exit status.
 
-    resumed.note_clients(experiment.folder, simulation.num_clients)
-    runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
-    with _flower_log_to(experiment.folder / launch.LOG, say):
-        try:
-            inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / resumed.CLIENTS)
-        except Exception as error:  # whatever it is, the run has failed and its log says where
-            logging.getLogger("flwr").error("%s", traceback.format_exc())
-            return _end(experiment, launch.Outcome("", "failed", str(error)))
-    return _end(experiment, launch.Outcome("", "completed", ""))
+    Raises BusyError where another command or run is at work in the folder.
+    """
+    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
+        os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
+        from florg_app.engines import inline
+
+        _make_ready(experiment, simulation)
+        runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
+        with _flower_log_to(experiment.folder / launch.LOG, say):
+            try:
+                inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / CLIENTS)
+            except Exception as error:  # whatever it is, the run has failed and its log says where
+                logging.getLogger("flwr").error("%s", traceback.format_exc())
+                return _end(experiment, launch.Outcome("", "failed", str(error)))
+        return _end(experiment, launch.Outcome("", "completed", ""))
+
+
+def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
+    """What a simulated run needs in its folder. Raises ValueError where that cannot be written."""
+    try:
+        if source := str(experiment.overrides.get("resume-from") or ""):
+            resumed.copy_clients(resumed.source_folder(source), experiment.folder)
+        resumed.note_clients(experiment.folder, simulation.num_clients)
+    except OSError as error:
+        raise ValueError(
+            f"the folder {experiment.folder} cannot be written: {error}; choose another --output"
+        ) from error
 
 
 def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:
@@ -135,7 +158,8 @@ def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
     if (folder / HISTORY).exists() and not (folder / SUMMARY).exists():
         # The server was ended before it could write its summary; its history holds all rounds it finished.
         try:
-            Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
+            with folder_lock(folder / RUN_LOCK, "the server of the run"):
+                Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
         except (ValueError, OSError) as error:
             print(f"the summary could not be written: {error}", file=sys.stderr)
     if outcome.status == "failed":

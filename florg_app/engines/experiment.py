@@ -16,7 +16,6 @@ from florg_app.config.runconfig import RunConfig
 from florg_app.engines import launch, resumed
 from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
-from florg_app.engines.resumed import CLIENTS
 from florg_app.folder_lock import RUN_LOCK, folder_lock
 from florg_app.reports.history import HISTORY
 from florg_app.reports.report import PREFIX, SUMMARY, Report
@@ -35,6 +34,11 @@ class Experiment:
     """Those that Flower has to be told, because they are not what pyproject.toml says."""
     folder: Path
     """Absolute; exists."""
+
+    @property
+    def new(self) -> bool:
+        """Whether it begins a run and goes on with none."""
+        return not self.config.get("resume-from")
 
 
 def prepare(
@@ -84,24 +88,26 @@ def settle(
 
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
-    """Run on a private SuperLink with Ray; returns the exit status. Raises BusyError as `run_inline`."""
+    """Run on a private SuperLink with Ray; returns the exit status."""
+    return _account(experiment, lambda: play_simulated(experiment, simulation, say))
+
+
+def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
+    """Run on a private SuperLink with Ray.
+
+    Raises LaunchError where it cannot be started or followed, and ValueError where the folder is another's.
+    """
     from clients.memory import STATE_DIR  # here: it imports Flower
 
-    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
+    with held_folder(experiment.folder, experiment.new):
         _make_ready(experiment, simulation)
-        env = {**os.environ, STATE_DIR: str(experiment.folder / CLIENTS), **offline(experiment.config)}
-        return _account(
-            experiment,
-            lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
-        )
+        env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
+        return launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say)
 
 
 def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
-    """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status.
-
-    Raises BusyError as `run_inline`.
-    """
-    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
+    """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status."""
+    with held_folder(experiment.folder, experiment.new):
         return _account(
             experiment,
             lambda: launch.submit(
@@ -111,23 +117,27 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
 
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
-    """Run server and clients in this process, one client at a time; returns the exit status.
+    """Run server and clients in this process, one client at a time; returns the exit status."""
+    return _end(experiment, play_inline(experiment, simulation, say))
 
-    Raises BusyError where another command or run is at work in the folder.
+
+def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
+    """Run server and clients in this process, one client at a time; what the server raises is in the outcome.
+
+    Raises ValueError where the folder is another's.
     """
-    with held_folder(experiment.folder, new=not experiment.config.get("resume-from")):
-        os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
-        from florg_app.engines import inline
+    os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
+    from florg_app.engines import inline
 
+    with held_folder(experiment.folder, experiment.new), _flower_log_to(experiment.folder / launch.LOG, say):
         _make_ready(experiment, simulation)
         runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
-        with _flower_log_to(experiment.folder / launch.LOG, say):
-            try:
-                inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / CLIENTS)
-            except Exception as error:  # whatever it is, the run has failed and its log says where
-                logging.getLogger("flwr").error("%s", traceback.format_exc())
-                return _end(experiment, launch.Outcome("", "failed", str(error)))
-        return _end(experiment, launch.Outcome("", "completed", ""))
+        try:
+            inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / resumed.CLIENTS)
+        except Exception as error:  # whatever it is, the run has failed and its log says where
+            logging.getLogger("flwr").error("%s", traceback.format_exc())
+            return launch.Outcome("", "failed", str(error))
+    return launch.Outcome("", "completed", "")
 
 
 def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
@@ -137,9 +147,7 @@ def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
             resumed.copy_clients(resumed.source_folder(source), experiment.folder)
         resumed.note_clients(experiment.folder, simulation.num_clients)
     except OSError as error:
-        raise ValueError(
-            f"the folder {experiment.folder} cannot be written: {error}; choose another --output"
-        ) from error
+        raise ValueError(f"the folder {experiment.folder} cannot be written: {error}; choose another") from error
 
 
 def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:

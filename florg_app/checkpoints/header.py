@@ -62,7 +62,9 @@ def parse_header(texts: Mapping[str, str]) -> CheckpointHeader:
         return CheckpointHeader.model_validate(texts)
     except ValidationError as error:
         problems = error.errors()
-    if missing := [str(problem["loc"][0]) for problem in problems if problem["type"] == "missing"]:
+    if missing := [
+        str(problem["loc"][0]) for problem in problems if problem["type"] == "missing" and len(problem["loc"]) == 1
+    ]:
         raise ValueError(f"it does not say its {', '.join(missing)}; it was not written by a run")
     first = {str(problem["loc"][:1]): problem for problem in reversed(problems)}  # one of each field will do
     raise ValueError("; ".join(_reason(problem) for problem in reversed(first.values())))

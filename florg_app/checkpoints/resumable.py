@@ -1,14 +1,12 @@
 """Whether given settings may continue a run: what may change, and whether anything is left to do."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
+from florg_app.checkpoints.run_folder import completed_rounds
 from florg_app.config.flat import FlatConfig, to_toml
 from florg_app.config.parse import default_settings, flatten_settings
 from florg_app.config.settings import Settings
-from florg_app.reports.report import SUMMARY
 
 FREE = frozenset(
     {
@@ -49,20 +47,11 @@ def check_resumable(saved: RunCheckpoint, settings: Settings) -> None:
             + ", ".join(sorted(FREE))
         )
     planned = settings.num_server_rounds
-    if saved.round > planned or (saved.round == planned and _is_complete(saved.path.parent, planned)):
+    if saved.round > planned or (saved.round == planned and completed_rounds(saved.path.parent) == planned):
         raise ValueError(
             f"{saved.path} is of round {saved.round}, num-server-rounds = {planned}: the run is "
             "complete; raise num-server-rounds to go on with it"
         )
-
-
-def _is_complete(folder: Path, rounds: int) -> bool:
-    """Whether a run has said of itself that it ended well after so many rounds."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_bytes())
-        return summary["status"] == "completed" and summary["rounds"]["done"] >= rounds
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return False  # a damaged summary is written anew
 
 
 def setting_differences(saved: FlatConfig, given: FlatConfig) -> list[str]:

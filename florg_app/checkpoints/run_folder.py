@@ -7,20 +7,30 @@ from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.file_names import checkpoints_of, older_checkpoints
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
 from florg_app.reports.history import HISTORY, Record, parse_history, rescue_history, write_history
+from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder has anything of a run that is worth going on with: a checkpoint, or a round after round 0.
+    """Whether a folder has anything of a run that is worth keeping: a checkpoint, a round after round 0, a good end.
 
-    One that was ended before has at most a history of round 0 and a summary of its failure. Raises OSError.
+    A run that was ended before has at most a history of round 0 and a summary of its failure. Raises OSError.
     """
     if not folder.is_dir():
         return False
-    if checkpoints_of(folder):
+    if checkpoints_of(folder) or completed_rounds(folder) is not None:
         return True
     history = folder / HISTORY
     return history.exists() and _says_more_than_the_beginning(history)
+
+
+def completed_rounds(folder: Path) -> int | None:
+    """After how many rounds the run's summary says that it ended well; None where it does not, or is damaged."""
+    try:
+        summary = read_json_object(folder / SUMMARY)
+        return int(summary["rounds"]["done"]) if summary["status"] == "completed" else None
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
 
 
 def clear_folder(folder: Path, attempt: str) -> None:

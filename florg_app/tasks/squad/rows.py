@@ -14,7 +14,7 @@ from florg_app.tasks.files.json_rows import parse_document, parsed_or_same, read
 from florg_app.tasks.files.reading import READERS, Readers, with_packed
 from florg_app.tasks.files.table import FileTable, table_of
 from florg_app.tasks.files.text_file import read_text
-from florg_app.tasks.files.wording import DataError
+from florg_app.tasks.files.wording import DataError, surrounded
 from florg_app.tasks.split import Split
 
 SQUAD_STEMS: Mapping[Split, tuple[str, ...]] = {
@@ -22,6 +22,8 @@ SQUAD_STEMS: Mapping[Split, tuple[str, ...]] = {
     "validation": ("validation", "dev", "dev-v1.1"),
 }
 """Names of the files; the official ones among them."""
+
+_NOT_NESTED = "is not SQuAD's nested JSON, data -> paragraphs -> qas"
 
 _WORDS = re.compile(r"\b(what|who|whom|whose|how|when|where|which|why)\b", re.IGNORECASE)
 
@@ -34,20 +36,18 @@ def question_word(question: str) -> str:
 
 def read_squad_json(path: Path) -> FileTable:
     """The official file: data -> paragraphs -> qas; or any other JSON of rows. Raises DataError where it is neither."""
-    document = parse_document(read_text(path))
-    data = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(data, list) or not any(isinstance(entry, dict) and "paragraphs" in entry for entry in data):
-        try:
+    try:
+        document = parse_document(read_text(path))
+        data = document.get("data") if isinstance(document, dict) else None
+        if not isinstance(data, list) or not any(isinstance(entry, dict) and "paragraphs" in entry for entry in data):
             return read_json(path)
-        except DataError as error:
-            raise DataError(
-                f"is not SQuAD's nested JSON, data -> paragraphs -> qas, nor other rows: it {error}"
-            ) from None
+    except DataError as error:
+        raise surrounded(f"{_NOT_NESTED}, nor JSON of other rows: ", error) from None
     rows: list[tuple[Any, ...]] = []
     broken: dict[int, str] = {}
     for place, context, qa in _questions(data):
         if not isinstance(qa, dict) or "question" not in qa or "answers" not in qa or context is None:
-            broken[len(rows)] = f"({place}) is not SQuAD's nested JSON, data -> paragraphs -> qas"
+            broken[len(rows)] = f"({place}) {_NOT_NESTED}"
         rows.append((qa.get("question"), context, qa.get("answers")) if len(rows) not in broken else (None,) * 3)
     names = ("question", "context", "answers")
     return table_of({name: [row[index] for row in rows] for index, name in enumerate(names)}, broken)

@@ -38,6 +38,11 @@ class FixedPoint:
         mantissa, exponent = math.frexp(self.num_clients * self.max_weight * self.max_number)
         return SUM_BITS - (exponent - 1 if mantissa == 0.5 else exponent)
 
+    @property
+    def step(self) -> float:
+        """2^-f"""
+        return 2.0**-self.fraction_bits
+
     def encode(self, values: NDArray[np.float32], weight: int) -> Words:
         """weight round(2^f x) modulo 2^64, one word a number. Raises RangeError."""
         self.check_weight(weight)

@@ -1,7 +1,7 @@
 """A client's part in a run's secure sums: what it knows between the messages of a round, and what it answers.
 
-That is in Context.state alone, never on a disk: a client that was started anew within a round has lost its keys, refuses
-the next step, and counts as dropped out.
+That is in Context.state alone, never on a disk: a client that was started anew within a round has lost its keys,
+refuses the next step, and counts as dropped out.
 """
 
 from dataclasses import dataclass

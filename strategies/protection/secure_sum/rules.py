@@ -36,8 +36,8 @@ class SecureSumRules:
         if threshold >= FEWEST and 2 * threshold > num_asked:
             return ""
         return (
-            f"a secure sum of {num_asked} clients of which privacy.max-dropouts = {self.max_dropouts} may drop out "
-            f"would be left with {max(threshold, 0)}, and needs at least {FEWEST} and more than half of them"
+            f"of {num_asked} clients privacy.max-dropouts = {self.max_dropouts} may drop out, which leaves "
+            f"{max(threshold, 0)}; a secure sum needs at least {FEWEST} and more than half of them"
         )
 
     def point(self, num_clients: int) -> FixedPoint:

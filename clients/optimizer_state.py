@@ -77,12 +77,12 @@ def state_shapes(optimizer: Optimizer, named: Named) -> Shapes:
     return {key: slot.shape or (1,) for key, slot in _slots(optimizer, named)}
 
 
-def read_state(optimizer: Optimizer, named: Named) -> State:
+def read_optimizer_state(optimizer: Optimizer, named: Named) -> State:
     """The state as float32 copies on the CPU."""
     return nest({key: slot.read() for key, slot in _slots(optimizer, named)})
 
 
-def restore_state(optimizer: Optimizer, named: Named, state: State) -> None:
+def restore_optimizer_state(optimizer: Optimizer, named: Named, state: State) -> None:
     """Put a state of `state_shapes` into a fresh optimizer, which then goes on as the one that it was read from."""
     flat = flatten(state)
     for key, slot in _slots(optimizer, named):
@@ -96,9 +96,9 @@ def kept_optimizer_state(optimizer: Optimizer, named: Named, memory: ClientStore
     Nothing is remembered where the block fails.
     """
     if (state := memory.load()) is not None:
-        restore_state(optimizer, named, state)
+        restore_optimizer_state(optimizer, named, state)
     yield
-    memory.save(read_state(optimizer, named))
+    memory.save(read_optimizer_state(optimizer, named))
 
 
 def _slots(optimizer: Optimizer, named: Named) -> Iterator[tuple[str, _Slot]]:

@@ -9,6 +9,7 @@ from florg_app.assembly import Assembly, assemble
 from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.run_checkpoint import check_same_model, read_run_checkpoint
 from florg_app.config.settings import Settings
+from strategies.parametrisation import PARAMETRISATIONS
 from strategies.state import State
 
 
@@ -23,6 +24,13 @@ class LoadedRun:
     round: int
     notes: tuple[str, ...]
     """What differs from the run without making its model another one."""
+
+    @property
+    def is_low_rank(self) -> bool:
+        """Whether dW of every layer is a product of two factors, so that a LoRA adapter can hold it."""
+        parametrisation = PARAMETRISATIONS[self.assembly.manifest.plan.adapter]
+        groups = (group.name for group in self.assembly.manifest.groups)
+        return all(parametrisation.low_rank(self.state[name], self.assembly.fixed[name]) for name in groups)
 
 
 def load_run(run_dir: Path, device: torch.device) -> LoadedRun:

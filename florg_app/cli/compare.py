@@ -1,11 +1,9 @@
 """The command `florg compare`."""
 
-import json
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,15 +36,17 @@ def compare_command(
     1 some failed, 2 unusable matrix, 130 stopped.
     """
     signal.signal(signal.SIGTERM, interrupt)
+    from florg_app.compare import steps
+
     folder = (output or Path("runs") / matrix.stem).absolute()
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
     try:
         if not report_only:
             app = find_app(app_dir or Path.cwd())
-            planner = _planner(app, matrix, config or [], set_ or [])
-            how = {"jobs": jobs, "gpus_per_client": gpus_per_client, "retry_failed": retry_failed, "quiet": quiet}
-            _run(app, planner, folder, **how)
-        failed = _report(folder, say)
+            planner = steps.plan_cells(app, matrix, config or [], set_ or [])
+            options = {"jobs": jobs, "gpus_per_client": gpus_per_client, "retry_failed": retry_failed, "quiet": quiet}
+            steps.run_missing(app, planner, folder, **options)
+        failed = steps.report_comparison(folder, say)
     except ValueError as error:
         refuse(str(error))
     except KeyboardInterrupt:
@@ -56,41 +56,3 @@ def compare_command(
         print(f"failed: {line}", file=sys.stderr)
     print(f"{'finished with failures' if failed else 'finished'}: {folder}")
     raise typer.Exit(1 if failed else 0)
-
-
-def _planner(app: Path, path: Path, files: list[Path], assignments: list[str]) -> Any:
-    """The checked cells of a matrix. Raises ValueError with all that is wrong."""
-    from florg_app.compare.matrix import cells, reading
-    from florg_app.compare.matrix.matrix import MatrixError
-
-    found = reading.read_matrix(path)
-    planner = cells.Planner(found, cells.gather_layers(app, path, found, files, assignments))
-    if problems := planner.problems():
-        raise MatrixError(*problems)
-    return planner
-
-
-def _run(app: Path, planner: Any, folder: Path, **how: Any) -> None:
-    """Run all that is missing. Raises ValueError where the folder cannot be used, or is in use."""
-    from florg_app.compare.run import runner
-    from florg_app.compare.run.status import MatrixStatus
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
-    runner.run_matrix(MatrixStatus(planner, folder), runner.RunOptions(app, **how))
-
-
-def _report(folder: Path, say: Callable[[str], None]) -> list[str]:
-    """Report what is finished, and return what failed, in words. Raises ValueError where there is no comparison."""
-    from florg_app.compare.report import write
-    from florg_app.compare.run.disk import MATRIX
-    from florg_app.compare.run.status import failures
-
-    try:
-        document = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{folder} holds no comparison: {MATRIX}: {error.strerror}") from error
-    write.write_report(folder, say)
-    return failures(document)

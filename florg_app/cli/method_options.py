@@ -13,7 +13,7 @@ from strategies.method import Method, Role
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.state import Group, State
 
-LAYER, RANK, ROUND = Group(768, 768, ("layer",)), 4, 2
+EXAMPLE_LAYER, EXAMPLE_RANK, EXAMPLE_ROUND = Group(768, 768, ("layer",)), 4, 2
 """A layer of a usual size, a usual rank and a round after the first, for which numbers are compared."""
 
 HEADINGS = (
@@ -42,17 +42,17 @@ def options_markdown() -> str:
 
 def numbers_sent(form: UploadForm, method: Method) -> int:
     """How many numbers a client uploads for LAYER."""
-    manifest = Manifest(method.name, method.plan, (LAYER,), (), RANK, 1.0, 0)
-    shapes = PARAMETRISATIONS[method.plan.adapter].shapes(LAYER, RANK)
+    manifest = Manifest(method.name, method.plan, (EXAMPLE_LAYER,), (), EXAMPLE_RANK, 1.0, 0)
+    shapes = PARAMETRISATIONS[method.plan.adapter].shapes(EXAMPLE_LAYER, EXAMPLE_RANK)
     # Shapes alone, on torch's "meta" device: tensors without numbers. A size that changes from round to round counts 0.
     state: State = {
-        LAYER.name: {
+        EXAMPLE_LAYER.name: {
             symbol: torch.empty((1, *(size or 0 for size in shape)), device="meta")
             for symbol, shape in shapes.items()
             if method.plan.roles[symbol] is not Role.LOCAL
         }
     }
-    return predict_traffic(sizes(zero_update(form, method, ROUND, state, manifest))).adapter_numbers
+    return predict_traffic(sizes(zero_update(form, method, EXAMPLE_ROUND, state, manifest))).adapter_numbers
 
 
 def _options(method: Method) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
+from florg_app.api import DEFAULT_CLIENTS
 from florg_app.terminal import interrupt, refuse
 
 # Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
-
-DEFAULT_CLIENTS = 8
 
 
 def run_command(

@@ -12,16 +12,16 @@ from flwr.common.logger import log
 from florg_app.config.parse import ConfigError
 from strategies.exchange.wire import RefusalError
 
-DATA, VALIDATION = "data-path", "validation-path"
+DATA, VALIDATION_PATH = "data-path", "validation-path"
 
 
 def own_paths(context: Context) -> tuple[Path | None, Path | None]:
     """(data-path, validation-path) of this node, None where it has none. Raises ConfigError for the second alone."""
-    data, validation = (context.node_config.get(key) for key in (DATA, VALIDATION))
+    data, validation = (context.node_config.get(key) for key in (DATA, VALIDATION_PATH))
     if validation and not data:
         raise ConfigError(
-            f"the node configuration has {VALIDATION} = {validation!r} without {DATA}: validation rows belong to rows "
-            f"to train on; add {DATA}, or remove {VALIDATION}"
+            f"the node configuration has {VALIDATION_PATH} = {validation!r} without {DATA}: validation rows belong to "
+            f"rows to train on; add {DATA}, or remove {VALIDATION_PATH}"
         )
     return Path(str(data)) if data else None, Path(str(validation)) if validation else None
 

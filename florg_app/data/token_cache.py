@@ -29,7 +29,7 @@ from florg_app.data.token_arrow import from_table, to_table
 from florg_app.tasks.base import Features, Preprocessor
 
 OFF = "off"
-TABLE, CHECKSUM = "features.arrow", "sha256"
+TABLE_FILE, CHECKSUM = "features.arrow", "sha256"
 
 MIN_ROWS = 1000
 """Fewer are tokenised anew, in a quarter of a second (bench/tokenise.py)."""
@@ -97,7 +97,7 @@ def _load(entry: Path) -> Features | None:
     """The features of an entry, None where there is none. Raises OSError, ValueError or ArrowException where broken."""
     if not entry.is_dir():
         return None
-    data = (entry / TABLE).read_bytes()
+    data = (entry / TABLE_FILE).read_bytes()
     if hashlib.sha256(data).hexdigest() != (entry / CHECKSUM).read_text(encoding="utf-8"):
         raise ValueError("its checksum is another")
     os.utime(entry)
@@ -108,9 +108,9 @@ def _store(entry: Path, table: pyarrow.Table) -> None:
     """Write an entry, unless another process has done so meanwhile. A disk that cannot be written costs only time."""
     try:
         with folder_atomically(entry) as folder:
-            with pyarrow.ipc.new_stream(folder / TABLE, table.schema) as stream:
+            with pyarrow.ipc.new_stream(folder / TABLE_FILE, table.schema) as stream:
                 stream.write_table(table)
-            digest = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
+            digest = hashlib.sha256((folder / TABLE_FILE).read_bytes()).hexdigest()
             (folder / CHECKSUM).write_text(digest, encoding="utf-8")
     except (OSError, ValueError) as error:
         if not entry.is_dir():

@@ -9,7 +9,7 @@ from pathlib import Path
 from florg_app.doctor.finding import Finding, finding_size
 from florg_app.pretrained import EMBEDDED
 
-INDEX, WEIGHTS, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
+INDEX, WEIGHTS, MODEL_CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
 BYTES_PER_NUMBER = {"float32": 4, "bfloat16": 2, "float16": 2, "8bit": 1, "4bit": 0.5}
 """Of a number, by `model.dtype` or `model.quantization`."""
 COMFORT = 0.7
@@ -30,7 +30,7 @@ def weight_files(name: str, find=find_in_cache) -> list[Path] | None:
     def locate(file: str) -> Path | None:
         return path if (path := Path(name) / file).is_file() else None if Path(name).is_dir() else find(name, file)
 
-    if locate(CONFIG) is None:
+    if locate(MODEL_CONFIG) is None:
         return None
     if single := locate(WEIGHTS):
         return [single]
@@ -47,7 +47,7 @@ def check_model_files(name: str, files: Sequence[Path] | None, offline: bool) ->
     if files is not None:
         return Finding("ok", "model", f"{name} is here, {finding_size(sum(file.stat().st_size for file in files))}")
     if Path(name).is_dir():
-        text = f"the folder {name} lacks {CONFIG} or safetensors weights"
+        text = f"the folder {name} lacks {MODEL_CONFIG} or safetensors weights"
         return Finding("problem", "model", text, "save the model there with save_pretrained(folder)")
     if offline:
         remedy = f"hf download {name} where there is a network, or unset HF_HUB_OFFLINE"

@@ -83,14 +83,16 @@ def settle(
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run on a private SuperLink with Ray; returns the exit status."""
+    return _account(experiment, lambda: play_simulated(experiment, simulation, say))
+
+
+def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
+    """Run on a private SuperLink with Ray. Raises LaunchError where it cannot be started or followed."""
     from clients.memory import STATE_DIR  # here: it imports Flower
 
     resumed.note_clients(experiment.folder, simulation.num_clients)
     env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
-    return _account(
-        experiment,
-        lambda: launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say),
-    )
+    return launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say)
 
 
 def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
@@ -105,6 +107,11 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run server and clients in this process, one client at a time; returns the exit status."""
+    return _end(experiment, play_inline(experiment, simulation, say))
+
+
+def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
+    """Run server and clients in this process, one client at a time; what the server raises is in the outcome."""
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app.engines import inline
 
@@ -115,8 +122,8 @@ def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) 
             inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / resumed.CLIENTS)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
-            return _end(experiment, launch.Outcome("", "failed", str(error)))
-    return _end(experiment, launch.Outcome("", "completed", ""))
+            return launch.Outcome("", "failed", str(error))
+    return launch.Outcome("", "completed", "")
 
 
 def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:

@@ -27,7 +27,7 @@ CONNECTION = "florg"
 BIN = Path(sys.executable).parent
 """Where Flower's commands of this Python environment are."""
 
-START_SECONDS, END_SECONDS = 60.0, 5.0
+START_SECONDS, PROCESS_END_SECONDS = 60.0, 5.0
 
 
 class LaunchError(RuntimeError):
@@ -105,7 +105,7 @@ class ProcessFamily:
         """End the leader, which ends its children in order; then those that did not listen."""
         self._leader.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._leader.wait(END_SECONDS)
+            self._leader.wait(PROCESS_END_SECONDS)
         self._wait_for_members()
         for signal_one in (psutil.Process.terminate, psutil.Process.kill):
             for process in self.members():
@@ -115,7 +115,7 @@ class ProcessFamily:
         self._leader.wait()
 
     def _wait_for_members(self) -> None:
-        deadline = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + PROCESS_END_SECONDS
         while self.members() and time.monotonic() < deadline:  # psutil.wait_procs would wait for zombies too
             time.sleep(0.05)
 

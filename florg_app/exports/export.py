@@ -21,7 +21,6 @@ from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.report import SUMMARY
 from strategies.manifest import Manifest
 from strategies.method import Role
-from strategies.parametrisation import PARAMETRISATIONS
 from strategies.state import HEAD
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
@@ -55,7 +54,7 @@ def export_run(
     """
     run = load_run(run_dir, device)
     notes = run.notes + _notes(run.assembly.manifest)
-    if not _low_rank(run) and not merged:
+    if not run.is_low_rank and not merged:
         merged = True
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
     target = (output or run_dir / ("merged" if merged else "adapter")).absolute()
@@ -138,13 +137,6 @@ def _merged(run: LoadedRun, folder: Path) -> ExportFolder:
         return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])
 
     return ExportFolder("transformers", "Whole model with the update merged", code, lambda: plain.load(str(folder)))
-
-
-def _low_rank(run: LoadedRun) -> bool:
-    """Whether an adapter can hold the update of every layer."""
-    parametrisation = PARAMETRISATIONS[run.assembly.manifest.plan.adapter]
-    groups = (group.name for group in run.assembly.manifest.groups)
-    return all(parametrisation.low_rank(run.state[name], run.assembly.fixed[name]) for name in groups)
 
 
 def _notes(manifest: Manifest) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-CLIENT, SERVER, PEAK = "client-flops", "server-flops", "server-peak-memory-bytes"
+FLOPS_OF_CLIENTS, FLOPS_OF_SERVER, PEAK_OF_SERVER = "client-flops", "server-flops", "server-peak-memory-bytes"
 """The keys of the sums."""
 
 
@@ -13,21 +13,21 @@ def summarise_costs(records: Sequence[Mapping[str, Any]]) -> dict[str, float | N
 
     {} where nothing was measured; None for what could not be.
     """
-    measured = [record for record in records if SERVER in record]
+    measured = [record for record in records if FLOPS_OF_SERVER in record]
     if not measured:
         return {}
     clients = [client["flops"] for record in measured for client in record["clients"].values() if "flops" in client]
-    peaks = [record[PEAK] for record in measured if record[PEAK] is not None]
+    peaks = [record[PEAK_OF_SERVER] for record in measured if record[PEAK_OF_SERVER] is not None]
     return {
-        CLIENT: fmean(clients) if clients else None,
-        SERVER: fmean(record[SERVER] for record in measured),
-        PEAK: max(peaks, default=None),
+        FLOPS_OF_CLIENTS: fmean(clients) if clients else None,
+        FLOPS_OF_SERVER: fmean(record[FLOPS_OF_SERVER] for record in measured),
+        PEAK_OF_SERVER: max(peaks, default=None),
     }
 
 
 def cost_line(sums: Mapping[str, float | None], size: Callable[[float], str]) -> str:
     """The sums for people; `size` writes a number of bytes."""
-    client, server, peak = sums[CLIENT], sums[SERVER], sums[PEAK]
+    client, server, peak = sums[FLOPS_OF_CLIENTS], sums[FLOPS_OF_SERVER], sums[PEAK_OF_SERVER]
     memory = "not measurable there" if peak is None else size(peak)
     return f"FLOPs per round: each client {_short(client)}, server {_short(server)}; server peak memory {memory}"
 
@@ -36,8 +36,8 @@ def _short(count: float | None) -> str:
     return "-" if count is None else f"{count:.3g}"
 
 
-CLIENT_SECONDS, PEAK = "client-seconds", "peak-memory-bytes"
-"""Keys of the summary; PEAK also of a round's record, and of what a client reports."""
+CLIENT_SECONDS, PEAK_MEMORY = "client-seconds", "peak-memory-bytes"
+"""Keys of the summary; PEAK_MEMORY also of a round's record, and of what a client reports."""
 
 SERVER_PHASES = ("load", "train", "aggregate", "evaluate")
 """Of a run, in the order in which they come; "train" is the wait for the clients."""
@@ -55,14 +55,14 @@ def summarise_resources(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[
     clients = [client for record in records for client in (record.get("clients") or {}).values()]
     reported = {phase: [client[key] for client in clients if key in client] for phase, key in PHASES.items()}
     held = {
-        "client": [client[PEAK] for client in clients if PEAK in client],
-        "server": [record[PEAK] for record in records if PEAK in record],
+        "client": [client[PEAK_MEMORY] for client in clients if PEAK_MEMORY in client],
+        "server": [record[PEAK_MEMORY] for record in records if PEAK_MEMORY in record],
     }
     return {
         CLIENT_SECONDS: {
             phase: {"mean": fmean(seconds), "longest": max(seconds)} for phase, seconds in reported.items() if seconds
         },
-        PEAK: {who: max(peaks) for who, peaks in held.items() if peaks},
+        PEAK_MEMORY: {who: max(peaks) for who, peaks in held.items() if peaks},
     }
 
 
@@ -71,6 +71,6 @@ def resource_lines(summary: Mapping[str, Any], size: Callable[[float], str]) -> 
     taken, of_clients = summary["seconds"], summary.get(CLIENT_SECONDS, {})
     server = [f"{phase} {taken[phase]:.1f} s" for phase in SERVER_PHASES if phase in taken]
     clients = [f"{phase} {s['mean']:.1f} s (longest {s['longest']:.1f})" for phase, s in of_clients.items()]
-    peaks = [f"{who} {size(peak)}" for who, peak in summary.get(PEAK, {}).items()]
+    peaks = [f"{who} {size(peak)}" for who, peak in summary.get(PEAK_MEMORY, {}).items()]
     titles = {"run": server, "client's round": clients, "peak memory": peaks}
     return [f"{title}: {', '.join(parts)}" for title, parts in titles.items() if parts]

@@ -1,17 +1,15 @@
 """The plot of a run: evaluation metrics and losses by round, and metrics by traffic."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # not pyplot: it picks a display and keeps figures alive between runs
 from matplotlib.ticker import MaxNLocator
 
-from florg_app.reports.summary import LOWER_IS_BETTER, evaluation_line
+from florg_app.reports.summary import LOWER_IS_BETTER, Record, evaluation_line
 
-Record = Mapping[str, Any]
 Points = tuple[list[float], list[float]]
 
 # Okabe and Ito's palette; shape of marker and line repeat what colour says.

@@ -54,7 +54,7 @@ def _correlation(measure: Callable[..., object], truth: Answers, chosen: Answers
     return float(measure(truth, chosen)[0])  # pyright: ignore[reportIndexIssue]
 
 
-METRICS: Mapping[str, Callable[[Answers, Answers], float]] = {
+METRICS_BY_NAME: Mapping[str, Callable[[Answers, Answers], float]] = {
     "accuracy": _accuracy,
     "f1": _f1,
     "macro-f1": _macro_f1,

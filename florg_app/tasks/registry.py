@@ -33,7 +33,7 @@ class TaskFamily:
 
 TASKS: dict[str, TaskFamily] = {
     "tiny": TaskFamily(make_tiny),
-    **{f"glue/{name}": TaskFamily(partial(glue.make_glue, name)) for name in glue.TABLE},
+    **{f"glue/{name}": TaskFamily(partial(glue.make_glue, name)) for name in glue.GLUE_TASKS},
     "squad": TaskFamily(make_squad, SQUAD_SETTINGS),
     **{
         name: TaskFamily(partial(own_text.make_own_text, name), own_text.OWN_TEXT_SETTINGS)

@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from clients.memory import ClientStore
-from clients.optimizer_state import kept_optimizer_state, optimizer_kind, read_state, restore_state, state_shapes
+from clients.optimizer_state import (
+    kept_optimizer_state,
+    optimizer_kind,
+    read_optimizer_state,
+    restore_optimizer_state,
+    state_shapes,
+)
 from clients.optimizers import optimizer_for
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
@@ -112,7 +118,7 @@ def optimizer_of(case: Case) -> tuple[Optimizer, dict[str, Tensor]]:
 
 def test_a_fresh_optimizers_state_has_the_declared_shapes_and_is_zero(case: Case):
     optimizer, named = optimizer_of(case)
-    state = flatten(read_state(optimizer, named))
+    state = flatten(read_optimizer_state(optimizer, named))
     assert {key: tuple(tensor.shape) for key, tensor in state.items()} == state_shapes(optimizer, named)
     assert not any(tensor.count_nonzero() for tensor in state.values())
     assert bool(state) == case.has_state
@@ -122,14 +128,14 @@ def test_the_state_is_copied_in_and_out():
     """Steps change neither what was put in nor what was read before."""
     optimizer, named = optimizer_of(CASES["adamw"])
     ones = nest({key: torch.ones(shape) for key, shape in state_shapes(optimizer, named).items()})
-    restore_state(optimizer, named, ones)
-    read = read_state(optimizer, named)
+    restore_optimizer_state(optimizer, named, ones)
+    read = read_optimizer_state(optimizer, named)
     for parameter in named.values():
         parameter.grad = torch.full_like(parameter, 2.0)
     optimizer.step()
     assert all(torch.equal(tensor, torch.ones_like(tensor)) for tensor in flatten(ones).values())
     assert same(read, ones)
-    after = flatten(read_state(optimizer, named))
+    after = flatten(read_optimizer_state(optimizer, named))
     assert {key: tensor.tolist() for key, tensor in after.items() if key.endswith("step")} == {
         f"{name}/step": [2.0] for name in named
     }
@@ -158,5 +164,5 @@ def test_a_state_that_does_not_fit_is_discarded_with_the_reason(case: Case, othe
         assert memory.load() is None
         assert len(caplog.records) == len(expected)
         assert all(text in record.getMessage() for text, record in zip(expected, caplog.records, strict=True))
-        memory.save(read_state(optimizer, named))
+        memory.save(read_optimizer_state(optimizer, named))
         assert ClientStore(records, state_shapes(optimizer, named), owner, at(t + 1)).load() is not None

@@ -154,7 +154,7 @@ def test_a_client_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
     def exhausted(*args, **kwargs):
         raise torch.OutOfMemoryError("tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(client_app.trainer, "train", exhausted)
+    monkeypatch.setattr(client_app.trainer, "local_train", exhausted)
     with pytest.raises(AggregationError, match=r"lower train\.batch-size|0 of 3 uploads"):
         run(tmp_path / "run", **{"max-skipped": 1})
     reasons = [rejected["reason"] for rejected in history(tmp_path / "run")[1]["rejected"]]

@@ -68,7 +68,7 @@ class Layers:
     """Where relative paths begin."""
 
 
-def gather_layers(app: Path, matrix_file: Path, matrix: Matrix, files: list[Path], assignments: list[str]) -> Layers:
+def gather_layers(app: Path, matrix_file: Path, matrix: Matrix, files: Sequence[Path], assignments: Sequence[str]) -> Layers:
     """Read the settings from outside the matrix. Raises ValueError."""
     base, _ = runconfig.gather_run_config(app, [matrix_file.parent / name for name in matrix.config], [])
     _, more = runconfig.gather_run_config(app, files, [])

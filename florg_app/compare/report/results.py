@@ -9,14 +9,12 @@ from typing import Any
 
 from florg_app.compare.run.disk import MATRIX
 from florg_app.reports.report import SUMMARY, read_history
-from florg_app.reports.summary import LOWER_IS_BETTER
+from florg_app.reports.summary import LOWER_IS_BETTER, Record
 from strategies.exchange.traffic import Traffic
 
 FINISHED, FAILED = "finished", "failed"
 VALIDATION, HELD_OUT = "validation", "held-out"
 """Whose rows a score is of: the task's validation rows, or those that each client held back."""
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

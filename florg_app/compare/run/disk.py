@@ -29,7 +29,7 @@ class BusyError(ValueError):
     """Another comparison is at work in the folder."""
 
 
-def read_state(folder: Path, cell: CellSpec, metric: str) -> CellState:
+def read_cell_state(folder: Path, cell: CellSpec, metric: str) -> CellState:
     """How the run of a cell ended, by what is in its folder; missing where it has not, or was another run."""
     if (failure := _read(folder / FAILURE)) is not None:
         return CellState("failed", failure["reason"])

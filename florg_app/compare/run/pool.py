@@ -23,7 +23,7 @@ class Job(Protocol):
 
 J = TypeVar("J", bound=Job)
 
-TICK_SECONDS, END_SECONDS = 0.5, 20.0
+TICK_SECONDS, WORKER_END_SECONDS = 0.5, 20.0
 
 
 class _Worker(Generic[J]):
@@ -113,7 +113,7 @@ def _end(workers: Sequence[_Worker[J]], unfinished: Sequence["Future[str]"]) -> 
     if unfinished:
         for each in workers:
             each.signal(signal.SIGTERM)
-        _, stuck = wait(unfinished, END_SECONDS)
+        _, stuck = wait(unfinished, WORKER_END_SECONDS)
         for each in workers if stuck else ():
             each.signal(signal.SIGKILL)
     for each in workers:

@@ -27,7 +27,7 @@ class MatrixStatus:
 
     def look(self, cell: CellSpec) -> CellState:
         """Read anew how a cell stands."""
-        self._states[cell.folder] = disk.read_state(self.folder / cell.folder, cell, self.matrix.metric)
+        self._states[cell.folder] = disk.read_cell_state(self.folder / cell.folder, cell, self.matrix.metric)
         return self._states[cell.folder]
 
     def tuning(self) -> list[CellSpec]:

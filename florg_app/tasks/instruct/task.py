@@ -24,7 +24,7 @@ from strategies.rng import generator
 TURNS, SPLIT, NUMBER = "turns", "split", "number"
 """Columns: the conversation, and where it is from, to say which row is too long."""
 
-REFERENCE, TOKENIZER, ASKED = "reference", "tokenizer", "asked"
+REFERENCE, TOKENIZER, ASKED_ROW = "reference", "tokenizer", "asked"
 """In features: the response that a generated one is compared with, absent where none is generated. In batches with
 such rows: what reads and writes them, and which they are."""
 
@@ -105,7 +105,7 @@ class Instruct(Task):
             asked = [REFERENCE in example for example in features]
             return {
                 **pad_right(features, padding),
-                **({TOKENIZER: preprocessor, ASKED: asked} if any(asked) else {}),
+                **({TOKENIZER: preprocessor, ASKED_ROW: asked} if any(asked) else {}),
             }
 
         return collate
@@ -118,7 +118,7 @@ class Instruct(Task):
         count = len(batch["labels"])
         sums = torch.zeros(count, dtype=torch.float64).index_add(0, rows.cpu(), losses.cpu().double())
         tokens = torch.bincount(rows.cpu(), minlength=count)
-        texts = self._texts(model, batch) if ASKED in batch else [None] * count
+        texts = self._texts(model, batch) if ASKED_ROW in batch else [None] * count
         return [Answered(*answered) for answered in zip(sums.tolist(), tokens.tolist(), texts, strict=True)]
 
     def score(self, predictions: Sequence[Answered], features: Features) -> dict[str, float]:
@@ -132,7 +132,7 @@ class Instruct(Task):
     def _texts(self, model: nn.Module, batch: Batch) -> list[str | None]:
         """The model's own responses where they are asked for."""
         assert isinstance(model, PreTrainedModel), type(model)
-        tokenizer, asked = batch[TOKENIZER], batch[ASKED]
+        tokenizer, asked = batch[TOKENIZER], batch[ASKED_ROW]
         prompts = [prompt for prompt, wanted in zip(prompts_of(batch), asked, strict=True) if wanted]
         ends = end_tokens(model, tokenizer.eos_token_id)
         tokens = continuations(model, prompts, self.max_new_tokens, tokenizer.pad_token_id, ends)

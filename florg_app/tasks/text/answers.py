@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from clients.architectures import Head
 from florg_app.tasks.files.checks import Check, check_class_number, check_number
-from florg_app.tasks.metrics import METRICS
+from florg_app.tasks.metrics import METRICS_BY_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Answer(ABC):
         """Each of `metrics`, and the loss."""
         assert logits.shape == (len(labels), self.head.num_labels), logits.shape
         chosen, truth = self.chosen(logits), labels.numpy()
-        scores = {name: METRICS[name](truth, chosen) for name in self.metrics}
+        scores = {name: METRICS_BY_NAME[name](truth, chosen) for name in self.metrics}
         return {**scores, "loss": self.loss(logits, labels).item()}
 
 

@@ -43,7 +43,7 @@ class Glue:
 
 ENTAILMENT = ("entailment", "not_entailment")
 
-TABLE: dict[str, Glue] = {
+GLUE_TASKS: dict[str, Glue] = {
     "cola": Glue(("sentence",), ("unacceptable", "acceptable"), ("matthews", "accuracy")),
     "sst2": Glue(("sentence",), ("negative", "positive")),
     "mrpc": Glue(("sentence1", "sentence2"), ("not_equivalent", "equivalent"), ("accuracy", "f1")),
@@ -63,7 +63,7 @@ TABLE: dict[str, Glue] = {
 
 def make_glue(name: str, settings: Settings, folder: LocalFolder | None) -> LabelledText:
     """The GLUE task `name`, from the files of `folder` or from the hub."""
-    glue = TABLE[name]
+    glue = GLUE_TASKS[name]
     answer = classes_answer(glue.label_names, glue.metrics) if glue.label_names else scale_answer(glue.metrics)
     layout = text_layout(glue.text_columns, "label", answer.check, answer.type)
 
@@ -88,9 +88,9 @@ def _from_hub(name: str, split: str) -> Dataset:
     rows = hub.load_hub_split(f"glue/{name}", GLUE_HUB, name, split)
     label = rows.features["label"]
     found = tuple(label.names) if isinstance(label, ClassLabel) else ()
-    if found != TABLE[name].label_names:
+    if found != GLUE_TASKS[name].label_names:
         raise ConfigError(
             f'task.name = "glue/{name}": {GLUE_HUB} now names its classes {", ".join(found)}; '
-            f"expected {', '.join(TABLE[name].label_names)}"
+            f"expected {', '.join(GLUE_TASKS[name].label_names)}"
         )
     return rows

@@ -54,7 +54,7 @@ def inline(monkeypatch):
             raise RuntimeError("no luck")
         report.finish("completed")
 
-    engine.__dict__.update(run=run, calls=calls)
+    engine.__dict__.update(run_in_process=run, calls=calls)
     monkeypatch.setitem(sys.modules, "florg_app.engines.inline", engine)
     monkeypatch.setattr(engines, "inline", engine, raising=False)
     return engine

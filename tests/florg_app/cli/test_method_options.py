@@ -2,17 +2,17 @@
 
 import pytest
 
-from florg_app.cli.method_options import LAYER, RANK, numbers_sent, option_rows, options_markdown
+from florg_app.cli.method_options import EXAMPLE_LAYER, EXAMPLE_RANK, numbers_sent, option_rows, options_markdown
 from scripts.settings_table import ROOT
 from strategies import METHODS
 from strategies.methods.florg import FLoRG
 
 
 def test_numbers_of_a_layer_are_counted_without_any():
-    k = LAYER.k
-    assert numbers_sent("tensors", FLoRG()) == numbers_sent("summand", FLoRG()) == RANK * k
+    k = EXAMPLE_LAYER.k
+    assert numbers_sent("tensors", FLoRG()) == numbers_sent("summand", FLoRG()) == EXAMPLE_RANK * k
     assert numbers_sent("summand", FLoRG(solver="literal")) == k * k
-    assert numbers_sent("summand", METHODS["fedex-lora"]()) == 2 * RANK * k + k * k
+    assert numbers_sent("summand", METHODS["fedex-lora"]()) == 2 * EXAMPLE_RANK * k + k * k
 
 
 def test_every_method_has_a_row():

@@ -68,7 +68,7 @@ def test_nothing_of_a_row_reaches_the_server_when_a_client_fails(place, tmp_path
         raise TypeError(f"cannot use {SECRET}")
 
     if place == "training":
-        monkeypatch.setattr(client_app.trainer, "train", fail)
+        monkeypatch.setattr(client_app.trainer, "local_train", fail)
 
     def client(message: Message, context):
         context.node_config["data-path"] = str(own)

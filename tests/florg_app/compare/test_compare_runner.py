@@ -110,15 +110,15 @@ def test_a_run_without_a_usable_score_has_failed(tmp_path, summary, reason):
     compare_runs.leave_run(path, cell.config, [0.5])
     known = json.loads((path / "summary.json").read_text())
     (path / "summary.json").write_text(json.dumps({**known, **summary}))
-    assert disk.read_state(path, cell, "accuracy") == disk.CellState("failed", reason)
+    assert disk.read_cell_state(path, cell, "accuracy") == disk.CellState("failed", reason)
 
 
 def test_a_setting_that_later_versions_add_leaves_finished_cells_finished(tmp_path):
     (cell,) = standing(tmp_path, methods=["florg"], seeds=[1]).reported()
     compare_runs.leave_run(tmp_path, {k: v for k, v in cell.config.items() if k != "train.warmup"}, [0.5])
-    assert disk.read_state(tmp_path, cell, "accuracy").status == "finished"
+    assert disk.read_cell_state(tmp_path, cell, "accuracy").status == "finished"
     compare_runs.leave_run(tmp_path, {**cell.config, "train.warmup": 0.5}, [0.5])
-    assert disk.read_state(tmp_path, cell, "accuracy").status == "missing"
+    assert disk.read_cell_state(tmp_path, cell, "accuracy").status == "missing"
 
 
 def test_a_second_comparison_in_the_same_folder_is_refused_and_a_dead_ones_lock_is_not(tmp_path):
@@ -157,11 +157,11 @@ def test_workers_do_not_outlive_a_killed_comparison(tmp_path):
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from florg_app.compare import pool
-from tests import compare_runs
+from florg_app.compare.run import pool
+from tests.support import compare_runs
 if __name__ == "__main__":
     job = SimpleNamespace(app=Path(sys.argv[1]), process="one")
-    list(pool.serve([job], compare_runs.slow_run, 1, 1, print))
+    list(pool.serve_jobs([job], compare_runs.slow_run, 1, 1, print))
 """
     (script := tmp_path / "main.py").write_text(code)
     process = subprocess.Popen([sys.executable, script, tmp_path], env={**os.environ, "PYTHONPATH": os.getcwd()})

@@ -6,7 +6,7 @@ from florg_app.compare.matrix import cells, reading
 from florg_app.compare.run import worker
 from florg_app.config.runconfig import find_app
 from florg_app.tasks.registry import TASKS
-from florg_app.tasks.text.glue import TABLE
+from florg_app.tasks.text.glue import GLUE_TASKS
 from tests.support.local_data import write
 from tests.support.repository import REPOSITORY
 
@@ -58,7 +58,7 @@ def test_every_table_has_its_axes():
 def data(tmp_path_factory):
     """A folder for each GLUE task with classes, with a few rows."""
     folder = tmp_path_factory.mktemp("data")
-    for name, task in TABLE.items():
+    for name, task in GLUE_TASKS.items():
         if not task.label_names:
             continue
         (folder / name).mkdir()

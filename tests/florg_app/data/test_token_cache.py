@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from florg_app.config.settings import TaskSettings
 from florg_app.data.token_arrow import from_table, to_table
-from florg_app.data.token_cache import CHECKSUM, TABLE, TokenCache
+from florg_app.data.token_cache import CHECKSUM, TABLE_FILE, TokenCache
 from tests.support.word_tokenizer import word_tokenizer
 
 ROWS = Dataset.from_dict({"text": ["a b", "c", "d e f g"], "label": [1, 0, 1]})
@@ -36,7 +36,7 @@ def test_a_second_process_finds_what_the_first_has_made(tmp_path):
     first, second = Maker(), Maker()
     assert first.through(tmp_path) == second.through(tmp_path) == Maker()()
     assert (first.calls, second.calls) == (1, 0)
-    assert [path.name for entry in tmp_path.iterdir() for path in sorted(entry.iterdir())] == [TABLE, CHECKSUM]
+    assert [path.name for entry in tmp_path.iterdir() for path in sorted(entry.iterdir())] == [TABLE_FILE, CHECKSUM]
 
 
 def test_other_rows_tokens_or_lengths_are_another_entry(tmp_path):
@@ -63,9 +63,9 @@ def test_where_the_rows_are_from_makes_no_difference(tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda entry: (entry / TABLE).write_bytes((entry / TABLE).read_bytes()[:-40]),
-        lambda entry: (entry / TABLE).write_bytes(b""),
-        lambda entry: (entry / TABLE).unlink(),
+        lambda entry: (entry / TABLE_FILE).write_bytes((entry / TABLE_FILE).read_bytes()[:-40]),
+        lambda entry: (entry / TABLE_FILE).write_bytes(b""),
+        lambda entry: (entry / TABLE_FILE).unlink(),
         lambda entry: (entry / CHECKSUM).unlink(),
         lambda entry: (entry / CHECKSUM).write_bytes(b"\xff"),
     ],

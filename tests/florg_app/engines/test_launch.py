@@ -24,7 +24,7 @@ def flower(tmp_path, monkeypatch):
     """Makes a FakeFlower whose commands are found first."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setattr(superlink, "BIN", tmp_path / "bin")
-    monkeypatch.setattr(superlink, "END_SECONDS", 0.3)
+    monkeypatch.setattr(superlink, "PROCESS_END_SECONDS", 0.3)
     monkeypatch.setattr(launch, "POLL_SECONDS", 0.01)
     return lambda **behaviour: FakeFlower(tmp_path / "bin", **behaviour)
 

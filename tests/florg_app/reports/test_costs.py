@@ -101,18 +101,22 @@ def test_the_application_measures_clients_and_server_when_asked_and_says_so(tmp_
         assert 0 < record[SERVER_FLOPS] < record["train"]["flops"]
     assert not any(KEYS & set(r) or "flops" in r["train"] for r in history(plain))
     found = json.loads((measured / "summary.json").read_text())
-    assert found["costs"][sums.SERVER] == records[0][SERVER_FLOPS]
+    assert found["costs"][sums.FLOPS_OF_SERVER] == records[0][SERVER_FLOPS]
     assert "FLOPs per round: each client " in summary.summary_table(found)
     assert "FLOPs" not in summary.summary_table(json.loads((plain / "summary.json").read_text()))
 
 
 def record(client: int, server: int, peak: int | None) -> dict:
-    return {"clients": {"0": {"flops": client}, "1": {"flops": 3 * client}}, sums.SERVER: server, sums.PEAK: peak}
+    return {
+        "clients": {"0": {"flops": client}, "1": {"flops": 3 * client}},
+        sums.FLOPS_OF_SERVER: server,
+        sums.PEAK_OF_SERVER: peak,
+    }
 
 
 def test_costs_are_means_over_clients_and_rounds_and_the_highest_peak():
     found = sums.summarise_costs([{"round": 0}, record(10, 100, 5_000_000), record(30, 300, 7_000_000)])
-    assert found == {sums.CLIENT: 40, sums.SERVER: 200, sums.PEAK: 7_000_000}
+    assert found == {sums.FLOPS_OF_CLIENTS: 40, sums.FLOPS_OF_SERVER: 200, sums.PEAK_OF_SERVER: 7_000_000}
     line = "FLOPs per round: each client 40, server 200; server peak memory 7.0 MB"
     assert sums.cost_line(found, summary.format_bytes) == line
     unknown = sums.summarise_costs([record(10, 100, None)])
@@ -121,4 +125,4 @@ def test_costs_are_means_over_clients_and_rounds_and_the_highest_peak():
 
 
 def test_the_keys_of_both_sides_agree():
-    assert {sums.SERVER, sums.PEAK} == KEYS
+    assert {sums.FLOPS_OF_SERVER, sums.PEAK_OF_SERVER} == KEYS

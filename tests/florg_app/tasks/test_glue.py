@@ -37,7 +37,7 @@ def task_of(name: str) -> LabelledText:
     return task
 
 
-@pytest.mark.parametrize("name", glue.TABLE)
+@pytest.mark.parametrize("name", glue.GLUE_TASKS)
 def test_every_task_reports_the_measures_of_the_benchmark_and_its_loss(name):
     task = task_of(name)
     logits = torch.eye(task.head.num_labels or 0)[[0, -1]]

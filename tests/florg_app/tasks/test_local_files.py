@@ -22,7 +22,7 @@ def complaint(folder: Path, split: str = "train", name: str = "glue/mrpc") -> st
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv", "jsonl"])
 @pytest.mark.parametrize("named", [False, True], ids=["numbers", "names"])
 def test_rows_are_read_as_they_are_from_every_format(tmp_path, suffix, named):
-    names = glue.TABLE["mrpc"].label_names
+    names = glue.GLUE_TASKS["mrpc"].label_names
     labels = [names[label] for label in ROWS["label"]] if named else ROWS["label"]
     write(tmp_path / f"train.{suffix}", {**ROWS, "label": labels})
     rows = local_task(tmp_path).rows("train")

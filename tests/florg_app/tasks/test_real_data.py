@@ -35,7 +35,7 @@ def glue_task(name: str) -> tuple[Path, Task]:
     return folder, make_task(parse_settings({"task.name": f"glue/{name}", "task.path": str(folder)}))
 
 
-@pytest.mark.parametrize("name", glue.TABLE)
+@pytest.mark.parametrize("name", glue.GLUE_TASKS)
 def test_rows_and_labels_of_the_glue_files(name):
     folder, task = glue_task(name)
     counts = tuple(np.bincount(task.rows(split)["label"][:]).tolist() for split in ("train", "validation"))

@@ -60,8 +60,8 @@ def task(tmp_path: Path) -> Squad:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions of at most three tokens, so that small windows have room for a context."""
-    for module in ("squad", "squad_windows"):
-        monkeypatch.setattr(f"florg_app.tasks.{module}.MAX_QUESTION", 3)
+    for module in ("task", "windows"):
+        monkeypatch.setattr(f"florg_app.tasks.squad.{module}.MAX_QUESTION", 3)
 
 
 def test_the_official_file_and_the_hubs_columns_give_the_same_rows(task, tmp_path, monkeypatch):

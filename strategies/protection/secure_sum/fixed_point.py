@@ -48,8 +48,9 @@ class FixedPoint:
         self.check_weight(weight)
         if not np.isfinite(values).all():
             raise RangeError("NaN or infinite numbers; the training diverged")
-        if values.size and (largest := float(np.abs(values).max())) > self.max_number:
-            raise RangeError(f"a number of {largest:.3g}, beyond {self.max_number:g}")
+        # No word of how large: what a client says of why it refuses is not hidden by any mask.
+        if values.size and float(np.abs(values).max()) > self.max_number:
+            raise RangeError(f"numbers beyond privacy.max-number = {self.max_number:g}; raise it, or train more gently")
         # float64 holds the product of a float32 with a power of two exactly, and all whole numbers that come out of it.
         whole = np.rint(np.ldexp(values.astype(np.float64), self.fraction_bits)).astype(np.int64)
         return (whole * np.int64(weight)).view(np.uint64).astype(WORD, copy=False)
@@ -57,7 +58,10 @@ class FixedPoint:
     def check_weight(self, weight: int) -> None:
         """Raise RangeError unless 1 <= weight <= max_weight."""
         if not 1 <= weight <= self.max_weight:
-            raise RangeError(f"a weight of {weight}, outside 1 .. {self.max_weight}")
+            raise RangeError(
+                f"a weight outside 1 .. {self.max_weight}; raise privacy.max-examples, or set strategy.weighting = "
+                '"uniform"'
+            )
 
     def decode_mean(self, total: Words, weight: int) -> NDArray[np.float64]:
         """The weighted mean of what was encoded, from the sum and the sum of the weights."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +68,9 @@ class Layers:
     """Where relative paths begin."""
 
 
-def gather_layers(app: Path, matrix_file: Path, matrix: Matrix, files: Sequence[Path], assignments: Sequence[str]) -> Layers:
+def gather_layers(
+    app: Path, matrix_file: Path, matrix: Matrix, files: Sequence[Path], assignments: Sequence[str]
+) -> Layers:
     """Read the settings from outside the matrix. Raises ValueError."""
     base, _ = runconfig.gather_run_config(app, [matrix_file.parent / name for name in matrix.config], [])
     _, more = runconfig.gather_run_config(app, files, [])

@@ -7,10 +7,10 @@ refuses the next step, and counts as dropped out.
 from dataclasses import dataclass
 from typing import TypeVar
 
-from flwr.app import ConfigRecord, Context
+from flwr.app import ConfigRecord, Context, RecordDict
 
 from florg_app.client_side.secure_records import Knowledge, from_record, to_record
-from strategies.exchange.secure_step import StepRequest
+from strategies.exchange.secure_step import StepRequest, step_answer
 from strategies.exchange.traffic import SECURE_SUM
 from strategies.exchange.wire import RefusalError
 from strategies.protection.secure_sum.client_steps import (
@@ -48,7 +48,11 @@ class SecureSumClient:
         self._context, self._rules, self._partition, self._request = context, rules, partition, request
         self._record = context.state.config_records.get(SECURE_SUM, ConfigRecord())
 
-    def answer(self) -> bytes:
+    def answer(self) -> RecordDict:
+        """The content of the answer to a query step. Raises RefusalError."""
+        return step_answer(self.take_step(), self._request.context.t, self._partition)
+
+    def take_step(self) -> bytes:
         """The bytes for a query step; remembers what the next step needs. Raises RefusalError."""
         session, data = self._request.session, self._request.data
         match self._request.step:

@@ -18,11 +18,11 @@ def rules_of(privacy: PrivacySettings, weighting: Weighting) -> SecureSumRules |
 
 def no_secure_sum(method: Method) -> Reason:
     """Why the clients' summands cannot be summed without the server seeing one."""
-    if method.pooled:
+    if method.traits.pooled:
         return "trains one client on the rows of all, whose upload is the sum"
     if not any(role in UPLOADED for role in (*method.plan.roles.values(), method.plan.head)):
         return "uploads nothing, so that there is nothing to sum"
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         return "needs all uploads side by side, and not their sum alone"
     return ""
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app import DEFAULT_TTL, ConfigRecord, Message, MessageType, RecordDict
 
-from strategies.exchange.lineage import Lineage, RoundContext, lineage_from_config
+from strategies.exchange.lineage import Lineage, RoundContext
 from strategies.exchange.screening import Rejected
 from strategies.exchange.traffic import SECURE_SUM
 from strategies.exchange.wire import CONFIG, PARTITION, ROUND, RefusalError
@@ -49,12 +49,18 @@ def step_content(step: Step, data: bytes, lineage: Lineage, t: int) -> RecordDic
     return RecordDict({CONFIG: config, SECURE_SUM: step_record(step, data)})
 
 
+def step_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
+    """A query message of round t that, with its answer, outlives the seconds for which the server waits."""
+    kind = f"{MessageType.QUERY}.{SECURE_ACTION}"
+    return Message(content, node, kind, ttl=max(DEFAULT_TTL, seconds), group_id=str(t))
+
+
 def read_step(content: RecordDict) -> StepRequest:
     """Inverse of `step_content`, and of a train message with a `step_record`. Raises RefusalError."""
     try:
         config, own = content.config_records[CONFIG], content.config_records[SECURE_SUM]
         step, data, t = own[_STEP], own[_DATA], config[ROUND]
-        context = RoundContext(lineage_from_config(config), int(t))  # pyright: ignore[reportArgumentType]  # checked here
+        context = RoundContext(Lineage.from_config(config), int(t))  # pyright: ignore[reportArgumentType]  # checked here
     except (KeyError, TypeError, ValueError) as error:
         raise RefusalError(
             f"privacy.secure-sum = true, but the message has no readable part for it: {type(error).__name__}: {error}"

@@ -1,5 +1,6 @@
 """The server's part of one secure sum: its query messages before and after the uploads, and what comes of them."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ from strategies.protection.secure_sum.messages import (
 )
 from strategies.protection.secure_sum.rules import SecureSumRules
 from strategies.protection.secure_sum.server_steps import UnmaskError, remove_masks, sort_parcels
-from strategies.protection.secure_sum.upload import Sizes, WeightedMean, read_mean
+from strategies.protection.secure_sum.upload import Sizes, WeightedMean, read_mean, vector_of
+from strategies.state import State
 
 Ask = Callable[[Step, Mapping[int, bytes]], Iterable[tuple[int, bytes | Rejected]]]
 """Sends each partition its bytes for a step, and returns one answer for each partition, as they come."""
@@ -36,6 +38,8 @@ class SecureRound:
         """Clients that dropped out of a query step."""
         self.up, self.down = Traffic(), Traffic()
         """Of the query messages, and of the shares that ride on the train messages."""
+        self.seconds = 0.0
+        """Spent waiting for answers to queries."""
         self._rules, self._session, self._ask, self._used_keys = rules, session, ask, used_keys
         self._participants = Participants(0, {})
         self._checks: dict[int, bytes] = {}
@@ -73,12 +77,13 @@ class SecureRound:
         self.down += Traffic(wire_bytes=sum(map(len, parcels.values())))
         return parcels
 
-    def add(self, partition: int, words: Words) -> None:
-        """Add one client's masked vector to the sum; once for each client, in any order."""
+    def add(self, partition: int, words: State) -> None:
+        """Add one client's masked upload to the sum; once for each client, in any order."""
         assert partition in self._checks, f"partition {partition} dealt no shares"
         assert partition not in self._survivors, f"partition {partition} is in the sum already"
         self._survivors.append(partition)
-        self._total = words.copy() if self._total is None else np.add(self._total, words, out=self._total)
+        vector = vector_of(words)
+        self._total = vector if self._total is None else np.add(self._total, vector, out=self._total)
 
     def close(self, sizes: Sizes) -> WeightedMean | None:
         """Have shares revealed and take the masks off the sum; None with the `reason`."""
@@ -119,6 +124,7 @@ class SecureRound:
 
     def _answers(self, step: Step, data: Mapping[int, bytes]) -> dict[int, bytes]:
         """What the clients answered; who did not answer, or badly, is among the rejected."""
+        start = time.monotonic()
         self.down += Traffic(wire_bytes=sum(map(len, data.values())))
         answers: dict[int, bytes] = {}
         for partition, answer in self._ask(step, data):
@@ -127,6 +133,7 @@ class SecureRound:
             else:
                 self.up += Traffic(wire_bytes=len(answer))
                 answers[partition] = answer
+        self.seconds += time.monotonic() - start
         return answers
 
     def _accepts_keys(self, partition: int, public: bytes) -> bool:

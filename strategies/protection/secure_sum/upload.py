@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+import torch
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from strategies.exchange.traffic import SECURE_SUM, Traffic, predict_traffic
 from strategies.exchange.wire import Malformed
 from strategies.protection.secure_sum.fixed_point import WORD, FixedPoint, Words
 from strategies.protection.secure_sum.masks import SignedMask, add_mask
+from strategies.state import Shapes, State
 
 WEIGHT_KEY = f"{SECURE_SUM}/weight"
 """Of the array with the one word of the weight, which comes first."""
@@ -24,32 +26,30 @@ Sizes = Mapping[str, tuple[int, ...]]
 class WeightedMean:
     """What a secure sum comes to."""
 
-    tensors: dict[str, NDArray[np.float64]]
-    """By wire key."""
+    tensors: State
+    """float64"""
     weight: int
     """The sum of the weights."""
 
 
-def mask_upload(
-    summand: Mapping[str, NDArray[np.float32]], weight: int, point: FixedPoint, masks: Iterable[SignedMask]
-) -> ArrayRecord:
-    """Encode a summand with its weight, add the masks, and pack the words. Raises RangeError."""
+def mask_upload(summand: State, weight: int, point: FixedPoint, masks: Iterable[SignedMask]) -> ArrayRecord:
+    """Encode a summand, as float32, with its weight, add the masks, and pack the words. Raises RangeError."""
     point.check_weight(weight)
-    parts = [point.encode(values.ravel(), weight) for values in summand.values()]
-    vector = np.concatenate([np.array([weight], WORD), *parts])
+    arrays = [tensor.detach().to("cpu", torch.float32).numpy() for tensor in summand.flat.values()]
+    vector = np.concatenate([np.array([weight], WORD), *(point.encode(array.ravel(), weight) for array in arrays)])
     for mask in masks:
         add_mask(vector, mask.key, mask.sign)
-    words = _split(vector, {key: values.shape for key, values in summand.items()})
+    words = _split(vector, summand.sizes)
     return ArrayRecord({key: Array(array) for key, array in words.items()})
 
 
-def unpack_words(record: ArrayRecord, sizes: Sizes) -> Words | Malformed:
-    """The vector of a masked upload, once every name, dtype and shape has been checked."""
+def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
+    """The words of a masked upload by key, uint64, once every name, dtype and shape has been checked."""
     expected = {WEIGHT_KEY: (1,), **sizes}
     if record.keys() != expected.keys():
         missing, extra = sorted(expected.keys() - record.keys()), sorted(record.keys() - expected.keys())
         return Malformed(f"arrays missing {missing}, not expected {extra}; other strategy or model?")
-    parts: list[Words] = []
+    flat: dict[str, torch.Tensor] = {}
     for key, size in expected.items():
         try:
             words = record[key].numpy()
@@ -57,8 +57,13 @@ def unpack_words(record: ArrayRecord, sizes: Sizes) -> Words | Malformed:
             return Malformed(f"'{key}' cannot be decoded ({error})")
         if words.dtype != WORD or words.shape != size:
             return Malformed(f"'{key}' is {words.shape} of {words.dtype}, expected {size} of {WORD}")
-        parts.append(words.ravel())
-    return np.concatenate(parts)
+        flat[key] = torch.from_numpy(words)
+    return State.from_flat(flat)
+
+
+def vector_of(words: State) -> Words:
+    """All words of an upload as one vector, in the order of the wire."""
+    return np.concatenate([tensor.numpy().ravel() for tensor in words.flat.values()]).astype(WORD, copy=False)
 
 
 def read_mean(total: Words, sizes: Sizes, point: FixedPoint, count: int) -> WeightedMean | Malformed:
@@ -74,8 +79,8 @@ def read_mean(total: Words, sizes: Sizes, point: FixedPoint, count: int) -> Weig
     mean = point.decode_mean(total[1:], weight)
     if mean.size and (largest := float(np.abs(mean).max())) > point.max_number + point.step:
         return Malformed(f"the mean has a number of {largest:.3g}, beyond {point.max_number:g}")
-    words = _split(np.concatenate([np.zeros(1), mean]), sizes)
-    return WeightedMean({key: array for key, array in words.items() if key != WEIGHT_KEY}, weight)
+    parts = _split(np.concatenate([np.zeros(1), mean]), sizes)
+    return WeightedMean(State.from_flat({key: torch.from_numpy(parts[key]) for key in sizes}), weight)
 
 
 def predict_masked_upload(sizes: Sizes) -> Traffic:

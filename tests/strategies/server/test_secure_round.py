@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+import torch
 from flwr.app import Context, RecordDict
 
 from florg_app.client_side.secure_sum import SecureSumClient
@@ -16,6 +17,7 @@ from strategies.exchange.wire import Malformed, RefusalError
 from strategies.protection.secure_sum.rules import SecureSumRules, predict_messages
 from strategies.protection.secure_sum.upload import WeightedMean, mask_upload, predict_masked_upload, unpack_words
 from strategies.server.secure_round import SecureRound
+from strategies.state import State
 
 LINEAGE = Lineage("run", (Attempt("first"),))
 SIZES = {"6x5/A": (3, 2, 5), "head/values": (9,)}
@@ -48,7 +50,7 @@ class Federation:
                 yield partition, Rejected(partition, "no reply before the time-out")
                 continue
             try:
-                answer = self.client(partition, step, own).answer()
+                answer = self.client(partition, step, own).take_step()
             except RefusalError as error:
                 yield partition, Rejected(partition, str(error))
                 continue
@@ -82,7 +84,8 @@ class Federation:
 
 def summand(partition, t=1):
     rng = np.random.default_rng([partition, t])
-    return {key: rng.uniform(-16, 16, size).astype(np.float32) for key, size in SIZES.items()}
+    arrays = {key: rng.uniform(-16, 16, size).astype(np.float32) for key, size in SIZES.items()}
+    return State.from_flat({key: torch.from_numpy(array) for key, array in arrays.items()})
 
 
 def weight(partition):
@@ -91,7 +94,10 @@ def weight(partition):
 
 def exact_mean(partitions, t=1):
     total = sum(weight(p) for p in partitions)
-    return {key: sum(weight(p) * summand(p, t)[key].astype(np.float64) for p in partitions) / total for key in SIZES}
+    return {
+        key: sum(weight(p) * summand(p, t).flat[key].numpy().astype(np.float64) for p in partitions) / total
+        for key in SIZES
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_the_mean_is_that_of_who_uploaded_and_the_messages_cost_what_was_predict
     assert mean is not None, current.reason
     assert mean.weight == sum(map(weight, there))
     for key, expected in exact_mean(there).items():
-        np.testing.assert_allclose(mean.tensors[key], expected, rtol=0, atol=RULES.point(6).step)
+        np.testing.assert_allclose(mean.tensors.flat[key].numpy(), expected, rtol=0, atol=RULES.point(6).step)
     counts = [current.as_dict()[step] for step in ("keys", "shares", "uploads", "revealed")]
     assert counts[2] == len(there)
     assert (current.up, current.down) == predict_messages(*counts)
@@ -220,24 +226,24 @@ def test_each_step_is_answered_once_and_only_after_the_one_before():
     federation = Federation()
     current = federation.begin()
     with pytest.raises(RefusalError, match="out of order or twice"):
-        federation.client(0, "shares", b"").answer()
+        federation.client(0, "shares", b"").take_step()
     parcels = current.open(range(6))
     with pytest.raises(RefusalError, match="out of order or twice"):
-        federation.client(0, "shares", b"").answer()
+        federation.client(0, "shares", b"").take_step()
     federation.upload(current, parcels)
     with pytest.raises(RefusalError, match="out of order or twice"):
         federation.client(0, "upload", parcels[0]).open()
     survivors = np.arange(6, dtype="<u4").tobytes()
-    federation.client(0, "reveal", survivors).answer()
+    federation.client(0, "reveal", survivors).take_step()
     with pytest.raises(RefusalError, match="out of order or twice"):
-        federation.client(0, "reveal", survivors).answer()
+        federation.client(0, "reveal", survivors).take_step()
 
 
 def test_a_round_is_summed_once_by_one_attempt_and_again_by_a_resumed_one():
     federation = Federation()
     federation.run()
     with pytest.raises(RefusalError, match="round 1 was summed already"):
-        federation.client(0, "keys", b"").answer()
+        federation.client(0, "keys", b"").take_step()
     federation.lineage = Lineage("run", (Attempt("first"), Attempt("second", after=0)))
     _, mean = federation.run()
     assert mean is not None

@@ -10,7 +10,7 @@ from strategies.exchange.screening import Rejected
 from strategies.exchange.secure_step import Step
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.wire import Malformed
-from strategies.protection.secure_sum.fixed_point import Words
+from strategies.protection.secure_sum.fixed_point import WordVector
 from strategies.protection.secure_sum.keys import KEY_BYTES, is_sound, transcript_of
 from strategies.protection.secure_sum.messages import (
     LayoutError,
@@ -44,7 +44,7 @@ class SecureRound:
         self._participants = Participants(0, {})
         self._checks: dict[int, bytes] = {}
         self._survivors: list[int] = []
-        self._total: Words | None = None
+        self._total: WordVector | None = None
         self._revealed: dict[int, dict[int, bytes]] = {}
         self._weight: int | None = None
 
@@ -85,9 +85,13 @@ class SecureRound:
         vector = vector_of(words)
         self._total = vector if self._total is None else np.add(self._total, vector, out=self._total)
 
+    def lacks_uploads(self) -> bool:
+        """Whether too few uploads were added for a sum; the `reason` says so."""
+        return bool(self.reason) or not self._enough(self._survivors, "uploaded")
+
     def close(self, sizes: Sizes) -> WeightedMean | None:
         """Have shares revealed and take the masks off the sum; None with the `reason`."""
-        if self.reason or not self._enough(self._survivors, "uploaded") or self._total is None:
+        if self.lacks_uploads() or self._total is None:
             return None
         survivors, dealers = sorted(self._survivors), sorted(self._checks)
         for partition, data in self._answers("reveal", dict.fromkeys(survivors, pack_survivors(survivors))).items():

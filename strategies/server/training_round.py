@@ -157,7 +157,7 @@ class Round:
     def _reason_to_skip(self) -> str:
         """Why nothing can be made of what was accepted; empty where it can."""
         record, needed, secure = self.record, self._setup.policy.min_uploads, self._secure
-        if secure is not None and secure.reason:
+        if secure is not None and secure.lacks_uploads():
             return secure.reason
         if len(record.accepted) < needed:
             return f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"

@@ -12,7 +12,7 @@ from strategies.protection.secure_sum.client_steps import (
     open_parcel,
     reveal_shares,
 )
-from strategies.protection.secure_sum.fixed_point import WORD, Words
+from strategies.protection.secure_sum.fixed_point import WORD_DTYPE, WordVector
 from strategies.protection.secure_sum.keys import Entropy, RoundKeys, make_round_keys, transcript_of
 from strategies.protection.secure_sum.masks import add_mask
 from strategies.protection.secure_sum.messages import Participants, parse_dealt, parse_revealed
@@ -27,8 +27,8 @@ def seeded_entropy(seed: int) -> Entropy:
     return lambda count: hashlib.shake_256(f"{seed} {next(calls)}".encode()).digest(count)
 
 
-def random_words(seed: int, size: int) -> Words:
-    return np.random.default_rng(seed).integers(0, 2**64, size, np.uint64).astype(WORD)
+def random_words(seed: int, size: int) -> WordVector:
+    return np.random.default_rng(seed).integers(0, 2**64, size, np.uint64).astype(WORD_DTYPE)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class SecureRound:
         self.sealed: dict[int, dict[int, bytes]] = {}
         self.checks: dict[int, bytes] = {}
         self.held: dict[int, HeldShares] = {}
-        self.masked: dict[int, Words] = {}
+        self.masked: dict[int, WordVector] = {}
         self.revealed: dict[int, dict[int, bytes]] = {}
 
     def present(self, step: str) -> list[int]:
@@ -84,14 +84,14 @@ class SecureRound:
         for p in self.present("reveal"):
             self.revealed[p] = parse_revealed(reveal_shares(self.held[p], p, survivors), sorted(self.sealed))
 
-    def total(self) -> Words:
+    def total(self) -> WordVector:
         """The sum that the server comes to."""
         transcript = transcript_of(self.session, self.participants.to_bytes())
         total = modular_sum(self.masked.values())
         remove_masks(total, self.participants, transcript, self.checks, frozenset(self.masked), self.revealed)
         return total
 
-    def run(self) -> Words:
+    def run(self) -> WordVector:
         self.advertise()
         self.deal()
         self.upload()
@@ -99,10 +99,10 @@ class SecureRound:
         return self.total()
 
     @property
-    def plain_sum(self) -> Words:
+    def plain_sum(self) -> WordVector:
         """Of those whose upload came, without any mask."""
         return modular_sum(self.vectors[p] for p in self.present("upload"))
 
 
-def modular_sum(vectors) -> Words:
-    return np.array([sum(int(word) for word in column) % 2**64 for column in zip(*vectors, strict=True)], WORD)
+def modular_sum(vectors) -> WordVector:
+    return np.array([sum(int(word) for word in column) % 2**64 for column in zip(*vectors, strict=True)], WORD_DTYPE)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-WORD = np.dtype("<u8")
+WORD_DTYPE = np.dtype("<u8")
 """Of what is summed and sent: little-endian on every machine."""
 
-Words = NDArray[np.uint64]
+WordVector = NDArray[np.uint64]
 
 SUM_BITS = 62
 """A sum of honest clients is below 2^62 in absolute value, so that no sum that should be negative looks positive."""
@@ -43,7 +43,7 @@ class FixedPoint:
         """2^-f"""
         return 2.0**-self.fraction_bits
 
-    def encode(self, values: NDArray[np.float32], weight: int) -> Words:
+    def encode(self, values: NDArray[np.float32], weight: int) -> WordVector:
         """weight round(2^f x) modulo 2^64, one word a number. Raises RangeError."""
         self.check_weight(weight)
         if not np.isfinite(values).all():
@@ -53,7 +53,7 @@ class FixedPoint:
             raise RangeError(f"numbers beyond privacy.max-number = {self.max_number:g}; raise it, or train more gently")
         # float64 holds the product of a float32 with a power of two exactly, and all whole numbers that come out of it.
         whole = np.rint(np.ldexp(values.astype(np.float64), self.fraction_bits)).astype(np.int64)
-        return (whole * np.int64(weight)).view(np.uint64).astype(WORD, copy=False)
+        return (whole * np.int64(weight)).view(np.uint64).astype(WORD_DTYPE, copy=False)
 
     def check_weight(self, weight: int) -> None:
         """Raise RangeError unless 1 <= weight <= max_weight."""
@@ -63,6 +63,6 @@ class FixedPoint:
                 '"uniform"'
             )
 
-    def decode_mean(self, total: Words, weight: int) -> NDArray[np.float64]:
+    def decode_mean(self, total: WordVector, weight: int) -> NDArray[np.float64]:
         """The weighted mean of what was encoded, from the sum and the sum of the weights."""
         return np.ldexp(total.view(np.int64).astype(np.float64), -self.fraction_bits) / weight

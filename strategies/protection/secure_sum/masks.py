@@ -6,14 +6,14 @@ from typing import Literal
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from strategies.protection.secure_sum.fixed_point import WORD, Words
+from strategies.protection.secure_sum.fixed_point import WORD_DTYPE, WordVector
 
 Sign = Literal[1, -1]
 
 _BLOCK = 1 << 17
-"""Words at a time: a mask of a large vector need not be in memory at once."""
+"""WordVector at a time: a mask of a large vector need not be in memory at once."""
 _LONGEST = 1 << 34
-"""Words of one key: 128 GiB, half of what a block counter of 32 bits can number."""
+"""WordVector of one key: 128 GiB, half of what a block counter of 32 bits can number."""
 _NONCE = bytes(16)
 """Zero, since every key makes one stream."""
 
@@ -26,14 +26,14 @@ class SignedMask:
     sign: Sign
 
 
-def add_mask(vector: Words, key: bytes, sign: Sign) -> None:
+def add_mask(vector: WordVector, key: bytes, sign: Sign) -> None:
     """vector += sign times the key's stream, in place, modulo 2^64."""
-    assert vector.dtype == WORD, f"words are {WORD}, not {vector.dtype}"
+    assert vector.dtype == WORD_DTYPE, f"words are {WORD_DTYPE}, not {vector.dtype}"
     assert vector.size <= _LONGEST, f"{vector.size} words are more than a key masks"
     stream = Cipher(algorithms.ChaCha20(key, _NONCE), mode=None).encryptor()
     for start in range(0, vector.size, _BLOCK):
         block = vector[start : start + _BLOCK]
-        words = np.frombuffer(stream.update(bytes(block.nbytes)), WORD)
+        words = np.frombuffer(stream.update(bytes(block.nbytes)), WORD_DTYPE)
         (np.add if sign > 0 else np.subtract)(block, words, out=block)
 
 

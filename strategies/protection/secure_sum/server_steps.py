@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from strategies.protection.secure_sum.fixed_point import Words
+from strategies.protection.secure_sum.fixed_point import WordVector
 from strategies.protection.secure_sum.keys import derive_key, pair_key, public_key
 from strategies.protection.secure_sum.masks import add_mask, pair_sign
 from strategies.protection.secure_sum.messages import Participants, pack_parcel
@@ -22,7 +22,7 @@ def sort_parcels(sealed: Mapping[int, Mapping[int, bytes]]) -> dict[int, bytes]:
 
 
 def remove_masks(
-    total: Words,
+    total: WordVector,
     participants: Participants,
     transcript: bytes,
     checks: Mapping[int, bytes],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from strategies.exchange.traffic import SECURE_SUM, Traffic, predict_traffic
 from strategies.exchange.wire import Malformed
-from strategies.protection.secure_sum.fixed_point import WORD, FixedPoint, Words
+from strategies.protection.secure_sum.fixed_point import WORD_DTYPE, FixedPoint, WordVector
 from strategies.protection.secure_sum.masks import SignedMask, add_mask
 from strategies.state import Shapes, State
 
@@ -36,7 +36,9 @@ def mask_upload(summand: State, weight: int, point: FixedPoint, masks: Iterable[
     """Encode a summand, as float32, with its weight, add the masks, and pack the words. Raises RangeError."""
     point.check_weight(weight)
     arrays = [tensor.detach().to("cpu", torch.float32).numpy() for tensor in summand.flat.values()]
-    vector = np.concatenate([np.array([weight], WORD), *(point.encode(array.ravel(), weight) for array in arrays)])
+    vector = np.concatenate(
+        [np.array([weight], WORD_DTYPE), *(point.encode(array.ravel(), weight) for array in arrays)]
+    )
     for mask in masks:
         add_mask(vector, mask.key, mask.sign)
     words = _split(vector, summand.sizes)
@@ -55,18 +57,18 @@ def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
             words = record[key].numpy()
         except (ValueError, TypeError, EOFError, OSError) as error:
             return Malformed(f"'{key}' cannot be decoded ({error})")
-        if words.dtype != WORD or words.shape != size:
-            return Malformed(f"'{key}' is {words.shape} of {words.dtype}, expected {size} of {WORD}")
+        if words.dtype != WORD_DTYPE or words.shape != size:
+            return Malformed(f"'{key}' is {words.shape} of {words.dtype}, expected {size} of {WORD_DTYPE}")
         flat[key] = torch.from_numpy(words)
     return State.from_flat(flat)
 
 
-def vector_of(words: State) -> Words:
+def vector_of(words: State) -> WordVector:
     """All words of an upload as one vector, in the order of the wire."""
-    return np.concatenate([tensor.numpy().ravel() for tensor in words.flat.values()]).astype(WORD, copy=False)
+    return np.concatenate([tensor.numpy().ravel() for tensor in words.flat.values()]).astype(WORD_DTYPE, copy=False)
 
 
-def read_mean(total: Words, sizes: Sizes, point: FixedPoint, count: int) -> WeightedMean | Malformed:
+def read_mean(total: WordVector, sizes: Sizes, point: FixedPoint, count: int) -> WeightedMean | Malformed:
     """The weighted mean of `count` summands from the sum of their vectors, once its masks are off.
 
     Malformed where no summands within the range add up to it: some client encoded or masked something else.
@@ -85,7 +87,7 @@ def read_mean(total: Words, sizes: Sizes, point: FixedPoint, count: int) -> Weig
 
 def predict_masked_upload(sizes: Sizes) -> Traffic:
     """The traffic of one masked upload: a word for each number, and the weight, which counts on the wire alone."""
-    return predict_traffic({WEIGHT_KEY: (1,), **sizes}, WORD)
+    return predict_traffic({WEIGHT_KEY: (1,), **sizes}, WORD_DTYPE)
 
 
 def _split(vector: NDArray, sizes: Sizes) -> dict[str, NDArray]:

@@ -34,5 +34,5 @@ if __name__ == "__main__":
     # %% The adapter: a model that is ready for a forward pass, and the factors of dW = B A of each layer.
     adapter = load_adapter(results["florg"].folder)
     name, (B, A) = next(iter(adapter.factors.items()))
-    spectrum = torch.linalg.svdvals(B @ A)[: A.shape[0]]
-    print(f"{name}: B {tuple(B.shape)}, A {tuple(A.shape)}, singular values of dW {[round(float(s), 4) for s in spectrum]}")
+    spectrum = [round(float(value), 4) for value in torch.linalg.svdvals(B @ A)[: A.shape[0]]]
+    print(f"{name}: B {tuple(B.shape)}, A {tuple(A.shape)}, singular values of dW {spectrum}")

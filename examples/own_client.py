@@ -75,7 +75,12 @@ def train(message: Message, context: Context) -> Message:
     with adapted_model() as adapted:
         adapted.fill(State.from_flat({key: torch.from_numpy(array.numpy().copy()) for key, array in arrays.items()}))
         report = local_train(
-            adapted, rows(partition), OPTIONS, collate=collate, loss_fn=loss_fn, seed=stream_seed(SEED, "train", partition)
+            adapted,
+            rows(partition),
+            OPTIONS,
+            collate=collate,
+            loss_fn=loss_fn,
+            seed=stream_seed(SEED, "train", partition),
         )
         trained = to_arrays(adapted.read(Role.SHARED))
     metrics = MetricRecord({"loss": report.loss_last, "num-examples": report.num_examples})

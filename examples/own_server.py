@@ -35,7 +35,7 @@ def update(A: torch.Tensor) -> torch.Tensor:
 
 
 def target(partition: int) -> torch.Tensor:
-    """Return the matrix (1, 6, 5) that a client would like dW to be: one of rank 2 that all share, and its own noise."""
+    """Return the matrix (1, 6, 5) that a client would like dW to be: one of rank 2 that all share, and some noise."""
     A = torch.from_numpy(generator(SEED, "common").standard_normal((1, RANK_OF_A, 5))).float()
     own = torch.from_numpy(generator(SEED, "own", partition).standard_normal((1, 6, 5))).float()
     return update(A) + 0.1 * own
@@ -50,7 +50,9 @@ def distance(state: State) -> float:
 @client_app.query()
 def hello(message: Message, context: Context) -> Message:
     """The strategy knows clients by their partition, which they tell it before round 1."""
-    return Message(RecordDict({METRICS: MetricRecord({PARTITION: int(context.node_config[PARTITION])})}), reply_to=message)
+    return Message(
+        RecordDict({METRICS: MetricRecord({PARTITION: int(context.node_config[PARTITION])})}), reply_to=message
+    )
 
 
 @client_app.train()

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.support.repository import REPOSITORY
 
 PACKAGES = ("strategies", "clients", "florg_app")
-SHARED = {"app"}
-"""Flower and typer look for an `app` in modules of their own."""
+SHARED = {"app", "T"}
+"""Flower and typer look for an `app` in modules of their own; T is the type variable of whoever needs one."""
 LONGEST = 250
 """Lines of a file."""
 

@@ -40,7 +40,7 @@ def options_markdown() -> str:
 
 
 def numbers_sent(form: UploadForm, method: Method) -> int:
-    """How many numbers a client uploads for LAYER."""
+    """How many numbers a client uploads for EXAMPLE_LAYER."""
     manifest = Manifest(method.name, method.plan, (EXAMPLE_LAYER,), (), EXAMPLE_RANK, 1.0, 0)
     shapes = PARAMETRISATIONS[method.plan.adapter].shapes(EXAMPLE_LAYER, EXAMPLE_RANK)
     # Shapes alone, on torch's "meta" device: tensors without numbers. A size that changes from round to round counts 0.

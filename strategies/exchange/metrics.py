@@ -22,7 +22,7 @@ PEAK_MEMORY = "peak-memory-bytes"
 OWN_ROWS = f"{OWN}examples"
 """On how many rows a client scored the model that it received."""
 
-KINDS: Mapping[str, MetricKind] = {
+METRIC_KINDS: Mapping[str, MetricKind] = {
     PARTITION: MetricKind.APART,
     EXAMPLES: MetricKind.SUM,
     PEAK_MEMORY: MetricKind.MAXIMUM,
@@ -32,7 +32,7 @@ KINDS: Mapping[str, MetricKind] = {
 
 def metric_kind(name: str) -> MetricKind:
     """Return what becomes of the metric of this name."""
-    return MetricKind.OWN if name.startswith(OWN) else KINDS.get(name, MetricKind.MEAN)
+    return MetricKind.OWN if name.startswith(OWN) else METRIC_KINDS.get(name, MetricKind.MEAN)
 
 
 def dashed(record: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def hello(message: Message, context: Context) -> Message:
 
 @app.query(SECURE_ACTION)
 def secure_step(message: Message, context: Context) -> Message:
-    """One step of a round's secure sum: keys, shares for the other clients, or shares of what they dealt."""
+    """Do one step of a round's secure sum: send keys, shares for the other clients, or shares of what they dealt."""
     client = secure_client(parse_settings(context.run_config), message, context)
     if client is None:
         raise RefusalError("a step of a secure sum, but privacy.secure-sum = false here")
@@ -171,7 +171,7 @@ def _train_options(train: TrainSettings) -> TrainOptions:
 
 
 def secure_client(settings: Settings, message: Message, context: Context) -> SecureSumClient | None:
-    """This client's part in the secure sum of the message's round; None where uploads are not summed securely."""
+    """Return this client's part in the secure sum of the message's round; None where the settings have no such sum."""
     rules = rules_of(settings.privacy, weighting_of(settings.strategy.weighting, settings.method))
     return rules and SecureSumClient(context, rules, partition_of(context)[0], read_step(message.content))
 

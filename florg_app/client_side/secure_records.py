@@ -14,7 +14,7 @@ KIND = "kind"
 
 
 def to_record(knowledge: Knowledge) -> dict[str, Any]:
-    """The values of a ConfigRecord."""
+    """Return the values of a ConfigRecord that holds this knowledge."""
     kind = {KIND: type(knowledge).__name__}
     match knowledge:
         case RoundKeys():
@@ -34,7 +34,7 @@ def to_record(knowledge: Knowledge) -> dict[str, Any]:
 
 
 def from_record(record: ConfigRecord) -> Knowledge | None:
-    """Inverse of `to_record`; None where the record holds no knowledge."""
+    """Read what `to_record` wrote; None where the record holds no knowledge."""
     values: dict[str, Any] = dict(record)
     match values.get(KIND):
         case RoundKeys.__name__:

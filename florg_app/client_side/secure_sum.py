@@ -49,11 +49,11 @@ class SecureSumClient:
         self._record = context.state.config_records.get(SECURE_SUM, ConfigRecord())
 
     def answer(self) -> RecordDict:
-        """The content of the answer to a query step. Raises RefusalError."""
+        """Make the content of the answer to a query step. Raises RefusalError."""
         return step_answer(self.take_step(), self._request.context.t, self._partition)
 
     def take_step(self) -> bytes:
-        """The bytes for a query step; remembers what the next step needs. Raises RefusalError."""
+        """Do a query step: return its bytes and remember what the next needs. Raises RefusalError."""
         session, data = self._request.session, self._request.data
         match self._request.step:
             case "keys":
@@ -74,7 +74,7 @@ class SecureSumClient:
                 raise RefusalError("an upload is no query of the secure sum")
 
     def open(self) -> OpenedSum:
-        """What the upload of this train message needs; nothing is forgotten yet. Raises RefusalError."""
+        """Return what the upload of this train message needs; nothing is forgotten yet. Raises RefusalError."""
         if self._request.step != "upload":
             raise RefusalError(f"a train message with the secure sum's step {self._request.step!r}")
         dealt = self._known(DealtSecrets)

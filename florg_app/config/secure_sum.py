@@ -9,7 +9,7 @@ from strategies.server.roster import sample_clients
 
 
 def rules_of(privacy: PrivacySettings, weighting: Weighting) -> SecureSumRules | None:
-    """What all sums of a run have in common; None where uploads are not summed securely."""
+    """Return what all sums of a run have in common; None where uploads are not summed securely."""
     if not privacy.secure_sum:
         return None
     largest = privacy.max_examples if weighting == "examples" else 1
@@ -17,7 +17,7 @@ def rules_of(privacy: PrivacySettings, weighting: Weighting) -> SecureSumRules |
 
 
 def no_secure_sum(method: Method) -> Reason:
-    """Why the clients' summands cannot be summed without the server seeing one."""
+    """Say why the clients' summands cannot be summed without the server seeing one; empty where they can."""
     if method.traits.pooled:
         return "trains one client on the rows of all, whose upload is the sum"
     if not any(role in UPLOADED for role in (*method.plan.roles.values(), method.plan.head)):
@@ -85,5 +85,5 @@ def check_secure_sum(
 
 
 def fewest_asked(min_clients: int, fraction_train: float, seed: int) -> int:
-    """How many clients a round asks when no more than `min_clients` are there."""
+    """Count the clients that a round asks when no more than `min_clients` are there."""
     return len(sample_clients(list(range(min_clients)), fraction_train, seed, 1))

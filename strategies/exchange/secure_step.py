@@ -34,29 +34,29 @@ class StepRequest:
 
 
 def session_of(lineage: Lineage, t: int) -> str:
-    """The name of round t's secure sum, to which all keys of the round are bound."""
+    """Name round t's secure sum; all keys of the round are bound to the name."""
     return f"{lineage.run} {lineage.current} {t}"
 
 
 def step_record(step: Step, data: bytes) -> ConfigRecord:
-    """The record that a message of this step carries."""
+    """Make the record that a message of this step carries."""
     return ConfigRecord({_STEP: step, _DATA: data})
 
 
 def step_content(step: Step, data: bytes, lineage: Lineage, t: int) -> RecordDict:
-    """The content of a query message."""
+    """Make the content of a query message."""
     config = ConfigRecord({ROUND: t, **lineage.as_config()})
     return RecordDict({CONFIG: config, SECURE_SUM: step_record(step, data)})
 
 
 def step_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
-    """A query message of round t that, with its answer, outlives the seconds for which the server waits."""
+    """Make a query message of round t that, with its answer, outlives the seconds for which the server waits."""
     kind = f"{MessageType.QUERY}.{SECURE_ACTION}"
     return Message(content, node, kind, ttl=max(DEFAULT_TTL, seconds), group_id=str(t))
 
 
 def read_step(content: RecordDict) -> StepRequest:
-    """Inverse of `step_content`, and of a train message with a `step_record`. Raises RefusalError."""
+    """Read what a query message, or a train message with a `step_record`, asks for. Raises RefusalError."""
     try:
         config, own = content.config_records[CONFIG], content.config_records[SECURE_SUM]
         step, data, t = own[_STEP], own[_DATA], config[ROUND]
@@ -71,12 +71,12 @@ def read_step(content: RecordDict) -> StepRequest:
 
 
 def step_answer(data: bytes, t: int, partition: int) -> RecordDict:
-    """The content of a client's answer to a query message of round t."""
+    """Make the content of a client's answer to a query message of round t."""
     return RecordDict({SECURE_SUM: ConfigRecord({_DATA: data, ROUND: t, PARTITION: partition})})
 
 
 def read_answer(reply: Message, t: int, partition: int) -> bytes | Rejected:
-    """The bytes of an answer to the query message that this partition got in round t."""
+    """Return the bytes of an answer to the query message that this partition got in round t, or why there are none."""
     if reply.has_error():
         return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")
     answer = reply.content.config_records.get(SECURE_SUM, ConfigRecord())

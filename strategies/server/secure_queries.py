@@ -10,12 +10,9 @@ from strategies.exchange.secure_step import Step, read_answer, step_content, ste
 from strategies.server.polling import collect
 from strategies.server.secure_round import Ask
 
-STEP_SECONDS = 120.0
-"""How long a client may take for a query step, which needs no training; it starts a process for it in deployment."""
-
 
 def ask_over(grid: Grid, nodes: Mapping[int, int], lineage: Lineage, t: int, timeout: float) -> Ask:
-    """How a secure sum of round t asks its clients; `nodes` by partition, `timeout` in seconds for each step."""
+    """Make what asks the clients of round t's secure sum; `nodes` by partition, `timeout` in seconds for each step."""
 
     def ask(step: Step, data: Mapping[int, bytes]) -> Iterator[tuple[int, bytes | Rejected]]:
         contents = {partition: step_content(step, own, lineage, t) for partition, own in data.items()}

@@ -54,7 +54,7 @@ class SecureRound:
         return len(self._survivors)
 
     def open(self, partitions: Sequence[int]) -> dict[int, bytes]:
-        """Have keys made and shares dealt; by partition, what the train message of each remaining client carries."""
+        """Have keys made and shares dealt; return by partition what the train message of who is left carries."""
         self.reason = self._rules.refusal(len(partitions))
         if self.reason:
             return {}
@@ -86,7 +86,7 @@ class SecureRound:
         self._total = vector if self._total is None else np.add(self._total, vector, out=self._total)
 
     def lacks_uploads(self) -> bool:
-        """Whether too few uploads were added for a sum; the `reason` says so."""
+        """Tell whether too few uploads were added for a sum; the `reason` then says so."""
         return bool(self.reason) or not self._enough(self._survivors, "uploaded")
 
     def close(self, sizes: Sizes) -> WeightedMean | None:
@@ -116,7 +116,7 @@ class SecureRound:
         return mean
 
     def as_dict(self) -> dict[str, Any]:
-        """For the round's record: how many clients did each step, and the sum of their weights, None without a sum."""
+        """Count how many clients did each step, for the record; the sum of their weights is None without a sum."""
         return {
             "threshold": self._participants.threshold,
             "keys": len(self._participants.public),

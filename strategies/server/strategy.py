@@ -30,7 +30,7 @@ from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
 from strategies.server.round_record import RoundRecord, mean_metrics
-from strategies.server.secure_queries import STEP_SECONDS, ask_over
+from strategies.server.secure_queries import ask_over
 from strategies.server.secure_round import SecureRound
 from strategies.server.training_round import Round, RoundSetup
 from strategies.state import State
@@ -204,7 +204,7 @@ class FederatedAdapters(Strategy):
         rules = self._policy.secure_sum
         if rules is None:
             return None, {}
-        ask = ask_over(grid, nodes, self.lineage, t, min(STEP_SECONDS, self._policy.round_timeout))
+        ask = ask_over(grid, nodes, self.lineage, t, self._policy.round_timeout)
         secure = SecureRound(rules, session_of(self.lineage, t), ask, self._used_keys)
         return secure, secure.open(list(nodes))
 

@@ -66,7 +66,10 @@ def deal_shares(
     max_dropouts: int,
     entropy: Entropy = secrets.token_bytes,
 ) -> tuple[DealtSecrets, bytes]:
-    """Split both secrets for all participants and seal each share; what to remember, and what to send."""
+    """Split both secrets for all participants and seal each share; return what to remember, and what to send.
+
+    Raises RefusalError where the list of participants is none that secrets may be split for.
+    """
     listed = _checked_participants(participants, partition, keys, max_dropouts)
     transcript = transcript_of(session, participants)
     self_mask = entropy(KEY_BYTES)
@@ -88,9 +91,9 @@ def deal_shares(
 def open_parcel(
     dealt: DealtSecrets, partition: int, session: str, parcel: bytes
 ) -> tuple[HeldShares, tuple[SignedMask, ...]]:
-    """The shares that the others dealt, each as its sender sealed it in this very round, and the masks for the upload.
+    """Open the shares that the others dealt, sealed in this very round, and derive the masks of the upload.
 
-    The masks are the client's own and one with every client that dealt.
+    The masks are the client's own and one with every client that dealt. Raises RefusalError.
     """
     listed, transcript = parse_participants(dealt.participants), transcript_of(session, dealt.participants)
     try:
@@ -118,9 +121,9 @@ def open_parcel(
 
 
 def reveal_shares(held: HeldShares, partition: int, survivors: bytes) -> bytes:
-    """Of each client one share: of its own mask if its upload is in the sum, of its masking key if it dropped out.
+    """Return one share of each client: of its own mask if its upload is in the sum, of its masking key if it is not.
 
-    To be answered once: both shares of one client would let the server unmask it.
+    To be answered once: both shares of one client would let the server unmask it. Raises RefusalError.
     """
     try:
         listed = set(parse_survivors(survivors))

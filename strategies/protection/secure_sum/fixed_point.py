@@ -34,17 +34,17 @@ class FixedPoint:
 
     @property
     def fraction_bits(self) -> int:
-        """f"""
+        """f, the number of bits behind the point."""
         mantissa, exponent = math.frexp(self.num_clients * self.max_weight * self.max_number)
         return SUM_BITS - (exponent - 1 if mantissa == 0.5 else exponent)
 
     @property
     def step(self) -> float:
-        """2^-f"""
+        """2^-f, the distance of neighbouring numbers."""
         return 2.0**-self.fraction_bits
 
     def encode(self, values: NDArray[np.float32], weight: int) -> WordVector:
-        """weight round(2^f x) modulo 2^64, one word a number. Raises RangeError."""
+        """Return weight round(2^f x) modulo 2^64, one word a number. Raises RangeError."""
         self.check_weight(weight)
         if not np.isfinite(values).all():
             raise RangeError("NaN or infinite numbers; the training diverged")
@@ -64,5 +64,5 @@ class FixedPoint:
             )
 
     def decode_mean(self, total: WordVector, weight: int) -> NDArray[np.float64]:
-        """The weighted mean of what was encoded, from the sum and the sum of the weights."""
+        """Return the weighted mean of what was encoded, from the sum of the words and the sum of the weights."""
         return np.ldexp(total.view(np.int64).astype(np.float64), -self.fraction_bits) / weight

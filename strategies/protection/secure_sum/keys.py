@@ -35,17 +35,17 @@ class RoundKeys:
 
 
 def make_round_keys(entropy: Entropy = secrets.token_bytes) -> RoundKeys:
-    """Fresh keys for one round."""
+    """Draw fresh keys for one round."""
     return RoundKeys(entropy(KEY_BYTES), entropy(KEY_BYTES))
 
 
 def public_key(private: bytes) -> bytes:
-    """The X25519 public key of a private one."""
+    """Return the X25519 public key of a private one."""
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
 def is_sound(public: bytes) -> bool:
-    """Whether both keys of a client are points with which two owners of private keys get different secrets."""
+    """Tell whether both keys of a client are points with which different private keys agree on different secrets."""
     probe = bytes(range(KEY_BYTES))
     try:
         for start in (0, KEY_BYTES):
@@ -56,18 +56,18 @@ def is_sound(public: bytes) -> bool:
 
 
 def pair_key(private: bytes, public: bytes, purpose: Purpose, transcript: bytes) -> bytes:
-    """The key that the owners of both key pairs derive, and nobody else. Raises ValueError for a degenerate key."""
+    """Derive the key that the owners of both key pairs get, and nobody else. Raises ValueError for a degenerate one."""
     shared = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
     return derive_key(shared, purpose, transcript)
 
 
 def derive_key(secret: bytes, purpose: Purpose, transcript: bytes) -> bytes:
-    """A key for one purpose in one round, bound to the transcript that all clients of the round must agree on."""
+    """Derive a key for one purpose in one round, bound to the transcript that all clients of it must agree on."""
     info = b"florg secure sum 1, " + purpose.encode() + b", " + transcript
     return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=info).derive(secret)
 
 
 def transcript_of(session: str, participants: bytes) -> bytes:
-    """A digest of which round of which run this is and of all public keys in it."""
+    """Return a digest of which round of which run this is and of all public keys in it."""
     name = hashlib.sha256(session.encode()).digest()
     return hashlib.sha256(name + participants).digest()

@@ -11,9 +11,9 @@ from strategies.protection.secure_sum.fixed_point import WORD_DTYPE, WordVector
 Sign = Literal[1, -1]
 
 _BLOCK = 1 << 17
-"""WordVector at a time: a mask of a large vector need not be in memory at once."""
+"""Words at a time: a mask of a large vector need not be in memory at once."""
 _LONGEST = 1 << 34
-"""WordVector of one key: 128 GiB, half of what a block counter of 32 bits can number."""
+"""Words of one key: 128 GiB, half of what a block counter of 32 bits can number."""
 _NONCE = bytes(16)
 """Zero, since every key makes one stream."""
 
@@ -27,7 +27,7 @@ class SignedMask:
 
 
 def add_mask(vector: WordVector, key: bytes, sign: Sign) -> None:
-    """vector += sign times the key's stream, in place, modulo 2^64."""
+    """Add sign times the key's stream to the vector, in place, modulo 2^64."""
     assert vector.dtype == WORD_DTYPE, f"words are {WORD_DTYPE}, not {vector.dtype}"
     assert vector.size <= _LONGEST, f"{vector.size} words are more than a key masks"
     stream = Cipher(algorithms.ChaCha20(key, _NONCE), mode=None).encryptor()
@@ -38,5 +38,5 @@ def add_mask(vector: WordVector, key: bytes, sign: Sign) -> None:
 
 
 def pair_sign(own: int, other: int) -> Sign:
-    """The sign with which the client of partition `own` adds its mask with `other`, who adds it with the opposite."""
+    """Return the sign with which client `own` adds its mask with `other`, who adds it with the opposite one."""
     return 1 if own < other else -1

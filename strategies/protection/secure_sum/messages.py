@@ -31,7 +31,7 @@ class Participants:
     """By partition, ascending: both public keys."""
 
     def to_bytes(self) -> bytes:
-        """Threshold, number of clients, and each one's id and keys."""
+        """Lay out the threshold, the number of clients, and each one's id and keys."""
         parts = [_ID.pack(partition) + keys for partition, keys in self.public.items()]
         return _HEAD.pack(self.threshold, len(parts)) + b"".join(parts)
 
@@ -47,7 +47,7 @@ class Participants:
 
 
 def parse_participants(data: bytes) -> Participants:
-    """Inverse of `Participants.to_bytes`. Raises LayoutError."""
+    """Read what `Participants.to_bytes` laid out. Raises LayoutError."""
     if len(data) < _HEAD.size:
         raise LayoutError(f"{len(data)} bytes are no list of keys")
     threshold, count = _HEAD.unpack_from(data)
@@ -58,12 +58,12 @@ def parse_participants(data: bytes) -> Participants:
 
 
 def pack_dealt(check: bytes, sealed: Iterable[bytes]) -> bytes:
-    """What a client deals: the check of its own mask, and sealed shares for the other clients in order of partition."""
+    """Lay out what a client deals: the check of its own mask, sealed shares for the others in order of partition."""
     return check + b"".join(sealed)
 
 
 def parse_dealt(data: bytes, participants: Participants, partition: int) -> tuple[bytes, dict[int, bytes]]:
-    """(check, sealed shares by the partition that they are for). Raises LayoutError."""
+    """Return (check, sealed shares by the partition that they are for). Raises LayoutError."""
     others = participants.others(partition)
     if len(data) != dealt_bytes(len(participants.public)):
         raise LayoutError(f"{len(data)} bytes are no shares for {len(others)} other clients")
@@ -71,59 +71,59 @@ def parse_dealt(data: bytes, participants: Participants, partition: int) -> tupl
 
 
 def pack_parcel(sealed: Mapping[int, bytes]) -> bytes:
-    """The sealed shares that a client gets from others, by partition, ascending."""
+    """Lay out the sealed shares that a client gets from others, by partition, ascending."""
     return b"".join(_ID.pack(partition) + shares for partition, shares in sealed.items())
 
 
 def parse_parcel(data: bytes) -> dict[int, bytes]:
-    """Inverse of `pack_parcel`. Raises LayoutError."""
+    """Read what `pack_parcel` laid out. Raises LayoutError."""
     return _records(data, SEALED_BYTES)
 
 
 def pack_survivors(partitions: Iterable[int]) -> bytes:
-    """Whose summands are in the sum, ascending."""
+    """Lay out the partitions whose summands are in the sum, ascending."""
     return b"".join(_ID.pack(partition) for partition in partitions)
 
 
 def parse_survivors(data: bytes) -> list[int]:
-    """Inverse of `pack_survivors`. Raises LayoutError."""
+    """Read what `pack_survivors` laid out. Raises LayoutError."""
     return list(_records(data, 0))
 
 
 def pack_revealed(shares: Iterable[bytes]) -> bytes:
-    """One share of each client that dealt, in order of partition."""
+    """Lay out one share of each client that dealt, in order of partition."""
     return b"".join(shares)
 
 
 def parse_revealed(data: bytes, dealers: Sequence[int]) -> dict[int, bytes]:
-    """The revealed share of each dealer. Raises LayoutError."""
+    """Return the revealed share of each dealer. Raises LayoutError."""
     if len(data) != revealed_bytes(len(dealers)):
         raise LayoutError(f"{len(data)} bytes are no shares of {len(dealers)} clients")
     return dict(zip(dealers, _cells(data, SHARE_BYTES), strict=True))
 
 
 def participants_bytes(num_keys: int) -> int:
-    """Down to each client: the list of so many clients' keys."""
+    """Count the bytes down to each client: the list of so many clients' keys."""
     return _HEAD.size + num_keys * (_ID.size + PUBLIC_BYTES)
 
 
 def dealt_bytes(num_keys: int) -> int:
-    """Up from each of so many clients: check and shares for the others."""
+    """Count the bytes up from each of so many clients: check and shares for the others."""
     return KEY_BYTES + (num_keys - 1) * SEALED_BYTES
 
 
 def parcel_bytes(num_dealers: int) -> int:
-    """Down to each of so many dealers: the shares of the others."""
+    """Count the bytes down to each of so many dealers: the shares of the others."""
     return (num_dealers - 1) * (_ID.size + SEALED_BYTES)
 
 
 def survivors_bytes(num_survivors: int) -> int:
-    """Down to each of so many survivors."""
+    """Count the bytes down to each of so many survivors: the list of them."""
     return num_survivors * _ID.size
 
 
 def revealed_bytes(num_dealers: int) -> int:
-    """Up from each survivor: a share of each dealer."""
+    """Count the bytes up from each survivor: a share of each dealer."""
     return num_dealers * SHARE_BYTES
 
 

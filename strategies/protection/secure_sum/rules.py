@@ -27,11 +27,11 @@ class SecureSumRules:
     """The largest weight of a client."""
 
     def threshold(self, num_asked: int) -> int:
-        """The fewest clients whose summands make a sum."""
+        """Return the fewest clients whose summands make a sum, of so many asked."""
         return num_asked - self.max_dropouts
 
     def refusal(self, num_asked: int) -> str:
-        """Why so many clients cannot have a secure sum; empty where they can."""
+        """Say why so many clients cannot have a secure sum; empty where they can."""
         threshold = self.threshold(num_asked)
         if threshold >= FEWEST and 2 * threshold > num_asked:
             return ""
@@ -41,12 +41,12 @@ class SecureSumRules:
         )
 
     def point(self, num_clients: int) -> FixedPoint:
-        """The fixed point of a sum of so many clients, those in the list of keys."""
+        """Return the fixed point of a sum of so many clients, those in the list of keys."""
         return FixedPoint(num_clients, self.max_number, self.max_weight)
 
 
 def predict_messages(num_keys: int, num_dealers: int, num_survivors: int, num_revealed: int) -> tuple[Traffic, Traffic]:
-    """(up, down) of one secure sum beside broadcast and uploads, by how many clients answered each step."""
+    """Predict (up, down) of one secure sum beside broadcast and uploads, by how many clients answered each step."""
     up = num_keys * PUBLIC_BYTES + num_dealers * dealt_bytes(num_keys) + num_revealed * revealed_bytes(num_dealers)
     to_all = num_keys * participants_bytes(num_keys)
     down = to_all + num_dealers * parcel_bytes(num_dealers) + num_survivors * survivors_bytes(num_survivors)

@@ -14,7 +14,7 @@ class UnmaskError(ValueError):
 
 
 def sort_parcels(sealed: Mapping[int, Mapping[int, bytes]]) -> dict[int, bytes]:
-    """What each dealer gets from the others; `sealed` by the partition that dealt, then by that it is for."""
+    """Return what each dealer gets from the others; `sealed` by the partition that dealt, then by that it is for."""
     return {
         receiver: pack_parcel({dealer: sealed[dealer][receiver] for dealer in sorted(sealed) if dealer != receiver})
         for receiver in sealed

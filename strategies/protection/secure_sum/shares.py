@@ -21,13 +21,13 @@ SEALED_BYTES = _NONCE_BYTES + 2 * SHARE_BYTES + _TAG_BYTES
 
 
 def split_secret(secret: bytes, threshold: int, count: int) -> list[bytes]:
-    """`count` shares of a secret of 32 bytes; fewer than `threshold` of them say nothing of it."""
+    """Split a secret of 32 bytes into `count` shares; fewer than `threshold` of them say nothing of it."""
     assert len(secret) == KEY_BYTES, f"a secret of {len(secret)} bytes"
     return create_shares(secret, threshold, count)
 
 
 def rebuild_secret(shares: Iterable[bytes], threshold: int) -> bytes:
-    """The secret behind at least `threshold` shares. Raises ValueError where they do not belong together."""
+    """Rebuild the secret from at least `threshold` shares. Raises ValueError where they do not belong together."""
     needed = list(shares)[:threshold]
     assert len(needed) == threshold, f"{len(needed)} shares of {threshold}"
     secret = combine_shares(needed)
@@ -37,13 +37,13 @@ def rebuild_secret(shares: Iterable[bytes], threshold: int) -> bytes:
 
 
 def seal_shares(key: bytes, shares: bytes, context: bytes, entropy: Entropy = secrets.token_bytes) -> bytes:
-    """Nonce, ciphertext and tag; it opens with the same key and context alone."""
+    """Seal shares as nonce, ciphertext and tag, which open with the same key and context alone."""
     nonce = entropy(_NONCE_BYTES)
     return nonce + ChaCha20Poly1305(key).encrypt(nonce, shares, context)
 
 
 def open_shares(key: bytes, sealed: bytes, context: bytes) -> bytes | None:
-    """What was sealed; None where key, context or bytes are not those of the sealing."""
+    """Open sealed shares; None where key, context or bytes are not those of the sealing."""
     try:
         return ChaCha20Poly1305(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
     except InvalidTag:

@@ -46,7 +46,7 @@ def mask_upload(summand: State, weight: int, point: FixedPoint, masks: Iterable[
 
 
 def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
-    """The words of a masked upload by key, uint64, once every name, dtype and shape has been checked."""
+    """Read the words of a masked upload by key, uint64, or say why not: every name, dtype and shape is checked."""
     expected = {WEIGHT_KEY: (1,), **sizes}
     if record.keys() != expected.keys():
         missing, extra = sorted(expected.keys() - record.keys()), sorted(record.keys() - expected.keys())
@@ -64,12 +64,12 @@ def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
 
 
 def vector_of(words: State) -> WordVector:
-    """All words of an upload as one vector, in the order of the wire."""
+    """Return all words of an upload as one vector, in the order of the wire."""
     return np.concatenate([tensor.numpy().ravel() for tensor in words.flat.values()]).astype(WORD_DTYPE, copy=False)
 
 
 def read_mean(total: WordVector, sizes: Sizes, point: FixedPoint, count: int) -> WeightedMean | Malformed:
-    """The weighted mean of `count` summands from the sum of their vectors, once its masks are off.
+    """Return the weighted mean of `count` summands from the sum of their vectors, once its masks are off.
 
     Malformed where no summands within the range add up to it: some client encoded or masked something else.
     """
@@ -86,7 +86,7 @@ def read_mean(total: WordVector, sizes: Sizes, point: FixedPoint, count: int) ->
 
 
 def predict_masked_upload(sizes: Sizes) -> Traffic:
-    """The traffic of one masked upload: a word for each number, and the weight, which counts on the wire alone."""
+    """Predict one masked upload: a word for each number, and the weight, which counts on the wire alone."""
     return predict_traffic({WEIGHT_KEY: (1,), **sizes}, WORD_DTYPE)
 
 

@@ -30,6 +30,11 @@ from strategies.server.strategy import FederatedAdapters
 
 app = ServerApp()
 
+SUMS_ALONE = (
+    "privacy.secure-sum: the server sees sums alone; clients report no losses, times or counts, and the diagnostics "
+    "have no aggregation-error"
+)
+
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
@@ -100,6 +105,8 @@ class ServerRun:
         self._federation.summary()
         if self._evaluate.refusal:
             note(self._evaluate.refusal, WARNING)
+        if self._settings.privacy.secure_sum:
+            note(SUMS_ALONE)
         if self._is_new:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))

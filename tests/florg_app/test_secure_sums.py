@@ -11,6 +11,7 @@ from florg_app import client_app
 from florg_app.assembly import assemble
 from florg_app.config.parse import parse_settings
 from florg_app.engines.inline import task_identity
+from florg_app.server_app import SUMS_ALONE
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.secure_step import step_content, step_message
 from strategies.exchange.traffic import SECURE_SUM
@@ -49,8 +50,11 @@ def test_the_bytes_of_a_real_model_are_those_predicted(tmp_path):
     assert record["down"]["wire-bytes"] == plain["down"]["wire-bytes"] + down.wire_bytes
 
 
-def test_a_client_tells_nothing_beside_its_part_in_the_sum(tmp_path):
-    record = history(run(tmp_path / "run", **SECURE, **FEDIT))[1]
+def test_a_client_tells_nothing_beside_its_part_in_the_sum_and_the_run_says_what_is_missing(tmp_path, caplog):
+    with caplog.at_level("INFO", "flwr"):
+        record = history(run(tmp_path / "run", **SECURE, **FEDIT))[1]
+    assert SUMS_ALONE in caplog.text
+    assert not any("aggregation-error" in numbers for numbers in record["diagnostics"].values())
     assert record["clients"] == {str(p): {"partition-id": p, "num-examples": 1, "rank": 4} for p in range(3)}
     assert record["weights"] == {}
     assert record["secure-sum"]["weight"] == 240

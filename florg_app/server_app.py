@@ -15,6 +15,7 @@ from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
 from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
+from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.reports.report import Report, note
 from florg_app.server_side import start
@@ -28,6 +29,11 @@ from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
 
 app = ServerApp()
+
+SUMS_ALONE = (
+    "privacy.secure-sum: the server sees sums alone; clients report no losses, times or counts, and the diagnostics "
+    "have no aggregation-error"
+)
 
 
 @app.main()
@@ -99,6 +105,8 @@ class ServerRun:
         self._federation.summary()
         if self._evaluate.refusal:
             note(self._evaluate.refusal, WARNING)
+        if self._settings.privacy.secure_sum:
+            note(SUMS_ALONE)
         if self._is_new:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))
@@ -142,7 +150,7 @@ class ServerRun:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the rules of every round as the settings have them."""
-    robust = settings.robust
+    robust, weighting = settings.robust, weighting_of(settings.strategy.weighting, settings.method)
     return Policy(
         fraction_train=settings.fraction_train,
         min_clients=settings.min_clients,
@@ -150,10 +158,11 @@ def policy_of(settings: Settings) -> Policy:
         max_skipped=settings.max_skipped,
         round_timeout=settings.round_timeout,
         wait_timeout=settings.wait_timeout,
-        weighting=weighting_of(settings.strategy.weighting, settings.method),
+        weighting=weighting,
         upload=settings.strategy.upload,
         robust=Robustness(robust.norm_bound, robust.combine, robust.trim),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
+        secure_sum=rules_of(settings.privacy, weighting),
         measure_costs=settings.measure.costs,
     )

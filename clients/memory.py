@@ -11,13 +11,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
-from flwr.common.logger import log
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from clients.atomic_files import write_tensors
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.wire import Malformed, pack, unpack
+from strategies.logger import log
 from strategies.state import Shapes, State
 
 TENSORS = "memory"

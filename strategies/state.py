@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from jaxtyping import Float
 from torch import Tensor
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 HEAD = "head"
 """Name of the pseudo-group of the trained layers outside the adapters."""
@@ -49,7 +50,7 @@ class Group:
         return min(self.out_features, self.in_features)
 
 
-FrozenWeights = Callable[[Group], Tensor]
+FrozenWeights = Callable[[Group], Float[Tensor, "l o i"]]
 """Returns the frozen W0 of a group's layers, (l, o, i)."""
 
 
@@ -98,7 +99,7 @@ class State(Mapping[str, Tensors]):
         """Return the state of what `change` makes of each tensor."""
         return State({name: {s: change(tensor) for s, tensor in tensors.items()} for name, tensors in self.items()})
 
-    def zip(self, by_key: Mapping[str, T], change: Callable[[Tensor, T], Tensor]) -> "State":
+    def zip(self, by_key: Mapping[str, _T], change: Callable[[Tensor, _T], Tensor]) -> "State":
         """Return the state of what `change` makes of each tensor and the value that `by_key` has under its key.
 
         `by_key` is another state's `flat`, or shapes; it may have more keys. Raises KeyError where it lacks one.

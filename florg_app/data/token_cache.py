@@ -18,7 +18,6 @@ from uuid import uuid4
 
 import pyarrow
 from datasets import Dataset
-from flwr.common.logger import log
 from huggingface_hub.constants import HF_HOME
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -27,6 +26,7 @@ from florg_app import code_version
 from florg_app.config.settings import TaskSettings
 from florg_app.data.token_arrow import from_table, to_table
 from florg_app.tasks.base import Features, Preprocessor
+from strategies.logger import log
 
 OFF = "off"
 TABLE_FILE, CHECKSUM = "features.arrow", "sha256"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from jaxtyping import Float, Float32
 
 from strategies.exchange.traffic import WIRE_DTYPE
 from strategies.state import Shape, Shapes, State, fits
@@ -50,7 +51,7 @@ def pack(state: State, shapes: Shapes) -> ArrayRecord:
     return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
 
 
-def _float32(tensor: torch.Tensor, shape: Shape) -> np.ndarray:
+def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndarray, "*s"]:
     assert fits(tensor.shape, shape), f"{tuple(tensor.shape)} is not {shape}"
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
@@ -69,7 +70,7 @@ def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
     return State.from_flat(flat)
 
 
-def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
+def _decode(array: Array, key: str, shape: Shape) -> Float32[np.ndarray, "..."] | Malformed:
     try:
         values = array.numpy()
     except (ValueError, TypeError, EOFError, OSError) as error:

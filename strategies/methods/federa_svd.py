@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
@@ -34,7 +35,7 @@ class FeDeRASVD(Method):
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The r leading singular triplets of D, split evenly."""
         r = state["A"].shape[-2]
         U, S, Vh = svd_of_product(*side_by_side(uploads["B"], uploads["A"], w))

@@ -1,10 +1,11 @@
 """Client-level differential privacy: each client's change clipped, Gaussian noise on it or on the round's mean.
 
 Neighbouring federations differ in one client, whose rows are there or are replaced by none ("zero-out": its change is
-then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. What the client keeps to
-itself counts as its rows. The samples of the rounds come from the run's public seed, so no amplification by sampling
-is claimed. The noise is drawn in double precision from a generator that is no cryptographic one, and rounded to
-float32: this withstands who reads the numbers, not who attacks their last bits (Mironov, CCS 2012).
+then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. LOCAL tensors, which a
+client keeps to itself, are treated as part of its private data set. The samples of the rounds come from the run's
+public seed, so no amplification by sampling is claimed. The noise is drawn in double precision from a generator that is
+no cryptographic one, and rounded to float32: this withstands who reads the numbers, not who attacks their last bits
+(Mironov, CCS 2012).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.protection.accountant import epsilon
@@ -100,5 +102,5 @@ def noised(tensors: State, std: float, rng: np.random.Generator) -> State:
     return tensors.map(lambda tensor: tensor + _noise(tensor, std, rng))
 
 
-def _noise(tensor: Tensor, std: float, rng: np.random.Generator) -> Tensor:
+def _noise(tensor: Float[Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[Tensor, "*s"]:
     return torch.from_numpy(rng.normal(0.0, std, tuple(tensor.shape))).to(tensor)

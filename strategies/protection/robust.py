@@ -18,7 +18,7 @@ from strategies.state import State
 Mean = Literal["mean", "median", "trimmed-mean"]
 """How the summands of a round become one: weighted, or coordinate by coordinate with every client alike."""
 
-Reduction = Callable[[Tensor], Tensor]
+Reduction = Callable[[Float[Tensor, "n ..."]], Float[Tensor, "..."]]
 """(n, ...) -> (...)"""
 
 

@@ -1,7 +1,7 @@
 """What is kept of the uploads of one shape group until the round is over: their sum, all of them, or all summands."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -12,6 +12,7 @@ from strategies.protection.robust import Reduction
 from strategies.state import Tensors
 
 
+@runtime_checkable
 class GroupSum(Protocol):
     """The uploads of one group on their way to its new tensors."""
 

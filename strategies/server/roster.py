@@ -4,10 +4,10 @@ import time
 from logging import WARNING
 
 from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from strategies.exchange.wire import METRICS, PARTITION
+from strategies.logger import log
 from strategies.rng import generator
 from strategies.server.polling import collect
 

@@ -10,6 +10,7 @@ from strategies.exchange.metrics import OWN_ROWS, MetricKind, dashed, metric_kin
 from strategies.exchange.screening import Metrics, Rejected, Upload
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.wire import OWN
+from strategies.state import State
 
 
 @dataclass
@@ -37,7 +38,7 @@ class RoundRecord:
     """Why the server has no model to score; empty where it has one."""
 
     def accept(self, upload: Upload) -> None:
-        self.accepted.append(replace(upload, tensors={}))
+        self.accepted.append(replace(upload, tensors=State()))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; client metrics by partition id."""

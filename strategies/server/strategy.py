@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import AggregationError
 from flwr.serverapp.strategy import Strategy
@@ -19,6 +18,7 @@ from strategies.exchange.screening import Asked
 from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import TrainRequest, train_content
 from strategies.exchange.wire import pack, train_message
+from strategies.logger import log
 from strategies.manifest import Manifest
 from strategies.method import Method, Role
 from strategies.protection.privacy import PrivacyLedger

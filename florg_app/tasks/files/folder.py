@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import pyarrow
 from datasets import Dataset, Value
-from flwr.common.logger import log
 
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import OWNER_COLUMN, Split
 from florg_app.tasks.files.checks import Layout, check_class_name
 from florg_app.tasks.files.formats import READERS, FileColumns, read_file
 from florg_app.tasks.files.row_error import DataError, public
+from strategies.logger import log
 
 SPLIT_STEMS: Mapping[Split, tuple[str, ...]] = {
     "train": ("train", "train_subset"),

@@ -159,7 +159,7 @@ def test_loss_is_the_mean_cross_entropy_in_float32(pairs, dtype):
 def scored(task: LabelledText, chosen: list[int], labels: list[int]) -> dict[str, float]:
     """Score of predictions that give the chosen class the logit 1 and the others 0."""
     logits = nn.functional.one_hot(torch.tensor(chosen), len(task.label_names)).float()
-    return task.score(logits, [{"labels": label} for label in labels])
+    return task.score(list(logits), [{"labels": label} for label in labels])
 
 
 def test_paraphrases_are_scored_by_accuracy_and_the_f1_of_class_1(pairs):

@@ -9,7 +9,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
-from florg_app.checkpoints import checkpoint_file, resume
+from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
@@ -40,11 +40,11 @@ def serve(grid: Grid, settings: Settings) -> None:
 
     Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
     """
-    saved = resume.find_checkpoint(settings)
-    if saved is None:
-        report, lineage = start.begin_run(settings)
-    else:
-        report, lineage = start.resume_run(settings, saved, resolve_device(settings.server.device, "server.device"))
+    with start.opened_run(settings) as (report, lineage, saved):
+        _serve(grid, settings, report, lineage, saved)
+
+
+def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
         ServerRun(grid, settings, report, lineage, saved).run()
@@ -103,6 +103,8 @@ class ServerRun:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))
         self._note_oldest()
+        if self._begun == self._settings.num_server_rounds:  # ended between its last checkpoint and its summary
+            return
         with self._checkpoints.closing():
             rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
             self._federation.run(self._grid, rounds, self._evaluate)

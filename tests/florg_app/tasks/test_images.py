@@ -7,7 +7,7 @@ from clients.targets import find_head, find_targets
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
 from florg_app.engines import inline
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from florg_app.tasks.images import task as images
 from florg_app.tasks.images.rows import open_image
 from scripts.make_tiny_vit import make

@@ -4,7 +4,7 @@ import pytest
 
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.engines import inline
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from florg_app.tasks.registry import make_task
 from strategies.exchange.wire import ADVICE
 from tests.support.local_data import local_task, write

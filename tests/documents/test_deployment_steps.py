@@ -24,7 +24,7 @@ def needs_a_server(step):
     return step.startswith(SERVERS) or re.search(r" hospitals\b", step) or EXAMPLE_RUN.search(step)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_steps_that_need_no_server_run_with_an_empty_home(tmp_path):
     account = Account(tmp_path)
     steps = [step for step in steps_of(PAGE.text) if not needs_a_server(step)]
@@ -90,7 +90,7 @@ class Walk:
 
 @pytest.mark.slow
 @pytest.mark.deployment
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_the_whole_page_works_step_by_step_with_real_servers(tmp_path):
     account = Account(tmp_path)
     trial, own_rows = PAGE.text.split("## A client's own rows")

@@ -15,7 +15,6 @@ from tests.support.repository import REPOSITORY
 from tests.support.shell_steps import Account, shell_steps
 
 PAGE = document("docs/deployment.md")
-STEPS = [step for block in PAGE.blocks("sh") for step in shell_steps(block)]
 SERVERS = ("flower-superlink", "flower-supernode")
 EXAMPLE_RUN = re.compile(r"runs/\d{8}-\d{6}-\w+")
 
@@ -25,16 +24,16 @@ def needs_a_server(step):
     return step.startswith(SERVERS) or re.search(r" hospitals\b", step) or EXAMPLE_RUN.search(step)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_steps_that_need_no_server_run_with_an_empty_home(tmp_path):
     account = Account(tmp_path)
-    steps = [step for step in STEPS if not needs_a_server(step)]
+    steps = [step for step in steps_of(PAGE.text) if not needs_a_server(step)]
     assert len(steps) >= 8
     for step in steps:
         account.run(step)
     connection = tomllib.loads((tmp_path / "home/.flwr/config.toml").read_text())["superlink"]["hospitals"]
     assert connection["address"] == "localhost:8000"
-    files = [word for step in STEPS for word in re.findall(r"\bcerts/[\w/.-]+\.\w+", step)]
+    files = [word for step in steps_of(PAGE.text) for word in re.findall(r"\bcerts/[\w/.-]+\.\w+", step)]
     assert len(set(files)) >= 8
     assert [file for file in files if not (account.project / file).is_file()] == []
 
@@ -59,16 +58,23 @@ class Walk:
         self.running = {}
 
     def take(self, step):
-        for old, new in self.ports.items():
-            step = re.sub(rf"\b{old}\b", new, step)
-        step = step.replace("RUN_ID", self.account.variables.get("RUN_ID", "RUN_ID"))
-        return self._start(step) if step.startswith(SERVERS) else self.account.run(step)
+        """What a step prints that ends by itself."""
+        return self.account.run(self._here(step)).stdout
+
+    def take_or_start(self, step):
+        self._start(self._here(step)) if step.startswith(SERVERS) else self.take(step)
 
     def end_clients(self):
         for name in [name for name in self.running if name.startswith("flower-supernode")]:
             node = self.running.pop(name)
             node.send_signal(signal.SIGINT)
             node.wait(60)
+
+    def _here(self, step):
+        """A step with ports that are free, and the number of the run."""
+        for old, new in self.ports.items():
+            step = re.sub(rf"\b{old}\b", new, step)
+        return step.replace("RUN_ID", self.account.variables.get("RUN_ID", "RUN_ID"))
 
     def _start(self, step):
         words = self.account.words(step)
@@ -84,36 +90,55 @@ class Walk:
 
 @pytest.mark.slow
 @pytest.mark.deployment
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_the_whole_page_works_step_by_step_with_real_servers(tmp_path):
     account = Account(tmp_path)
+    trial, own_rows = PAGE.text.split("## A client's own rows")
     with ExitStack() as stack:
         walk = Walk(account, stack)
-        trial, own_rows = (PAGE.text.split("## A client's own rows")[at] for at in (0, 1))
-        for step in (step for block in blocks(trial) for step in shell_steps(block)):
+        for step in steps_of(trial):
             if step.startswith("florg run"):
-                done = walk.take(f"{step.rstrip()} --set num-server-rounds=2\n")
-                account.variables["RUN_ID"] = re.search(r"run (\d+) submitted", done.stdout)[1]
-                assert "round 2/2  clients 2/2" in done.stdout, done.stdout
+                account.variables["RUN_ID"] = run_of_two_rounds(walk, step)
             elif step.startswith("flwr log"):
-                assert "round 2/2" in walk.take(step.replace(" --stream", "")).stdout
+                assert "round 2/2" in walk.take(step.replace(" --stream", ""))
             elif step.startswith(("flwr stop", "scp")):  # it has ended; the server is this machine
                 continue
+            elif EXAMPLE_RUN.search(step):
+                (result,) = (account.project / "runs").glob("*/summary.json")
+                walk.take(EXAMPLE_RUN.sub(str(result.parent), step))
             else:
-                (result,) = (account.project / "runs").glob("*/summary.json") if EXAMPLE_RUN.search(step) else (None,)
-                walk.take(EXAMPLE_RUN.sub(str(result and result.parent), step))
+                walk.take_or_start(step)
         assert list(account.project.glob("runs/*/adapter/adapter_model.safetensors"))
         walk.end_clients()
-        for step in (step for block in blocks(own_rows) for step in shell_steps(block)):
+        for step in steps_of(own_rows):
             if step.startswith("florg run"):
-                done = walk.take(f"{step.rstrip()} --set num-server-rounds=2\n")
-                assert "round 2/2  clients 2/2" in done.stdout, done.stdout
+                run_of_two_rounds(walk, step)
             else:
-                walk.take(step)
+                walk.take_or_start(step)
                 if step.startswith("flower-supernode"):  # the other client does the same
-                    walk.take(step.replace("clinic-a", "clinic-b").replace("9094", "9095").replace("id=0", "id=1"))
+                    walk.take_or_start(of_the_other_client(step))
 
 
-def blocks(text):
-    """The blocks of shell in a part of the page."""
-    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def of_the_other_client(step):
+    for own, other in {
+        "clinic-a": "clinic-b",
+        "--port 9094": "--port 9095",
+        "partition-id=0": "partition-id=1",
+    }.items():
+        assert own in step
+        step = step.replace(own, other)
+    return step
+
+
+def run_of_two_rounds(walk, step):
+    """The number of a run that is over after two rounds, in which both clients took part."""
+    said = walk.take(f"{step.rstrip()} --set num-server-rounds=2\n")
+    assert "round 2/2  clients 2/2" in said
+    (number,) = re.findall(r"run (\d+) submitted", said)
+    return number
+
+
+def steps_of(text):
+    """The steps of a part of the page."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [step for block in blocks for step in shell_steps(block)]

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from florg_app.config.parse import default_settings
 from scripts.method_tables import updated_methods_page, updated_privacy_page
 from strategies import METHODS
 from tests.strategies.methods.test_method_traffic import FORMULAS
@@ -24,7 +25,15 @@ def section(name):
 
 def numbers(formula, r, o, i):
     """The value of a formula of the page, such as r·(o + i)."""
-    names = {"r": r, "o": o, "i": i, "k": min(o, i), "d": METHODS["slora"]().density, "max": max, "round": round}
+    names = {
+        "r": r,
+        "o": o,
+        "i": i,
+        "k": min(o, i),
+        "d": default_settings()["strategy.slora.density"],
+        "max": max,
+        "round": round,
+    }
     return eval(formula.replace("·", "*"), {"__builtins__": {}}, names)
 
 

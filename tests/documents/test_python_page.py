@@ -21,7 +21,7 @@ def listed_names():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_the_examples_of_the_page_run_one_after_the_other(tmp_path):
     blocks = PAGE.blocks("python")
     assert len(blocks) >= 4

@@ -13,7 +13,6 @@ from florg_app.config.settings import Settings
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.wire import ADVICE, RUN
 from strategies.state import State, fits
-from strategies.state import flatten as flat_state
 
 _NEEDED = ("round", "settings", "identity", RUN, "attempts", "bookkeeping", "seconds")
 
@@ -68,7 +67,7 @@ def read_run_checkpoint(path: Path) -> RunCheckpoint:
 
 def read_run_header(path: Path) -> RunCheckpoint:
     """The same with an empty state, without reading the tensors. Raises ValueError."""
-    return _saved(path, {}, checkpoint_file.read_checkpoint_header(path))
+    return _saved(path, State(), checkpoint_file.read_checkpoint_header(path))
 
 
 def _saved(path: Path, state: State, header: Mapping[str, str]) -> RunCheckpoint:
@@ -103,8 +102,7 @@ def check_same_model(saved: RunCheckpoint, assembly: Assembly) -> tuple[str, ...
                 f"{saved.path} does not belong to the model that its settings give here: {part} was "
                 f"{saved.identity.get(part)} and is {own[part]}; {ADVICE[part]}"
             )
-    expected, found = assembly.manifest.held, flat_state(saved.state)
-    if expected.keys() != found.keys() or any(not fits(found[key].shape, expected[key]) for key in expected):
-        shapes = {key: tuple(tensor.shape) for key, tensor in found.items()}
-        raise ValueError(f"{saved.path} holds the tensors {shapes}, expected {dict(expected)}; use another checkpoint")
+    expected, found = assembly.manifest.held, saved.state.sizes
+    if expected.keys() != found.keys() or any(not fits(found[key], expected[key]) for key in expected):
+        raise ValueError(f"{saved.path} holds the tensors {found}, expected {dict(expected)}; use another checkpoint")
     return () if saved.identity.get("source") == own["source"] else (OTHER_CODE,)

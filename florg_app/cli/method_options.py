@@ -4,7 +4,6 @@ import torch
 
 from florg_app.config.protection import NO_PRIVACY, no_robust_mean, no_summand
 from strategies import METHODS
-from strategies.exchange.ranks import sizes
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.uploads import UploadForm, zero_update
 from strategies.manifest import Manifest
@@ -33,18 +32,17 @@ def options_markdown() -> str:
 
 
 def numbers_sent(form: UploadForm, method: Method) -> int:
-    """How many numbers a client uploads for LAYER."""
+    """How many numbers a client uploads for EXAMPLE_LAYER."""
     manifest = Manifest(method.name, method.plan, (EXAMPLE_LAYER,), (), EXAMPLE_RANK, 1.0, 0)
     shapes = PARAMETRISATIONS[method.plan.adapter].shapes(EXAMPLE_LAYER, EXAMPLE_RANK)
     # Shapes alone, on torch's "meta" device: tensors without numbers. A size that changes from round to round counts 0.
-    state: State = {
-        EXAMPLE_LAYER.name: {
-            symbol: torch.empty((1, *(size or 0 for size in shape)), device="meta")
-            for symbol, shape in shapes.items()
-            if method.plan.roles[symbol] is not Role.LOCAL
-        }
+    tensors = {
+        symbol: torch.empty((1, *(size or 0 for size in shape)), device="meta")
+        for symbol, shape in shapes.items()
+        if method.plan.roles[symbol] is not Role.LOCAL
     }
-    return predict_traffic(sizes(zero_update(form, method, EXAMPLE_ROUND, state, manifest))).adapter_numbers
+    state = State({EXAMPLE_LAYER.name: tensors})
+    return predict_traffic(zero_update(form, method, EXAMPLE_ROUND, state, manifest).sizes).adapter_numbers
 
 
 def _options(method: Method) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from flwr.app import RecordDict
 
 from florg_app.config.protection import PrivacySettings
 from florg_app.config.settings import Settings
-from strategies.exchange.ranks import cut, padded, sizes
+from strategies.exchange.ranks import cut, padded
 from strategies.exchange.screening import Metrics
 from strategies.exchange.uploads import encode_upload, zero_update
 from strategies.exchange.wire import EXAMPLES, PARTITION, RANK, pack, upload
@@ -17,7 +17,7 @@ from strategies.state import State
 def build_reply(
     settings: Settings, manifest: Manifest, t: int, rank: int, received: State, trained: State, metrics: Metrics
 ) -> RecordDict:
-    """The reply of a client that received and trained these tensors, padded to the manifest's rank.
+    """Make the reply of a client that received and trained these tensors, padded to the manifest's rank.
 
     With noise of its own it decides on its rank, and makes its summand, from what it may upload anyway.
     """
@@ -27,10 +27,10 @@ def build_reply(
         own = manifest.at(rank)
         before = zero_update("tensors", method, t, begins, own)
         safe = privacy.on_client(cut(trained, own.uplink), before, private_generator())
-        trained = padded(safe, sizes(trained))
+        trained = padded(safe, trained.sizes)
     rank = method.pruned_rank(rank, received, trained)
     sent = encode_upload(settings.strategy.upload, method, t, begins, cut(trained, manifest.at(rank).uplink))
-    return upload(pack(sent, sizes(sent)), t, {**_public(metrics, privacy), RANK: rank})
+    return upload(pack(sent, sent.sizes), t, {**_public(metrics, privacy), RANK: rank})
 
 
 def mechanism_of(privacy: PrivacySettings) -> Privacy | None:

@@ -52,14 +52,14 @@ def weighting_of(given: Literal["method", "uniform", "examples"], method: Method
 
 def no_summand(method: Method) -> Reason:
     """Why its clients cannot upload summands."""
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         return "needs all uploads side by side, and has no summand of one client"
     return ""
 
 
 def no_robust_mean(method: Method) -> Reason:
     """Why its summands cannot be combined coordinate by coordinate."""
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         return "combines the uploads themselves, and has no summands to take a median of"
     return ""
 
@@ -67,7 +67,7 @@ def no_robust_mean(method: Method) -> Reason:
 def no_client_privacy(method: Method) -> Reason:
     """Why noise on its clients' uploads would not protect them."""
     roles = (*method.plan.roles.values(), method.plan.head)
-    if method.pooled:
+    if method.traits.pooled:
         return "trains one client on the rows of all, so that there is no client's change to bound"
     if not any(role in UPLOADED for role in roles):
         return "uploads nothing, so that there is nothing to protect"
@@ -80,9 +80,9 @@ def no_server_privacy(method: Method) -> Reason:
     """Why noise on the mean of its uploads would not protect them."""
     if reason := no_client_privacy(method):
         return reason
-    if not method.mean_of_uploads:
+    if not method.traits.mean_of_uploads:
         return "sums something else than the uploads, of which clipping a client's change does not bound one summand"
-    if method.client_ranks:
+    if method.traits.client_ranks:
         return "has clients of several ranks, whose padding changes the mean by more than the clip"
     return ""
 

@@ -155,7 +155,9 @@ class Settings(Section, frozen=True):
         check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
         check_moments(self.train.optimizer_state, self.method)
         check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
-        check_scored_rows(self.evaluate, self.partition.holdout)
+        check_scored_rows(
+            self.evaluate.on_clients, self.evaluate.client_rows, self.evaluate.rows, self.partition.holdout
+        )
         check_client_files(self.task.client_files, self.partition)
         check_upload(self.strategy.upload, self.method, weighting)
         check_robust(self.robust, self.method, weighting)

@@ -29,7 +29,7 @@ class ClientRows:
 
         Where the method pools the rows, partition 0 has those of all clients.
         """
-        if self._settings.method.pooled:
+        if self._settings.method.traits.pooled:
             return self.of_all(num_partitions)
         return self.own(partition_id, num_partitions)
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from strategies.manifest import Manifest
 from strategies.method import Role
-from strategies.state import Shape, Shapes, State, flatten, nest
+from strategies.state import Shape, Shapes, State
 
 
 def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], largest: int) -> int:
@@ -23,22 +23,17 @@ def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], la
 
 def cut(state: State, shapes: Shapes) -> State:
     """The leading elements of each tensor along each axis, as many as `shapes` says; views. None: all of them."""
-    return nest({key: tensor[tuple(map(slice, shapes[key]))] for key, tensor in flatten(state).items()})
+    return state.zip(shapes, lambda tensor, shape: tensor[tuple(map(slice, shape))])
 
 
 def padded(state: State, shapes: Shapes) -> State:
     """Each tensor with zeros behind its elements up to the size that `shapes` says. None: as it is."""
-    return nest({key: _padded(tensor, shapes[key]) for key, tensor in flatten(state).items()})
+    return state.zip(shapes, _padded)
 
 
 def limited(state: State, manifest: Manifest, rank: int) -> State:
     """A state with zeros in place of what a client of this rank has not."""
     return padded(cut(state, manifest.at(rank).shapes(*Role)), manifest.shapes(*Role))
-
-
-def sizes(state: State) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor under its wire key."""
-    return {key: tuple(tensor.shape) for key, tensor in flatten(state).items()}
 
 
 def _padded(tensor: Shaped[Tensor, "..."], shape: Shape) -> Shaped[Tensor, "..."]:

@@ -43,7 +43,10 @@ class Rejected:
 
 
 def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes]) -> Upload | Rejected:
-    """Check a reply to round t's message (None: it answers none); `shapes` of a rank are those of its tensors."""
+    """Check a reply to round t's message; `asked` is None where it answers none.
+
+    `shapes` gives the wire keys and shapes of an upload of a rank.
+    """
     partition = None if asked is None else asked.partition
     if reply.has_error():
         return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")

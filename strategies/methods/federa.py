@@ -8,7 +8,7 @@ from torch import Tensor
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import one_thread
 from strategies.linalg import svd
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 
@@ -21,8 +21,14 @@ class FeDeRA(Method):
 
     name = "federa"
     summary = "LoRA from the principal components of W0, factors averaged (FeDeRA, arXiv 2404.18848)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    mean_of_uploads = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """B0 (l, o, r) and A0 (l, r, i) with B0 A0 = P, which the frozen weight loses."""

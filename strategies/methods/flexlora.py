@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors, side_by_side
 from strategies.state import Group, Tensors
 
@@ -22,10 +22,14 @@ class FlexLoRA(Method):
 
     name = "flexlora"
     summary = "LoRA products averaged, then decomposed, S on B (FlexLoRA, arXiv 2402.11505)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    needs = "stack"
-    client_ranks = True
-    gauge_free = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack", client_ranks=True, gauge_free=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -8,7 +8,7 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -25,11 +25,17 @@ class FLoRANA(Method):
 
     name = "flora-na"
     summary = "LoRA factors mixed so that their product is nearly the mean product (FLoRA-NA, arXiv 2509.26399)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    needs = "stack"
 
     steps: Annotated[int, Ge(1)] = 20
     """Least-squares problems solved for q and for p, in turn."""
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack")
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

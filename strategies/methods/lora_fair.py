@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -26,14 +26,20 @@ class LoRAFAIR(Method):
 
     name = "lora-fair"
     summary = "LoRA factors averaged, B corrected towards the mean product (LoRA-FAIR, arXiv 2411.14961)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    needs = "stack"
 
     solver: Literal["similarity", "ridge"] = "similarity"
     regularization: Annotated[float, Gt(0)] = 0.01
     """lambda"""
     steps: Annotated[int, Ge(1)] = 500
     """Gradient steps of `similarity`."""
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack")
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

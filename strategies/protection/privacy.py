@@ -14,11 +14,12 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from strategies.protection.accountant import epsilon
 from strategies.protection.robust import change_norm
 from strategies.rng import private_generator
-from strategies.state import State, Tensors, flatten, nest
+from strategies.state import State, Tensors
 
 Where = Literal["client", "server"]
 """Who adds the noise: each client, before it sends, or the server, which is trusted with the clipped changes."""
@@ -91,14 +92,14 @@ def clipped(tensors: State, unchanged: State, clip: float) -> State:
     """unchanged + d min(1, clip / ||d||), d = tensors - unchanged over all groups together; float64."""
     norm = change_norm(tensors, unchanged)
     factor = min(1.0, clip / norm) if norm else 1.0
-    now, before = flatten(tensors), {key: tensor.double() for key, tensor in flatten(unchanged).items()}
-    return nest({key: before[key] + factor * (now[key].double() - before[key]) for key in now})
+    before = unchanged.map(Tensor.double).flat
+    return tensors.zip(before, lambda now, start: start + factor * (now.double() - start))
 
 
 def noised(tensors: State, std: float, rng: np.random.Generator) -> State:
     """The tensors with independent N(0, std^2) on every number."""
-    return nest({key: tensor + _noise(tensor, std, rng) for key, tensor in flatten(tensors).items()})
+    return tensors.map(lambda tensor: tensor + _noise(tensor, std, rng))
 
 
-def _noise(tensor: Float[torch.Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[torch.Tensor, "*s"]:
+def _noise(tensor: Float[Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[Tensor, "*s"]:
     return torch.from_numpy(rng.normal(0.0, std, tuple(tensor.shape))).to(tensor)

@@ -34,7 +34,9 @@ CPU = torch.device("cpu")
 def fit(adapted: AdaptedModel, penalty=None, collate=pad, features=None, loss=loss_fn, **how) -> TrainReport:
     """Steps of plain gradient descent on batches of 7, 7 and 3 examples."""
     settings = TrainOptions("sgd", 0.1, 0.1, max_grad_norm=0.0, batch_size=7, **how)
-    return local_train(adapted, features or tiny_features(17), collate, loss, settings, 0, CPU, penalty)
+    return local_train(
+        adapted, features or tiny_features(17), settings, collate=collate, loss_fn=loss, seed=0, penalty=penalty
+    )
 
 
 def learned(adapted: AdaptedModel) -> Tensor:

@@ -19,7 +19,6 @@ from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.wire import CONFIG
-from strategies.state import flatten
 from tests.support.fakes import known
 
 SMALL = {
@@ -42,7 +41,7 @@ def history(folder: Path) -> list[dict]:
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
-    return flatten(checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0])
+    return checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0].flat
 
 
 def same_bits(one: Path, other: Path) -> bool:

@@ -7,9 +7,10 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 
 from florg_app.engines.inline import InProcessGrid
 from strategies.exchange.lineage import Attempt, Lineage
-from strategies.exchange.ranks import cut, limited, padded, rank_of, sizes
+from strategies.exchange.ranks import cut, limited, padded, rank_of
 from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
+from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.uploads import UploadForm, encode_upload
 from strategies.exchange.wire import (
     ARRAYS,
@@ -18,7 +19,6 @@ from strategies.exchange.wire import (
     METRICS,
     PARTITION,
     RANK,
-    ROUND,
     Malformed,
     pack,
     unpack,
@@ -33,7 +33,7 @@ from strategies.server.combination import Combination
 from strategies.server.round_policy import Policy, raw_weight
 from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
-from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, flatten, nest, select
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State
 from tests.support.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
@@ -48,24 +48,25 @@ def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
 
 
 def initial_state(method: Method, manifest: Manifest) -> State:
-    state = {
+    adapters = {
         g.name: {
             **method.initial(g, manifest.rank, manifest.seed),
             **method.from_weights(g, manifest.rank, manifest.scale, frozen),
         }
         for g in manifest.groups
     }
-    return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
+    head = {HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
+    return State({**adapters, **head}).select(manifest.held)
 
 
 def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
-    given = {**flatten(state), **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
+    given = {**state.flat, **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
     uploads = {}
     for key in manifest.uplink:
         noise = generator(0, "client", t, partition, key).standard_normal(given[key].shape)
         uploads[key] = given[key] + 0.1 * torch.from_numpy(noise).float()
-    return nest(uploads)
+    return State.from_flat(uploads)
 
 
 def served(method: Method, manifest: Manifest, state: State, t: int, partition: int, rank: int) -> tuple[int, State]:
@@ -77,12 +78,12 @@ def served(method: Method, manifest: Manifest, state: State, t: int, partition: 
 
 def asked(method: Method, num_clients: int = 4) -> list[int]:
     """The partitions that take part in a round of all clients."""
-    return [0] if method.pooled else list(range(num_clients))
+    return [0] if method.traits.pooled else list(range(num_clients))
 
 
 def known(shapes: Shapes, state: State) -> dict[str, tuple[int, ...]]:
     """Shapes without a free size, which is that of the tensor in the state."""
-    return {key: sizes(state)[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
+    return {key: state.sizes[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
 
 
 def examples_of(partition: int) -> int:
@@ -106,15 +107,15 @@ class ToyClient:
         partition = int(context.node_config["partition-id"])
         if message.metadata.message_type == "query":
             return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
-        t = int(message.content.config_records[CONFIG][ROUND])
+        request = TrainRequest.from_config(message.content.config_records[CONFIG])
+        t, rank = request.t, request.rank
         self.served.append((t, partition))
-        rank = int(message.content.config_records[CONFIG][RANK])
         state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
         assert not isinstance(state, Malformed)
         begins = state_at_start(self.method, self.manifest, padded(state, self.manifest.downlink), t)
         rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
         sent = encode_upload(self.form, self.method, t, begins, tensors)
-        arrays = pack(sent, sizes(sent))
+        arrays = pack(sent, sent.sizes)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
@@ -166,7 +167,7 @@ class Run:
 
 
 def assert_same_bits(one, other):
-    one, other = flatten(one), flatten(other)
+    one, other = one.flat, other.flat
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
 

@@ -11,6 +11,7 @@ from florg_app.checkpoints import checkpoint_file, resume
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.resume import FREE, find_checkpoint, setting_differences
 from florg_app.config.parse import flatten_settings, parse_settings
+from strategies.state import State
 from tests.support.interrupted import Grid, config_of, serve, whole
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}
@@ -85,7 +86,7 @@ def test_a_foreign_file_an_absent_one_and_a_bare_state_are_refused(run):
     save_file({"weight": torch.zeros(2, 3)}, run / "foreign.safetensors")
     refused(run, "is no checkpoint of this application", source=run / "foreign.safetensors")
     refused(run, "does not exist", source=run / "nowhere")
-    checkpoint_file.save_checkpoint(run / "bare.safetensors", {}, {"round": "1"})
+    checkpoint_file.save_checkpoint(run / "bare.safetensors", State(), {"round": "1"})
     refused(run, "does not say its settings, identity", source=run / "bare.safetensors")
 
 

@@ -22,7 +22,7 @@ def test_every_method_has_a_row():
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_without_summands_takes_neither_of_what_needs_them(name):
     cells = {row[0]: row[1:] for row in option_rows()}[name]
-    assert (cells[0] == "no") == (cells[1] == "no") == (METHODS[name]().needs == "stack")
+    assert (cells[0] == "no") == (cells[1] == "no") == (METHODS[name]().traits.needs == "stack")
 
 
 def test_the_readme_has_this_table():

@@ -51,7 +51,9 @@ def test_the_head_is_the_classifier_and_the_targets_are_in_the_backbone(family):
 def test_the_loss_falls_on_any_family(family, method, task):
     features = task.features(task.rows("train"), SQUARE, 1)
     how = TrainOptions(learning_rate=0.01, head_learning_rate=0.05, batch_size=4, epochs=6)
-    report = local_train(adapted(family, method), features, task.collate(SQUARE), task.loss, how, 1, CPU)
+    report = local_train(
+        adapted(family, method), features, how, collate=task.collate(SQUARE), loss_fn=task.loss, seed=1
+    )
     assert report.loss_last < 0.7 * report.loss_first
     assert report.num_examples == 12
 

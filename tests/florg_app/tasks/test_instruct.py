@@ -76,7 +76,7 @@ def test_the_loss_falls_with_adapters_on_any_family(family, method, tmp_path):
     adapted = tiny_adapted(language_model(family), method)
     assert adapted.head_parameters() == []
     how = TrainOptions(learning_rate=0.05, batch_size=4, epochs=60)
-    report = local_train(adapted, features(task), task.collate(TOKENIZER), task.loss, how, 1, CPU)
+    report = local_train(adapted, features(task), how, collate=task.collate(TOKENIZER), loss_fn=task.loss, seed=1)
     assert report.loss_last < 0.95 * report.loss_first
 
 

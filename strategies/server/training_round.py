@@ -1,0 +1,142 @@
+"""One round on the server, from the clients that are asked to the new state or the reason why there is none."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from flwr.app import Message
+
+from strategies.bases.basis import Fixed
+from strategies.exchange.ranks import padded
+from strategies.exchange.screening import Asked, Rejected, Upload
+from strategies.exchange.uploads import zero_update
+from strategies.manifest import Manifest, state_at_start
+from strategies.method import Method
+from strategies.protection.privacy import Release
+from strategies.server.combination import Combination
+from strategies.server.cost_meter import CostMeter, PeakMemory
+from strategies.server.diagnostics import diagnose
+from strategies.server.replies import Verdict
+from strategies.server.round_policy import Policy, raw_weight
+from strategies.server.round_record import RoundRecord
+from strategies.state import Shapes, State
+
+
+@dataclass(frozen=True)
+class RoundSetup:
+    """What all rounds of a run have in common."""
+
+    method: Method
+    manifest: Manifest
+    policy: Policy
+    device: torch.device
+    """Of the aggregation."""
+    bases: Mapping[str, Fixed] | None
+    """By group, as `diagnostics.for_norms` gives them; None: no diagnostics."""
+    memory: PeakMemory | None
+
+
+class Round:
+    """Round t: what was sent to whom, the verdicts taken so far, and what they come to.
+
+    Its `record` is complete but for the evaluation once `finish` has returned.
+    """
+
+    def __init__(
+        self,
+        setup: RoundSetup,
+        state: State,
+        sent: Sequence[tuple[Message, Asked]],
+        record: RoundRecord,
+        release: Release | None = None,
+    ) -> None:
+        """`state` is the server's, before the round; `release` as in `Combination`."""
+        self.t, self.sent, self.record = record.t, sent, record
+        self._setup = setup
+        self._start = state_at_start(setup.method, setup.manifest, state, record.t)
+        self._shapes: dict[int, Shapes] = {}
+        self._costs = CostMeter(setup.memory, setup.policy.measure_costs)
+        contributed = setup.policy.upload == "summand"
+        keep = setup.bases is not None and not contributed
+        reduce = setup.policy.robust.reduction
+        self._combination = Combination(
+            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release
+        )
+        self._seconds = 0.0
+
+    @property
+    def messages(self) -> list[Message]:
+        return [message for message, _ in self.sent]
+
+    @property
+    def partitions(self) -> list[int]:
+        """The clients that are asked."""
+        return [asked.partition for _, asked in self.sent]
+
+    @property
+    def lowered(self) -> dict[int, int]:
+        """By partition: the ranks of accepted uploads that are below the rank asked for."""
+        asked = {asked.partition: asked.rank for _, asked in self.sent}
+        return {done.partition: done.rank for done in self.record.accepted if done.rank < asked[done.partition]}
+
+    def zero_update(self, rank: int) -> State:
+        """Make the upload of a client of this rank that did no training."""
+        setup = self._setup
+        return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
+
+    def shapes(self, rank: int) -> Shapes:
+        """Return the wire keys and shapes of an upload of this rank."""
+        if rank not in self._shapes:
+            self._shapes[rank] = self.zero_update(rank).sizes
+        return self._shapes[rank]
+
+    def take(self, verdict: Verdict) -> None:
+        """Aggregate an upload, or record why a reply is not used."""
+        if isinstance(verdict, Rejected):
+            self.record.rejected.append(verdict)
+        else:
+            self._use(verdict)
+
+    def _use(self, upload: Upload) -> None:
+        start = time.monotonic()
+        setup = self._setup
+        weight = raw_weight(setup.policy.weighting, setup.manifest.plan, upload)
+        with self._costs.phase():
+            self._combination.add(padded(upload.tensors, self.shapes(setup.manifest.rank)), weight)
+        self.record.accept(upload)
+        self.record.weights[upload.partition] = weight
+        self._seconds += time.monotonic() - start
+
+    def finish(self) -> State | None:
+        """Return the state after the round, or None with the reason in the record."""
+        start, record = time.monotonic(), self.record
+        new_state = None
+        record.skipped = self._reason_to_skip()
+        if not record.skipped:
+            new_state = self._combined()
+        if new_state is not None and self._setup.bases is not None:
+            record.diagnostics = diagnose(self._setup.manifest, self._setup.bases, self._combination, new_state)
+        record.seconds["aggregate"] = self._seconds + time.monotonic() - start
+        record.costs = self._costs.as_dict()
+        return new_state
+
+    def _reason_to_skip(self) -> str:
+        """Why nothing can be made of what was accepted; empty where it can."""
+        record, needed = self.record, self._setup.policy.min_uploads
+        if len(record.accepted) < needed:
+            return f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"
+        return "" if any(self._combination.weights) else "every upload has weight 0: no client changed its adapters"
+
+    def _combined(self) -> State | None:
+        """The combined state, or None with the reason in the record."""
+        try:
+            with self._costs.phase():
+                new_state = self._combination.finish()
+        except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
+            self.record.skipped = f"the aggregation failed: {error}"
+            return None
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in new_state.flat.values()):
+            self.record.skipped = "the combined state is not finite: an upload was huge"
+            return None
+        return new_state

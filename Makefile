@@ -5,6 +5,9 @@
 #   make test       the same with all tests but those of the next two: what continuous integration runs
 #   make test-gpu   the tests that need a GPU
 #   make test-deployment   the longest with real processes, and a table of faults and what each leads to; some need root
+#   make docs       the documents as a site in build/site; warnings are errors
+#   make tables     the generated parts of the documents
+#   make fab        Flower's bundle of the application, in build/
 #
 # Parts of them:         make lint | formatting | types | contracts | static (these four) | tests (those of make test)
 # Another choice of versions:   make clean tests CONSTRAINTS=constraints-lowest.txt, or make clean newest tests
@@ -18,7 +21,7 @@ CONSTRAINTS ?= constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
 
-.PHONY: run check test static lint formatting types contracts tests test-gpu test-deployment newest clean
+.PHONY: run check test static lint formatting types contracts tests test-gpu test-deployment newest docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -59,12 +62,25 @@ newest: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'flwr[simulation]' transformers datasets
 	$(BIN)/python -m pip list | grep -E '^(flwr|ray|torch|transformers|tokenizers|datasets|peft) '
 
+# The variable silences an announcement of mkdocs-material about other programs.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+tables: $(INSTALLED)
+	$(BIN)/python -m scripts.settings_table
+	$(BIN)/python -m scripts.method_tables
+
+fab: $(INSTALLED)
+	mkdir -p build
+	rm -f build/*.fab
+	cd build && FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1 ../$(BIN)/flwr build --app ..
+
 constraints-lowest.txt: pyproject.toml scripts/lowest_versions.py
 	$(PYTHON) -m scripts.lowest_versions > $@
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo 'make: installing into .venv; the first time this takes some minutes'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,docs]'
 	@touch $@
 
 $(BIN)/python:
@@ -74,4 +90,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from typing import TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 HEAD = "head"
 """Name of the pseudo-group of the trained layers outside the adapters."""
@@ -99,7 +99,7 @@ class State(Mapping[str, Tensors]):
         """Return the state of what `change` makes of each tensor."""
         return State({name: {s: change(tensor) for s, tensor in tensors.items()} for name, tensors in self.items()})
 
-    def zip(self, by_key: Mapping[str, T], change: Callable[[Tensor, T], Tensor]) -> "State":
+    def zip(self, by_key: Mapping[str, _T], change: Callable[[Tensor, _T], Tensor]) -> "State":
         """Return the state of what `change` makes of each tensor and the value that `by_key` has under its key.
 
         `by_key` is another state's `flat`, or shapes; it may have more keys. Raises KeyError where it lacks one.

@@ -18,14 +18,13 @@ class MetricKind(StrEnum):
     OWN = "own"  # a score that the client gave to the model it received, see `own_scores`
 
 
-PEAK_MEMORY = "peak-memory-bytes"
 OWN_ROWS = f"{OWN}examples"
 """On how many rows a client scored the model that it received."""
 
 METRIC_KINDS: Mapping[str, MetricKind] = {
     PARTITION: MetricKind.APART,
     EXAMPLES: MetricKind.SUM,
-    PEAK_MEMORY: MetricKind.MAXIMUM,
+    "peak-memory-bytes": MetricKind.MAXIMUM,
 }
 """Of what is no mean. Scores by clients are named by what they score: `OWN` and the task's name for it."""
 

@@ -1,10 +1,11 @@
 """Client-level differential privacy: each client's change clipped, Gaussian noise on it or on the round's mean.
 
 Neighbouring federations differ in one client, whose rows are there or are replaced by none ("zero-out": its change is
-then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. What the client keeps to
-itself counts as its rows. The samples of the rounds come from the run's public seed, so no amplification by sampling
-is claimed. The noise is drawn in double precision from a generator that is no cryptographic one, and rounded to
-float32: this withstands who reads the numbers, not who attacks their last bits (Mironov, CCS 2012).
+then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. LOCAL tensors, which a
+client keeps to itself, are treated as part of its private data set. The samples of the rounds come from the run's
+public seed, so no amplification by sampling is claimed. The noise is drawn in double precision from a generator that is
+no cryptographic one, and rounded to float32: this withstands who reads the numbers, not who attacks their last bits
+(Mironov, CCS 2012).
 """
 
 from collections.abc import Callable, Iterable, Mapping

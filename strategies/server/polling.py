@@ -7,13 +7,13 @@ from typing import TypeVar
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two looks for replies; the pause doubles while nothing comes."""
 
 
-def collect(grid: Grid, messages: Sequence[tuple[Message, T]], timeout: float) -> Iterator[tuple[T | None, Message]]:
+def collect(grid: Grid, messages: Sequence[tuple[Message, _T]], timeout: float) -> Iterator[tuple[_T | None, Message]]:
     """Push messages and yield each reply as it arrives, until all have answered or `timeout` seconds are over.
 
     A message comes with something of the caller's that says what it is for, which its reply then comes with; None

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from flwr.app import Message
 
-from strategies.exchange.screening import Asked, Rejected, Upload, validate_reply
+from strategies.exchange.screening import Asked, Reader, Rejected, Upload, validate_reply
+from strategies.exchange.wire import unpack
 from strategies.protection.robust import within_bound
 from strategies.state import Shapes, State
 
@@ -42,6 +43,7 @@ def accept_replies(
     partitions: Iterable[int],
     t: int,
     shapes: Callable[[int], Shapes],
+    read: Reader = unpack,
 ) -> Iterator[Verdict]:
     """Validate the replies of round t and yield the rejected ones, and valid uploads in partition order.
 
@@ -53,13 +55,14 @@ def accept_replies(
         partitions: the clients that were asked.
         t: the round.
         shapes: the wire keys and shapes of an upload of a rank.
+        read: what makes the tensors of an upload of its arrays.
     """
     order = PartitionOrder(partitions)
     for asked, reply in answers:
         if asked is not None and asked.partition not in order.unsettled:
             yield Rejected(asked.partition, "a second reply in one round")
             continue
-        verdict = validate_reply(reply, asked, t, shapes)
+        verdict = validate_reply(reply, asked, t, shapes, read)
         if isinstance(verdict, Rejected):
             yield verdict
         if asked is not None:

@@ -1,6 +1,6 @@
 """What one round did, as plain data for the report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,10 @@ class RoundRecord:
     skipped: str = ""
     """Why the state was kept; empty when the round counted."""
     weights: dict[int, float] = field(default_factory=dict)
+    """By partition; of a secure sum none is known."""
     down: Traffic = field(default_factory=Traffic)
+    beside_uploads: Traffic = field(default_factory=Traffic)
+    """Up, without the uploads."""
     diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
@@ -33,6 +36,8 @@ class RoundRecord:
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
     """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
+    secure_sum: Mapping[str, int | None] = field(default_factory=dict)
+    """How many clients did each step, where there is one."""
     evaluation: Mapping[str, float] | None = None
     no_evaluation: str = ""
     """Why the server has no model to score; empty where it has one."""
@@ -54,12 +59,13 @@ class RoundRecord:
             "evaluation": self.evaluation,
             "no-evaluation": self.no_evaluation,
             "own": own_scores(self.accepted),
-            "up": dashed(_total(upload.traffic for upload in self.accepted)),
+            "up": dashed(sum((upload.traffic for upload in self.accepted), self.beside_uploads)),
             "down": dashed(self.down),
             "diagnostics": self.diagnostics,
             "seconds": self.seconds,
             **({} if self.peak_memory_bytes is None else {"peak-memory-bytes": self.peak_memory_bytes}),
             **({"privacy": self.privacy} if self.privacy else {}),
+            **({"secure-sum": self.secure_sum} if self.secure_sum else {}),
             **self.costs,
         }
 
@@ -102,7 +108,3 @@ def own_scores(uploads: Sequence[Upload]) -> dict[str, dict[str, float]]:
 
 def _own(metrics: Metrics) -> Metrics:
     return {name: value for name, value in metrics.items() if metric_kind(name) is MetricKind.OWN}
-
-
-def _total(traffic: Iterable[Traffic]) -> Traffic:
-    return sum(traffic, Traffic())

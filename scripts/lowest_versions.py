@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+EXTRAS = ("dev", "docs")
+"""What the Makefile installs beside the application."""
+
 _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,-]+\])?(?:>=|==)(?P<version>[\w.]+)")
 
 
@@ -23,9 +26,10 @@ def lowest(requirement: str) -> str:
 
 
 def constraints(pyproject: str) -> str:
-    """Lines for pip's option -c: what the application needs, and what its tests need beside that."""
+    """Lines for pip's option -c: what the application needs, and what its tests and documents need beside that."""
     project = tomllib.loads(pyproject)["project"]
-    return "\n".join(map(lowest, [*project["dependencies"], *project["optional-dependencies"]["dev"]]))
+    extras = [requirement for extra in EXTRAS for requirement in project["optional-dependencies"][extra]]
+    return "\n".join(map(lowest, [*project["dependencies"], *extras]))
 
 
 if __name__ == "__main__":

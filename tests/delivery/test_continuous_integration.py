@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from scripts.lowest_versions import constraints, lowest
+from scripts.lowest_versions import EXTRAS, constraints, lowest
 from scripts.settings_table import ROOT
 
 # BaseLoader: YAML 1.1 reads the key `on` as true.
@@ -19,6 +19,11 @@ JOBS = WORKFLOW["jobs"]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PROJECT = tomllib.loads(PYPROJECT)["project"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+REQUIREMENTS = [
+    Requirement(line)
+    for lines in (PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in EXTRAS))
+    for line in lines
+]
 STATIC = ["lint", "formatting", "types", "contracts"]
 
 
@@ -81,9 +86,9 @@ def test_one_job_has_the_lowest_python_and_the_lowest_versions_that_pyproject_al
     (setup,) = [step["with"]["python-version"] for step in job["steps"] if "python-version" in step.get("with", {})]
     assert setup == min(JOBS["test"]["strategy"]["matrix"]["python"], key=Version)
     pins = dict(line.split("==") for line in constraints(PYPROJECT).splitlines())
-    requirements = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    assert pins.keys() == {Requirement(line).name for line in requirements}
-    for requirement in map(Requirement, requirements):
+    assert f"-e '.[{','.join(EXTRAS)}]'" in MAKEFILE
+    assert pins.keys() == {requirement.name for requirement in REQUIREMENTS}
+    for requirement in REQUIREMENTS:
         assert pins[requirement.name] in requirement.specifier
         bounds = [bound.version for bound in requirement.specifier if bound.operator in (">=", "==")]
         assert bounds == [pins[requirement.name]]
@@ -91,9 +96,8 @@ def test_one_job_has_the_lowest_python_and_the_lowest_versions_that_pyproject_al
 
 def test_the_versions_that_are_installed_without_further_ado_are_allowed_ones():
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M))
-    requirements = [*map(Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])]
-    assert {r.name for r in requirements} <= pinned.keys()
-    assert [str(r) for r in requirements if pinned[r.name] not in r.specifier] == []
+    assert {requirement.name for requirement in REQUIREMENTS} <= pinned.keys()
+    assert [str(r) for r in REQUIREMENTS if pinned[r.name] not in r.specifier] == []
 
 
 def test_a_requirement_without_a_lower_bound_is_refused_by_name():

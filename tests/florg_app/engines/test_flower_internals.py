@@ -18,7 +18,7 @@ from scripts.settings_table import ROOT
 from strategies import logger
 
 PUBLIC = {"flwr.app", "flwr.clientapp", "flwr.serverapp", "flwr.serverapp.strategy", "flwr.serverapp.exception"}
-FOLDERS = ("strategies", "clients", "florg_app", "bench", "scripts", "tests")
+FOLDERS = ("strategies", "clients", "florg_app", "bench", "examples", "scripts", "tests")
 HOMES = {"florg_app/engines/flower_internals.py", "tests/support/flower_internals.py"}
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 

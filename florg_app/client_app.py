@@ -20,7 +20,7 @@ from florg_app.config.parse import parse_settings
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
 from florg_app.data.features import ClientData
-from florg_app.server_side.census import PARTITIONS, PRIVATE
+from strategies.exchange.hello import PARTITIONS, PRIVATE
 from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
 from strategies.exchange.train_request import TrainRequest

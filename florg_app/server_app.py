@@ -150,7 +150,7 @@ def policy_of(settings: Settings) -> Policy:
         wait_timeout=settings.wait_timeout,
         weighting=weighting_of(settings.strategy.weighting, settings.method),
         upload=settings.strategy.upload,
-        robust=Robustness(robust.norm_bound, robust.combine, robust.trim),
+        robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
         measure_costs=settings.measure.costs,

@@ -41,9 +41,12 @@ def strict(value: Any) -> Any:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The round records of a run so far; a last line cut off by a kill is left out. Raises OSError."""
-    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """The round records of a run so far; a last line cut off by a kill is left out. Raises OSError.
+
+    A line ends at \\n alone: JSON leaves the other line separators in its texts as they are.
+    """
+    *lines, _ = (folder / HISTORY).read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines]
 
 
 class Report:

@@ -8,9 +8,8 @@ from math import prod
 import numpy as np
 from flwr.app import ArrayRecord
 
+from strategies.exchange.array_reader import WIRE_DTYPE, header_bytes
 from strategies.state import HEAD
-
-WIRE_DTYPE = np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Traffic:
 
 
 def predict_traffic(shapes: Mapping[str, tuple[int, ...]]) -> Traffic:
-    """The traffic of one message that carries tensors of these shapes in the wire's dtype."""
+    """Return the traffic of one message that carries tensors of these shapes in the wire's dtype."""
     total = Traffic()
     for key, shape in shapes.items():
         payload = prod(shape) * WIRE_DTYPE.itemsize
@@ -45,11 +44,14 @@ def predict_traffic(shapes: Mapping[str, tuple[int, ...]]) -> Traffic:
 
 
 def measure_traffic(record: ArrayRecord) -> Traffic:
-    """The traffic of a message that was really sent or received."""
+    """Return the traffic of a message that was really sent or received, from its bytes alone.
+
+    What a message claims of its arrays, their dtype and shape, does not count.
+    """
     total = Traffic()
     for key, array in record.items():
-        numbers = prod(array.shape)
-        total += _one(key, numbers, numbers * np.dtype(array.dtype).itemsize, len(array.data) + len(key))
+        payload = len(array.data) - header_bytes(array.data)
+        total += _one(key, payload // WIRE_DTYPE.itemsize, payload, len(array.data) + len(key))
     return total
 
 

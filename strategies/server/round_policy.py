@@ -32,6 +32,8 @@ class Policy:
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
+    more_metrics: tuple[str, ...] = ()
+    """Names of numbers that clients report beside those of `strategies.exchange.metrics`; a round takes their mean."""
     measure_costs: bool = False
     """Of the server's combination, see `strategies.server.cost_meter`."""
 

@@ -20,11 +20,11 @@ from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import TrainRequest, train_content
 from strategies.exchange.wire import pack, train_message
 from strategies.manifest import Manifest
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
 from strategies.server.cost_meter import PeakMemory
 from strategies.server.diagnostics import for_norms
-from strategies.server.polling import collect
+from strategies.server.polling import Reply, collect
 from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
@@ -157,7 +157,7 @@ class FederatedAdapters(Strategy):
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
         current = self._begin_round(t, arrays, grid)
-        self._end_round(current, collect(grid, current.sent, self._policy.round_timeout))
+        self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - current.record.seconds["aggregate"]
         return current.record
 
@@ -166,7 +166,8 @@ class FederatedAdapters(Strategy):
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.traits.pooled]
         partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, t)
-        asked = [Asked(p, self._rank(t, p)) for p in partitions]
+        scores, more = self._policy.evaluate_on_clients, self._policy.more_metrics
+        asked = [Asked(p, self._rank(t, p), scores, self._roster.rows(p), more) for p in partitions]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         contents = {rank: train_content(sent[rank], self._request(t, rank)) for rank in sent}
         messages = [
@@ -177,11 +178,11 @@ class FederatedAdapters(Strategy):
         release = self.private.release(len(partitions)) if self.private and partitions else None
         return Round(self._setup, self.state, messages, RoundRecord(t, partitions, down=down, privacy=spent), release)
 
-    def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Message]]) -> None:
+    def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
         """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
-        bound, exempt = self._policy.robust.norm_bound, self._manifest.shapes(Role.REPORTED)
+        bound = self._policy.robust.norm_bound
         verdicts = accept_replies(answers, current.partitions, current.t, current.shapes)
-        for verdict in reject_beyond_bound(verdicts, current.zero_update, bound, exempt) if bound else verdicts:
+        for verdict in reject_beyond_bound(verdicts, current.change_norms, bound) if bound else verdicts:
             current.take(verdict)
         new_state = current.finish()
         if new_state is not None:

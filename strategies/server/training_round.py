@@ -3,17 +3,20 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from flwr.app import Message
 
 from strategies.bases.basis import Fixed
+from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
 from strategies.exchange.screening import Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.manifest import Manifest, state_at_start
-from strategies.method import Method
+from strategies.method import Method, Role
 from strategies.protection.privacy import Release
+from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
 from strategies.server.cost_meter import CostMeter, PeakMemory
 from strategies.server.diagnostics import diagnose
@@ -60,8 +63,10 @@ class Round:
         contributed = setup.policy.upload == "summand"
         keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
+        # Where all count alike nobody can have too much, and no upload need be held in case.
+        share = 1.0 if setup.policy.weighting == "uniform" else setup.policy.robust.max_share
         self._combination = Combination(
-            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release
+            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
         )
         self._seconds = 0.0
 
@@ -85,11 +90,31 @@ class Round:
         setup = self._setup
         return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
 
+    @property
+    def most_bytes(self) -> int:
+        """That the arrays of one reply have at most."""
+        sizes = self.shapes(self._setup.manifest.rank).values()
+        return sum(prod(size or 0 for size in shape) * WIRE_DTYPE.itemsize + LONGEST_HEADER for shape in sizes)
+
     def shapes(self, rank: int) -> Shapes:
         """Return the wire keys and shapes of an upload of this rank."""
         if rank not in self._shapes:
             self._shapes[rank] = self.zero_update(rank).sizes
         return self._shapes[rank]
+
+    def change_norms(self, uploads: Sequence[Upload]) -> list[float]:
+        """Return how much each upload changes; what clients only report does not count, for it has no reference."""
+        setup = self._setup
+        return change_norms(
+            uploads,
+            setup.method,
+            setup.policy.upload,
+            self.t,
+            self._start,
+            self.zero_update,
+            self.shapes(setup.manifest.rank),
+            setup.manifest.shapes(Role.REPORTED),
+        )
 
     def take(self, verdict: Verdict) -> None:
         """Aggregate an upload, or record why a reply is not used."""
@@ -136,7 +161,15 @@ class Round:
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
             self.record.skipped = f"the aggregation failed: {error}"
             return None
+        self._record_lowered(self._combination.weights)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in new_state.flat.values()):
             self.record.skipped = "the combined state is not finite: an upload was huge"
             return None
         return new_state
+
+    def _record_lowered(self, weights: Sequence[float]) -> None:
+        """Note the shares of clients whose weight was bounded; both are in the order in which uploads were combined."""
+        raw = self.record.weights
+        for (partition, weight), bounded in zip(raw.items(), weights, strict=True):
+            if bounded != weight:
+                self.record.lowered[partition] = {"of": weight / sum(raw.values()), "to": bounded / sum(weights)}

@@ -141,11 +141,13 @@ def load_result(folder: Path | str) -> RunResult:
     Raises:
         ValueError: Where the folder holds no finished run.
     """
-    from florg_app.reports.report import SUMMARY, read_history
+    from florg_app.reports.history import read_history
+    from florg_app.reports.json_text import read_json_object
+    from florg_app.reports.report import SUMMARY
 
     folder = Path(folder).absolute()
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = read_json_object(folder / SUMMARY)
         return RunResult(folder, read_history(folder), summary)
     except OSError as error:
         raise ValueError(f"{folder} holds no finished run: {error.filename}: {error.strerror}") from error

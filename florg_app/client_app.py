@@ -16,13 +16,17 @@ from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
 from florg_app.client_side.node import own_paths, redact_errors
 from florg_app.client_side.reply import build_reply
+from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import parse_settings
+from florg_app.config.protection import weighting_of
+from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
 from florg_app.data.features import ClientData
 from strategies.exchange.hello import PARTITIONS, PRIVATE
 from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
+from strategies.exchange.secure_step import SECURE_ACTION, read_step
 from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.wire import (
     ARRAYS,
@@ -52,6 +56,15 @@ def hello(message: Message, context: Context) -> Message:
     return Message(RecordDict({METRICS: known}), reply_to=message)
 
 
+@app.query(SECURE_ACTION)
+def secure_step(message: Message, context: Context) -> Message:
+    """Do one step of a round's secure sum: send keys, shares for the other clients, or shares of what they dealt."""
+    client = secure_client(parse_settings(context.run_config), message, context)
+    if client is None:
+        raise RefusalError("a step of a secure sum, but privacy.secure-sum = false here")
+    return Message(client.answer(), reply_to=message)
+
+
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Check that both sides mean the same, fill the model, score it if asked, train it, remember and send its parts."""
@@ -61,6 +74,8 @@ def train(message: Message, context: Context) -> Message:
     # Before anything else is read: what other code writes may mean something else.
     check_identity(config, {"source": code_version.code_fingerprint()})
     request = TrainRequest.from_config(config)
+    secure = secure_client(settings, message, context)
+    opened = secure and secure.open()  # before any long work: it may have to refuse
     if settings.client.threads:
         torch.set_num_threads(settings.client.threads)
     device = resolve_device(settings.client.device, "client.device")
@@ -70,11 +85,20 @@ def train(message: Message, context: Context) -> Message:
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     with redact_errors(context):
-        return Message(_answer(request, state, context, settings, assembly, start), reply_to=message)
+        reply = Message(_answer(request, state, context, settings, assembly, start, opened), reply_to=message)
+    if secure and opened:
+        secure.uploaded(opened)
+    return reply
 
 
 def _answer(
-    request: TrainRequest, state: State, context: Context, settings: Settings, assembly: Assembly, start: float
+    request: TrainRequest,
+    state: State,
+    context: Context,
+    settings: Settings,
+    assembly: Assembly,
+    start: float,
+    opened: OpenedSum | None,
 ) -> RecordDict:
     """What this client makes of the broadcast with its rows; `start` is when it began to work on the message."""
     manifest, t, rank = assembly.manifest, request.t, request.rank
@@ -98,7 +122,7 @@ def _answer(
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
     store.save(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    return build_reply(settings, manifest, t, rank, received, trained, metrics)
+    return build_reply(settings, manifest, t, rank, received, trained, metrics, opened)
 
 
 def _own_tensors(stored: State | None, assembly: Assembly) -> State:
@@ -144,6 +168,12 @@ def _train_options(train: TrainSettings) -> TrainOptions:
     options["max_steps"] = train.max_steps or -1
     options["micro_batch_size"] = train.micro_batch_size or -1
     return TrainOptions(**options)
+
+
+def secure_client(settings: Settings, message: Message, context: Context) -> SecureSumClient | None:
+    """Return this client's part in the secure sum of the message's round; None where the settings have no such sum."""
+    rules = rules_of(settings.privacy, weighting_of(settings.strategy.weighting, settings.method))
+    return rules and SecureSumClient(context, rules, partition_of(context)[0], read_step(message.content))
 
 
 def partition_of(context: Context) -> tuple[int, int]:

@@ -9,12 +9,13 @@ from flwr.serverapp import Grid, ServerApp
 
 from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
-from florg_app.checkpoints import checkpoint_file, resume
+from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
 from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
+from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.reports.report import Report, note
 from florg_app.server_side import start
@@ -29,6 +30,11 @@ from strategies.server.strategy import FederatedAdapters
 
 app = ServerApp()
 
+SUMS_ALONE = (
+    "privacy.secure-sum: the server sees sums alone; clients report no losses, times or counts, and the diagnostics "
+    "have no aggregation-error"
+)
+
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
@@ -40,11 +46,11 @@ def serve(grid: Grid, settings: Settings) -> None:
 
     Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
     """
-    saved = resume.find_checkpoint(settings)
-    if saved is None:
-        report, lineage = start.begin_run(settings)
-    else:
-        report, lineage = start.resume_run(settings, saved, resolve_device(settings.server.device, "server.device"))
+    with start.opened_run(settings) as (report, lineage, saved):
+        _serve(grid, settings, report, lineage, saved)
+
+
+def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
         ServerRun(grid, settings, report, lineage, saved).run()
@@ -99,10 +105,14 @@ class ServerRun:
         self._federation.summary()
         if self._evaluate.refusal:
             note(self._evaluate.refusal, WARNING)
+        if self._settings.privacy.secure_sum:
+            note(SUMS_ALONE)
         if self._is_new:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))
         self._note_oldest()
+        if self._begun == self._settings.num_server_rounds:  # ended between its last checkpoint and its summary
+            return
         with self._checkpoints.closing():
             rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
             self._federation.run(self._grid, rounds, self._evaluate)
@@ -140,7 +150,7 @@ class ServerRun:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the rules of every round as the settings have them."""
-    robust = settings.robust
+    robust, weighting = settings.robust, weighting_of(settings.strategy.weighting, settings.method)
     return Policy(
         fraction_train=settings.fraction_train,
         min_clients=settings.min_clients,
@@ -148,10 +158,11 @@ def policy_of(settings: Settings) -> Policy:
         max_skipped=settings.max_skipped,
         round_timeout=settings.round_timeout,
         wait_timeout=settings.wait_timeout,
-        weighting=weighting_of(settings.strategy.weighting, settings.method),
+        weighting=weighting,
         upload=settings.strategy.upload,
         robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
+        secure_sum=rules_of(settings.privacy, weighting),
         measure_costs=settings.measure.costs,
     )

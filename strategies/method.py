@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -187,7 +188,7 @@ class Method(ABC):
         """Return the low-rank space in which clients' optimizers work on the adapters; None: there is none."""
         return None
 
-    def penalty(self, rank: int, received: State, now: State) -> Tensor | None:
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""] | None:
         """Return a term that a client of this rank adds to its loss, differentiable in `now`; None: no term.
 
         Both hold all that it trains, as it came and as it is: symbols by group, the head's parameters by name in HEAD.
@@ -219,7 +220,7 @@ class Method(ABC):
         """Return the state after round t, from the weighted sum of the summands."""
         return total
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """Return the state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
         raise AssertionError(f"{self.name} needs the sum only")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from jaxtyping import Float
 from torch import Tensor
 
 _T = TypeVar("_T")
@@ -49,7 +50,7 @@ class Group:
         return min(self.out_features, self.in_features)
 
 
-FrozenWeights = Callable[[Group], Tensor]
+FrozenWeights = Callable[[Group], Float[Tensor, "l o i"]]
 """Returns the frozen W0 of a group's layers, (l, o, i)."""
 
 

@@ -3,6 +3,7 @@
 import torch
 
 from florg_app.config.protection import NO_PRIVACY, no_robust_mean, no_summand
+from florg_app.config.secure_sum import no_secure_sum
 from strategies import METHODS
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.uploads import UploadForm, zero_update
@@ -14,7 +15,14 @@ from strategies.state import Group, State
 EXAMPLE_LAYER, EXAMPLE_RANK, EXAMPLE_ROUND = Group(768, 768, ("layer",)), 4, 2
 """A layer of a usual size, a usual rank and a round after the first, for which numbers are compared."""
 
-HEADINGS = ("strategy.name", 'upload = "summand"', "robust.combine", "privacy on clients", "privacy on the server")
+HEADINGS = (
+    "strategy.name",
+    'upload = "summand"',
+    "robust.combine",
+    "secure sum",
+    "privacy on clients",
+    "privacy on the server",
+)
 
 
 def option_rows() -> list[tuple[str, ...]]:
@@ -52,9 +60,11 @@ def _options(method: Method) -> tuple[str, ...]:
         method.plan.weighting
     ]
     on_clients = "yes" if method.plan.weighting == "norm" else given
+    summed = "with uniform weights" if method.plan.weighting == "norm" else "yes"
     return (
         "no" if no_summand(method) else _size(method),
         "no" if no_robust_mean(method) else given,
+        "no" if no_secure_sum(method) else summed,
         "no" if NO_PRIVACY["client"](method) else on_clients,
         "no" if NO_PRIVACY["server"](method) else given,
     )

@@ -55,6 +55,8 @@ def run_command(
         else:
             engine = experiment.run_inline if inline else experiment.run_simulated
             status = engine(prepared, simulation, say)
+    except ValueError as error:
+        refuse(str(error))
     except KeyboardInterrupt:
         print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
         status = experiment.EXIT_STATUS["stopped"]

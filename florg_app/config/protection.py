@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
-from florg_app.config.section import Section
+from florg_app.config.section import Count, Number, Positive, Section
 from strategies.exchange.uploads import UploadForm
 from strategies.method import UPLOADED, Method, Role, Weighting
 from strategies.protection.privacy import Where
@@ -41,6 +41,23 @@ class PrivacySettings(Section, frozen=True):
     delta: Annotated[float, Gt(0), Lt(1)] = 1e-5
     """For which the spent epsilon is reported."""
     where: Where = "client"
+    secure_sum: bool = False
+    """The server learns the weighted sum of a round's summands, and no summand."""
+    max_dropouts: Count = 1
+    """Of a secure sum: how many of the clients asked may drop out of a round; with more the round is skipped."""
+    max_number: Positive = 256.0
+    """Of a secure sum: the largest absolute value in a summand; the smaller, the finer its fixed point."""
+    max_examples: Number = 65536
+    """Of a secure sum weighted by examples: the most examples of a client; the fewer, the finer its fixed point."""
+
+    @model_validator(mode="after")
+    def _sums_stay_fine(self) -> "PrivacySettings":
+        if self.max_number * self.max_examples > 2**32:
+            raise ValueError(
+                f"privacy.max-number = {self.max_number:g} times privacy.max-examples = {self.max_examples} is above "
+                "2^32, which leaves a secure sum of 1000 clients fewer than 20 bits behind the point; lower one of them"
+            )
+        return self
 
 
 Reason = str

@@ -8,7 +8,8 @@ from datasets import Dataset
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.partition import Rows, numbered, partition_rows, split_holdout
-from florg_app.tasks.base import OWNER_COLUMN, Task
+from florg_app.tasks.base import Task
+from florg_app.tasks.split import OWNER_COLUMN
 
 
 class ClientRows:

@@ -7,6 +7,7 @@ server aggregates padded uploads as any others. Which axis is the rank follows f
 
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,7 +36,7 @@ def limited(state: State, manifest: Manifest, rank: int) -> State:
     return padded(cut(state, manifest.at(rank).shapes(*Role)), manifest.shapes(*Role))
 
 
-def _padded(tensor: Tensor, shape: Shape) -> Tensor:
+def _padded(tensor: Shaped[Tensor, "..."], shape: Shape) -> Shaped[Tensor, "..."]:
     missing = [0 if size is None else size - have for size, have in zip(shape, tensor.shape, strict=True)]
     assert min(missing) >= 0, f"{tuple(tensor.shape)} is larger than {shape}"
     before_and_behind = [count for behind in reversed(missing) for count in (0, behind)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from flwr.app import Message, RecordDict
+from flwr.app import ArrayRecord, Message, RecordDict
 
 from strategies.exchange.array_reader import Malformed
 from strategies.exchange.foreign_text import safe_text, shown_names, shown_value
@@ -51,7 +51,13 @@ class Rejected:
     """One line of visible characters."""
 
 
-def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes]) -> Upload | Rejected:
+Reader = Callable[[ArrayRecord, Shapes], State | Malformed]
+"""Reads the arrays of an upload, once all about them is as the shapes say."""
+
+
+def validate_reply(
+    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: Reader = unpack
+) -> Upload | Rejected:
     """Check a reply to round t's message; `asked` is None where it answers none.
 
     `shapes` gives the wire keys and shapes of an upload of a rank. Nothing that the reply claims is believed: it costs
@@ -69,7 +75,7 @@ def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable
     if isinstance(metrics, str):
         return Rejected(asked.partition, metrics)
     record, rank = content.array_records[ARRAYS], int(metrics[RANK])
-    tensors = unpack(record, shapes(rank))
+    tensors = read(record, shapes(rank))
     if isinstance(tensors, Malformed):
         return Rejected(asked.partition, tensors.reason)
     return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record))

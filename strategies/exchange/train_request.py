@@ -7,6 +7,8 @@ from typing import Any
 from flwr.app import ArrayRecord, ConfigRecord, RecordDict
 
 from strategies.exchange.lineage import Lineage, RoundContext
+from strategies.exchange.secure_step import step_record
+from strategies.exchange.traffic import SECURE_SUM
 from strategies.exchange.wire import ADVICE, ARRAYS, CONFIG, RANK, ROUND, RefusalError
 
 EVALUATE = "evaluate"
@@ -51,6 +53,12 @@ class TrainRequest:
             raise RefusalError(f"the train message cannot be read: {type(error).__name__}: {error}") from error
 
 
-def train_content(arrays: ArrayRecord, request: TrainRequest) -> RecordDict:
-    """Return the content of a train message: the broadcast and what is asked."""
-    return RecordDict({ARRAYS: arrays, CONFIG: request.as_config()})
+def train_content(arrays: ArrayRecord, request: TrainRequest, parcel: bytes | None = None) -> RecordDict:
+    """Return the content of a train message: the broadcast and what is asked.
+
+    `parcel` is what a secure sum brings one client; None: there is none.
+    """
+    content = RecordDict({ARRAYS: arrays, CONFIG: request.as_config()})
+    if parcel is not None:
+        content[SECURE_SUM] = step_record("upload", parcel)
+    return content

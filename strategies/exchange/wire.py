@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from jaxtyping import Float, Float32
 
-from strategies.exchange.array_reader import Malformed, read_array
+from strategies.exchange.array_reader import WIRE_DTYPE, Malformed, read_array
 from strategies.exchange.foreign_text import LONGEST_NAME, safe_text, shown_names, shown_value
 from strategies.state import Shape, Shapes, State, fits
 
@@ -40,12 +41,12 @@ def pack(state: State, shapes: Shapes) -> ArrayRecord:
     return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
 
 
-def _float32(tensor: torch.Tensor, shape: Shape) -> np.ndarray:
+def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndarray, "*s"]:
     assert fits(tensor.shape, shape), f"{tuple(tensor.shape)} is not {shape}"
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
 
-def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
+def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) -> State | Malformed:
     """Read the state of a record, or say why not: names, then of each array dtype, order, shape, bytes and values."""
     missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
     if missing or extra:
@@ -53,7 +54,7 @@ def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
         return Malformed(f"arrays missing [{lacks}], not expected [{has}]; other strategy or model?")
     flat: dict[str, torch.Tensor] = {}
     for key, shape in shapes.items():
-        array = read_array(record[key].data, key, shape)
+        array = read_array(record[key].data, key, shape, dtype)
         if isinstance(array, Malformed):
             return array
         flat[key] = torch.from_numpy(array)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -44,7 +45,7 @@ class FeDeRA(Method):
         return {"A": (A0 / scale**0.5).float(), "B": (B0 / scale**0.5).float()}
 
 
-def _principal(W0: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def _principal(W0: Float[Tensor, "l o i"], rank: int) -> tuple[Float[Tensor, "l o r"], Float[Tensor, "l r i"]]:
     """(U_r S_r^(1/2), S_r^(1/2) V_r^T) of W0 (l, o, i), float64 on the CPU."""
     with one_thread():
         U, S, Vh = svd(W0.cpu().double())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
@@ -38,7 +39,7 @@ class FeDeRASVD(Method):
         """The product, which is all that counts."""
         return {"BA": MatrixProduct(upload["B"], upload["A"])}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The r leading singular triplets of D, split evenly."""
         r = state["A"].shape[-2]
         U, S, Vh = svd_of_product(*side_by_side(uploads["B"], uploads["A"], w))

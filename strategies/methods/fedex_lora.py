@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
@@ -54,7 +55,7 @@ class FedExLoRA(Method):
         A, B = total["A"], total["B"]
         return {"A": A, "B": B, "W": state["W"] + total["BA"] - B @ A}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The means, and U V + sum_{m<n} w_m (B_m - B) (A_m - A_n) in factors at most min(o, i) wide."""
         A_n, B_n = uploads["A"], uploads["B"]
         A, B = (torch.einsum("n,n...->...", w, stacked) for stacked in (A_n, B_n))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Gt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import Method, Plan, Role, Traits
@@ -29,7 +30,7 @@ class FedProx(Method):
     def traits(self) -> Traits:
         return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
 
-    def penalty(self, rank: int, received: State, now: State) -> Tensor:
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""]:
         """mu/2 ||w - w^t||^2 over all that is trained."""
         squares = list(now.zip(received.flat, lambda w, start: (w - start).square().sum()).flat.values())
         return self.mu / 2 * sum(squares[1:], squares[0])

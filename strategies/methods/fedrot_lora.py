@@ -5,6 +5,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import polar, rotation
@@ -56,13 +57,13 @@ class FedRotLoRA(Method):
         R = torch.where(has_reference[:, None, None], R, torch.eye(R.shape[-1], dtype=R.dtype, device=R.device))
         return {"A": R.mT @ A, "B": B @ R}
 
-    def _soft(self, C: Tensor) -> Tensor:
+    def _soft(self, C: Float[Tensor, "l r r"]) -> Float[Tensor, "l r r"]:
         """R_lambda (l, r, r) of the cross product C = A_n A^T or B_n^T B, whose nearest orthogonal matrix is R*."""
         if self.rotate_lambda > 1:
             return polar(C)
         target, unit = rotation(C), torch.eye(C.shape[-1], dtype=C.dtype, device=C.device)
 
-        def mixture(weight: float) -> Tensor:
+        def mixture(weight: float) -> Float[Tensor, "l r r"]:
             return (1 - weight) * unit + weight * target
 
         mixed = mixture(self.rotate_lambda)

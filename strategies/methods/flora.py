@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
@@ -57,7 +58,7 @@ class FLoRA(Method):
         """W + sum_n w_n B_n A_n."""
         return {"W": state["W"] + total["BA"]}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """U V + the stack of the round, without the rows of A that are zero in all layers: the padding of low ranks."""
         B_st, A_st = side_by_side(uploads["B"], uploads["A"], w)
         trained = A_st.any(-1).any(0)

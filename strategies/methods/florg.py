@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Gt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -97,12 +98,12 @@ class FLoRG(Method):
         Zt = total["Zt"]
         return {"A": psd_inverse_sqrt(Zt @ A.mT, A.shape[-1]) @ Zt}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """truncate: the leading r rows of F, which carry the best rank-r part of Q, turned towards A."""
         A = state["A"]
         return {"A": self._factor(A, gram_factor(uploads["A"], w)[..., : A.shape[-2], :])}
 
-    def _factor(self, A: Tensor, F: Tensor) -> Tensor:
+    def _factor(self, A: Float[Tensor, "*l r k"], F: Float[Tensor, "*l m k"]) -> Float[Tensor, "*l r k"]:
         """S F nearest to A (eqs. 11, 12), or without alignment the leading r rows of F, filled up with zeros."""
         if self.align:
             return procrustes(A, F) @ F

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Lt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.method import Method, Plan, Role, Traits
@@ -44,7 +45,7 @@ class HetLoRA(Method):
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def penalty(self, rank: int, received: State, now: State) -> Tensor | None:
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""] | None:
         """lambda times the tail; None where there is nothing to prune."""
         q = self._pruned(rank)
         return self.regularization * pruned_tail(now, q) if self.regularization and q < rank else None
@@ -58,7 +59,7 @@ class HetLoRA(Method):
         return min(rank, max(self.min_rank, floor(self.gamma * rank)))
 
 
-def pruned_tail(groups: State, q: int) -> Tensor:
+def pruned_tail(groups: State, q: int) -> Float[Tensor, ""]:
     """sum over all layers of ||B[:, q:]||_F ||A[q:, :]||_F; where one is 0, its gradient is 0."""
     norm = torch.linalg.matrix_norm
     products = [(norm(a["B"][..., q:]) * norm(a["A"][..., q:, :])).sum() for a in groups.adapters.values()]

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
+from jaxtyping import Int
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -71,7 +72,7 @@ class SLoRA(Method):
 
 
 @lru_cache(maxsize=16)
-def places(group: Group, density: float, seed: int) -> Tensor:
+def places(group: Group, density: float, seed: int) -> Int[Tensor, "l m"]:
     """M (l, m) int64, ascending: m = max(1, round(density o i)) different places of each layer, row x i + column."""
     size = group.out_features * group.in_features
     count, rng = max(1, round(density * size)), generator(seed, "places", group.name)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.protection.accountant import epsilon
@@ -101,5 +102,5 @@ def noised(tensors: State, std: float, rng: np.random.Generator) -> State:
     return tensors.map(lambda tensor: tensor + _noise(tensor, std, rng))
 
 
-def _noise(tensor: Tensor, std: float, rng: np.random.Generator) -> Tensor:
+def _noise(tensor: Float[Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[Tensor, "*s"]:
     return torch.from_numpy(rng.normal(0.0, std, tuple(tensor.shape))).to(tensor)

@@ -3,7 +3,7 @@
 Yin, Chen, Ramchandran, Bartlett, *Byzantine-Robust Distributed Learning*, ICML 2018, arXiv 1803.01498.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -18,7 +18,7 @@ from strategies.state import State
 Mean = Literal["mean", "median", "trimmed-mean"]
 """How the summands of a round become one: weighted, or coordinate by coordinate with every client alike."""
 
-Reduction = Callable[[Tensor], Tensor]
+Reduction = Callable[[Float[Tensor, "n ..."]], Float[Tensor, "..."]]
 """(n, ...) -> (...)"""
 
 
@@ -61,6 +61,21 @@ def bounded_weights(weights: Sequence[float], max_share: float) -> list[float]:
         if positive[lowered] <= bound:
             return [min(weight, bound) for weight in weights]
     raise AssertionError(f"no bound for the weights {weights} at {max_share}")
+
+
+def lowered_shares(raw: Mapping[int, float], bounded: Sequence[float]) -> dict[int, dict[str, float]]:
+    """Return by client, for those whose raw weight was bounded, the share that it would have had and that it has.
+
+    Both are in one order.
+
+    >>> lowered_shares({0: 1.0, 1: 3.0, 2: 16.0}, [1.0, 3.0, 4.0])
+    {2: {'of': 0.8, 'to': 0.5}}
+    """
+    return {
+        client: {"of": weight / sum(raw.values()), "to": now / sum(bounded)}
+        for (client, weight), now in zip(raw.items(), bounded, strict=True)
+        if now != weight
+    }
 
 
 def most_lowered(max_share: float) -> int:

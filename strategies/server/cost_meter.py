@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from strategies.flops import counter
 
 SERVER_FLOPS, SERVER_PEAK = "server-flops", "server-peak-memory-bytes"
 
 
+@runtime_checkable
 class PeakMemory(Protocol):
     """A high-water mark of memory that can be set back; the application has one for each device."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ BLOCK_NUMBERS = 2**20
 """Numbers of all clients that a robust reduction works on at a time."""
 
 
+@runtime_checkable
 class GroupSum(Protocol):
     """The uploads of one group on their way to its new tensors."""
 

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from strategies.exchange.screening import Asked, Rejected, Upload, validate_reply
+from strategies.exchange.screening import Asked, Reader, Rejected, Upload, validate_reply
+from strategies.exchange.wire import unpack
 from strategies.protection.robust import within_bound
 from strategies.server.polling import Reply, Unreadable
 from strategies.state import Shapes
@@ -41,6 +42,7 @@ def accept_replies(
     partitions: Iterable[int],
     t: int,
     shapes: Callable[[int], Shapes],
+    read: Reader = unpack,
 ) -> Iterator[Verdict]:
     """Validate the replies of round t and yield the rejected ones, and valid uploads in partition order.
 
@@ -52,6 +54,7 @@ def accept_replies(
         partitions: the clients that were asked.
         t: the round.
         shapes: the wire keys and shapes of an upload of a rank.
+        read: what makes the tensors of an upload of its arrays.
     """
     order = PartitionOrder(partitions)
     for asked, reply in answers:
@@ -61,7 +64,7 @@ def accept_replies(
         if isinstance(reply, Unreadable):
             verdict = Rejected(None if asked is None else asked.partition, reply.reason)
         else:
-            verdict = validate_reply(reply, asked, t, shapes)
+            verdict = validate_reply(reply, asked, t, shapes, read)
         if isinstance(verdict, Rejected):
             yield verdict
         if asked is not None:

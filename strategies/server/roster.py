@@ -4,11 +4,11 @@ import time
 from logging import WARNING
 
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from strategies.exchange.foreign_text import safe_text
 from strategies.exchange.hello import MOST_HELLO_BYTES, Hello, parse_hello
+from strategies.logger import log
 from strategies.rng import generator
 from strategies.server.polling import Reply, Unreadable, collect
 

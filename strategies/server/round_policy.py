@@ -10,6 +10,7 @@ from strategies.linalg import squared_norm_of_product
 from strategies.method import Plan, Weighting
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.protection.robust import Robustness
+from strategies.protection.secure_sum.rules import SecureSumRules
 
 SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
 """Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
@@ -34,6 +35,8 @@ class Policy:
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
     more_metrics: tuple[str, ...] = ()
     """Names of numbers that clients report beside those of `strategies.exchange.metrics`; a round takes their mean."""
+    secure_sum: SecureSumRules | None = None
+    """None: the server sees every upload."""
     measure_costs: bool = False
     """Of the server's combination, see `strategies.server.cost_meter`."""
 

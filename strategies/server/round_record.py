@@ -1,6 +1,6 @@
 """What one round did, as plain data for the report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from strategies.exchange.metrics import OWN_ROWS, MetricKind, dashed, metric_kin
 from strategies.exchange.screening import Metrics, Rejected, Upload
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.wire import OWN
+from strategies.state import State
 
 
 @dataclass
@@ -23,10 +24,12 @@ class RoundRecord:
     skipped: str = ""
     """Why the state was kept; empty when the round counted."""
     weights: dict[int, float] = field(default_factory=dict)
-    """Raw, by partition id, in the order in which uploads were combined."""
+    """Raw, by partition id, in the order in which uploads were combined; of a secure sum none is known."""
     lowered: dict[int, dict[str, float]] = field(default_factory=dict)
     """By partition id: the share of the round's weight that a client would have had ("of") and has ("to")."""
     down: Traffic = field(default_factory=Traffic)
+    beside_uploads: Traffic = field(default_factory=Traffic)
+    """Up, without the uploads."""
     diagnostics: dict[str, dict[str, float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
@@ -35,12 +38,14 @@ class RoundRecord:
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
     """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
+    secure_sum: Mapping[str, int | None] = field(default_factory=dict)
+    """How many clients did each step, where there is one."""
     evaluation: Mapping[str, float] | None = None
     no_evaluation: str = ""
     """Why the server has no model to score; empty where it has one."""
 
     def accept(self, upload: Upload) -> None:
-        self.accepted.append(replace(upload, tensors={}))
+        self.accepted.append(replace(upload, tensors=State()))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; client metrics by partition id."""
@@ -57,12 +62,13 @@ class RoundRecord:
             "evaluation": self.evaluation,
             "no-evaluation": self.no_evaluation,
             "own": own_scores(self.accepted),
-            "up": dashed(_total(upload.traffic for upload in self.accepted)),
+            "up": dashed(sum((upload.traffic for upload in self.accepted), self.beside_uploads)),
             "down": dashed(self.down),
             "diagnostics": self.diagnostics,
             "seconds": self.seconds,
             **({} if self.peak_memory_bytes is None else {"peak-memory-bytes": self.peak_memory_bytes}),
             **({"privacy": self.privacy} if self.privacy else {}),
+            **({"secure-sum": self.secure_sum} if self.secure_sum else {}),
             **self.costs,
         }
 
@@ -105,7 +111,3 @@ def own_scores(uploads: Sequence[Upload]) -> dict[str, dict[str, float]]:
 
 def _own(metrics: Metrics) -> Metrics:
     return {name: value for name, value in metrics.items() if metric_kind(name) is MetricKind.OWN}
-
-
-def _total(traffic: Iterable[Traffic]) -> Traffic:
-    return sum(traffic, Traffic())

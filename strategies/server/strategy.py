@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import AggregationError
 from flwr.serverapp.strategy import Strategy
@@ -16,9 +15,11 @@ from strategies.bases.basis import Fixed
 from strategies.exchange.lineage import Lineage
 from strategies.exchange.ranks import cut, rank_of
 from strategies.exchange.screening import Asked
+from strategies.exchange.secure_step import session_of
 from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import TrainRequest, train_content
 from strategies.exchange.wire import pack, train_message
+from strategies.logger import log
 from strategies.manifest import Manifest
 from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
@@ -29,6 +30,8 @@ from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
 from strategies.server.round_record import RoundRecord, mean_metrics
+from strategies.server.secure_queries import ask_over
+from strategies.server.secure_round import open_secure_sum
 from strategies.server.training_round import Round, RoundSetup
 from strategies.state import State
 
@@ -89,6 +92,8 @@ class FederatedAdapters(Strategy):
         bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
         self._setup = RoundSetup(method, manifest, policy, device, bases, memory)
         self._roster = Roster()
+        self._used_keys: set[bytes] = set()
+        """Public keys of the secure sums so far."""
         self._begun: Round | None = None
         """Only for Flower's own `start`, which knows no rounds: what `configure_train` hands to `aggregate_train`."""
 
@@ -158,7 +163,7 @@ class FederatedAdapters(Strategy):
         start = time.monotonic()
         current = self._begin_round(t, arrays, grid)
         self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
-        current.record.seconds["train"] = time.monotonic() - start - current.record.seconds["aggregate"]
+        current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record
 
     def _begin_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> Round:
@@ -166,22 +171,33 @@ class FederatedAdapters(Strategy):
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.traits.pooled]
         partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, t)
+        nodes, seconds = {p: online[p] for p in partitions}, self._policy.round_timeout
+        ask = ask_over(grid, nodes, self.lineage, t, seconds)
+        session = session_of(self.lineage, t)
+        secure, parcels = open_secure_sum(self._policy.secure_sum, session, ask, self._used_keys, partitions)
         scores, more = self._policy.evaluate_on_clients, self._policy.more_metrics
-        asked = [Asked(p, self._rank(t, p), scores, self._roster.rows(p), more) for p in partitions]
+        asked = [
+            Asked(p, self._rank(t, p), scores, self._roster.rows(p), more)
+            for p in partitions
+            if secure is None or p in parcels
+        ]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
-        contents = {rank: train_content(sent[rank], self._request(t, rank)) for rank in sent}
+        requests = {rank: self._request(t, rank) for rank in sent}
+        contents = [train_content(sent[a.rank], requests[a.rank], parcels.get(a.partition)) for a in asked]
         messages = [
-            (train_message(contents[a.rank], online[a.partition], t, self._policy.round_timeout), a) for a in asked
+            (train_message(content, nodes[a.partition], t, seconds), a)
+            for content, a in zip(contents, asked, strict=True)
         ]
         down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None
-        return Round(self._setup, self.state, messages, RoundRecord(t, partitions, down=down, privacy=spent), release)
+        record = RoundRecord(t, partitions, down=down, privacy=spent)
+        return Round(self._setup, self.state, messages, record, release, secure)
 
     def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
         """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
         bound = self._policy.robust.norm_bound
-        verdicts = accept_replies(answers, current.partitions, current.t, current.shapes)
+        verdicts = accept_replies(answers, current.partitions, current.t, current.shapes, current.reader)
         for verdict in reject_beyond_bound(verdicts, current.change_norms, bound) if bound else verdicts:
             current.take(verdict)
         new_state = current.finish()

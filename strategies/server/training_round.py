@@ -11,11 +11,15 @@ from flwr.app import Message
 from strategies.bases.basis import Fixed
 from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
-from strategies.exchange.screening import Asked, Rejected, Upload
+from strategies.exchange.screening import Asked, Reader, Rejected, Upload
 from strategies.exchange.uploads import zero_update
+from strategies.exchange.wire import unpack
 from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method, Role
 from strategies.protection.privacy import Release
+from strategies.protection.robust import lowered_shares
+from strategies.protection.secure_sum.fixed_point import WORD_DTYPE
+from strategies.protection.secure_sum.upload import WEIGHT_KEY, Sizes, unpack_words
 from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
 from strategies.server.cost_meter import CostMeter, PeakMemory
@@ -23,6 +27,7 @@ from strategies.server.diagnostics import diagnose
 from strategies.server.replies import Verdict
 from strategies.server.round_policy import Policy, raw_weight
 from strategies.server.round_record import RoundRecord
+from strategies.server.secure_round import SecureRound, counting_release
 from strategies.state import Shapes, State
 
 
@@ -53,13 +58,17 @@ class Round:
         sent: Sequence[tuple[Message, Asked]],
         record: RoundRecord,
         release: Release | None = None,
+        secure: SecureRound | None = None,
     ) -> None:
-        """`state` is the server's, before the round; `release` as in `Combination`."""
+        """`state` is the server's, before the round; `release` as in `Combination`; `secure` makes sums of uploads."""
         self.t, self.sent, self.record = record.t, sent, record
         self._setup = setup
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
-        self._shapes: dict[int, Shapes] = {}
+        self._sizes: dict[int, Sizes] = {}
+        self._secure = secure
         self._costs = CostMeter(setup.memory, setup.policy.measure_costs)
+        if release is not None and secure is not None:
+            release = counting_release(release, secure)
         contributed = setup.policy.upload == "summand"
         keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
@@ -69,6 +78,11 @@ class Round:
             setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
         )
         self._seconds = 0.0
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the arrays of an upload."""
+        return unpack if self._secure is None else unpack_words
 
     @property
     def messages(self) -> list[Message]:
@@ -93,14 +107,23 @@ class Round:
     @property
     def most_bytes(self) -> int:
         """That the arrays of one reply have at most."""
-        sizes = self.shapes(self._setup.manifest.rank).values()
-        return sum(prod(size or 0 for size in shape) * WIRE_DTYPE.itemsize + LONGEST_HEADER for shape in sizes)
+        sizes = {WEIGHT_KEY: (1,), **self.shapes(self._setup.manifest.rank)}.values()
+        dtype = WIRE_DTYPE if self._secure is None else WORD_DTYPE
+        return sum(prod(size or 0 for size in shape) * dtype.itemsize + LONGEST_HEADER for shape in sizes)
 
     def shapes(self, rank: int) -> Shapes:
-        """Return the wire keys and shapes of an upload of this rank."""
-        if rank not in self._shapes:
-            self._shapes[rank] = self.zero_update(rank).sizes
-        return self._shapes[rank]
+        """Return the wire keys and shapes of an upload of this rank; in a secure sum those of any."""
+        return self._sizes_at(rank) if self._secure is None else self._sizes_of_sum
+
+    @property
+    def _sizes_of_sum(self) -> Sizes:
+        """Of the uploads of a secure sum: clients of a lower rank pad theirs to the largest of the round."""
+        return self._sizes_at(self._setup.method.active_rank(self.t, self._setup.manifest.rank))
+
+    def _sizes_at(self, rank: int) -> Sizes:
+        if rank not in self._sizes:
+            self._sizes[rank] = self.zero_update(rank).sizes
+        return self._sizes[rank]
 
     def change_norms(self, uploads: Sequence[Upload]) -> list[float]:
         """Return how much each upload changes; what clients only report does not count, for it has no reference."""
@@ -125,17 +148,24 @@ class Round:
 
     def _use(self, upload: Upload) -> None:
         start = time.monotonic()
-        setup = self._setup
-        weight = raw_weight(setup.policy.weighting, setup.manifest.plan, upload)
-        with self._costs.phase():
-            self._combination.add(padded(upload.tensors, self.shapes(setup.manifest.rank)), weight)
+        if self._secure is not None:
+            with self._costs.phase():
+                self._secure.add(upload.partition, upload.tensors)
+        else:
+            weight = raw_weight(self._setup.policy.weighting, self._setup.manifest.plan, upload)
+            self._combine(upload.tensors, weight)
+            self.record.weights[upload.partition] = weight
         self.record.accept(upload)
-        self.record.weights[upload.partition] = weight
         self._seconds += time.monotonic() - start
+
+    def _combine(self, tensors: State, weight: float) -> None:
+        with self._costs.phase():
+            self._combination.add(padded(tensors, self._sizes_at(self._setup.manifest.rank)), weight)
 
     def finish(self) -> State | None:
         """Return the state after the round, or None with the reason in the record."""
-        start, record = time.monotonic(), self.record
+        start, record, secure = time.monotonic(), self.record, self._secure
+        waited = 0.0 if secure is None else secure.seconds
         new_state = None
         record.skipped = self._reason_to_skip()
         if not record.skipped:
@@ -143,14 +173,27 @@ class Round:
         if new_state is not None and self._setup.bases is not None:
             record.diagnostics = diagnose(self._setup.manifest, self._setup.bases, self._combination, new_state)
         record.seconds["aggregate"] = self._seconds + time.monotonic() - start
+        if secure is not None:
+            record.seconds["aggregate"] -= secure.seconds - waited
+            record.seconds["secure-sum"] = secure.seconds
+            record.rejected += secure.rejected
+            record.beside_uploads, record.down = record.beside_uploads + secure.up, record.down + secure.down
+            record.secure_sum = secure.as_dict()
         record.costs = self._costs.as_dict()
         return new_state
 
     def _reason_to_skip(self) -> str:
         """Why nothing can be made of what was accepted; empty where it can."""
-        record, needed = self.record, self._setup.policy.min_uploads
+        record, needed, secure = self.record, self._setup.policy.min_uploads, self._secure
+        if secure is not None and secure.lacks_uploads():
+            return secure.reason
         if len(record.accepted) < needed:
             return f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"
+        if secure is not None:
+            mean = secure.close(self._sizes_of_sum)
+            if mean is None:
+                return secure.reason
+            self._combine(mean.tensors, mean.weight)
         return "" if any(self._combination.weights) else "every upload has weight 0: no client changed its adapters"
 
     def _combined(self) -> State | None:
@@ -161,15 +204,9 @@ class Round:
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
             self.record.skipped = f"the aggregation failed: {error}"
             return None
-        self._record_lowered(self._combination.weights)
+        if self._secure is None:  # of a secure sum nobody knows what one client counts for
+            self.record.lowered = lowered_shares(self.record.weights, self._combination.weights)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in new_state.flat.values()):
             self.record.skipped = "the combined state is not finite: an upload was huge"
             return None
         return new_state
-
-    def _record_lowered(self, weights: Sequence[float]) -> None:
-        """Note the shares of clients whose weight was bounded; both are in the order in which uploads were combined."""
-        raw = self.record.weights
-        for (partition, weight), bounded in zip(raw.items(), weights, strict=True):
-            if bounded != weight:
-                self.record.lowered[partition] = {"of": weight / sum(raw.values()), "to": bounded / sum(weights)}

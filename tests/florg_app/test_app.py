@@ -137,7 +137,7 @@ def test_a_client_of_another_kind_refuses_and_the_report_says_why(part, tmp_path
             for message in messages:
                 content = message.content.copy()
                 content[CONFIG] = message.content.config_records[CONFIG].copy() if CONFIG in content else content
-                message.__dict__["_content"] = content
+                message.content = content
                 copies.append(message)
             return super().push_messages(copies)
 

@@ -43,7 +43,7 @@ def test_a_run_that_cannot_be_rebuilt_says_why(tmp_path):
     with pytest.raises(ValueError, match=r"settings that this version cannot use: model\.nme"):
         load_run(run, CPU)
     checkpoint_file.save_checkpoint(run / checkpoint_file.CHECKPOINT_FILE, State(), {"round": "1"})
-    with pytest.raises(ValueError, match="does not say its settings, identity"):
+    with pytest.raises(ValueError, match="does not say its run, attempts, settings, identity"):
         load_run(run, CPU)
     save_file({"A": torch.ones(2)}, run / checkpoint_file.CHECKPOINT_FILE)
     with pytest.raises(ValueError, match="no checkpoint of this application"):

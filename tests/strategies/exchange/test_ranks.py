@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from flwr.app import ConfigRecord
 
 from clients import trainer
 from clients.adapted_model import AdaptedModel
@@ -147,7 +148,7 @@ def test_flexlora_gives_every_client_the_best_update_of_its_rank():
 
 def test_one_broadcast_is_packed_for_each_rank():
     run = Run(FlexLoRA(), num_clients=6, client_ranks=(1, 2, 2))
-    messages = list(run.federation.configure_train(1, run.federation.arrays, None, run.grid))
+    messages = list(run.federation.configure_train(1, run.federation.arrays, ConfigRecord(), run.grid))
     assert len({id(message.content) for message in messages}) == 2
     assert [message.content.config_records["config"]["rank"] for message in messages] == [1, 2, 2, 1, 2, 2]
 

@@ -118,7 +118,7 @@ def test_a_federation_combines_robustly_whatever_form_the_uploads_have(robust, f
     assert Run(FLoRG(), num_clients=5, faults=huge, upload=form).go(1).state[HEAD]["values"].abs().max() > 1e4
 
 
-BOUND = Robustness(norm_bound=3)
+BOUND = Robustness(norm_bound=3.0)
 
 
 @pytest.mark.parametrize("form", ["tensors", "summand"])

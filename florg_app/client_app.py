@@ -23,7 +23,7 @@ from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
 from florg_app.data.features import ClientData
-from florg_app.server_side.census import PARTITIONS, PRIVATE
+from strategies.exchange.hello import PARTITIONS, PRIVATE
 from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
 from strategies.exchange.secure_step import SECURE_ACTION, read_step

@@ -160,7 +160,7 @@ def policy_of(settings: Settings) -> Policy:
         wait_timeout=settings.wait_timeout,
         weighting=weighting,
         upload=settings.strategy.upload,
-        robust=Robustness(robust.norm_bound, robust.combine, robust.trim),
+        robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
         secure_sum=rules_of(settings.privacy, weighting),

@@ -208,6 +208,14 @@ class Method(ABC):
         """Return one client's summand; it depends on the broadcast state and that client's upload alone."""
         return upload
 
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """Return that of an upload on which its influence on the round depends; the norm bound measures its change.
+
+        What leaves it as it is, as an orthogonal matrix between the factors of a product may, is no reason to reject.
+        By default the summand; a rule that needs all uploads side by side has none, and its tensors count as they are.
+        """
+        return self.contribute(t, state, upload)
+
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """Return the state after round t, from the weighted sum of the summands."""
         return total

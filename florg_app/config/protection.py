@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
 from florg_app.config.section import Count, Number, Positive, Section
@@ -20,6 +20,8 @@ class RobustSettings(Section, frozen=True):
     """Of the clients' summands: the weighted mean, or per coordinate the median or the mean without the extremes."""
     trim: Annotated[float, Gt(0), Lt(0.5)] = 0.1
     """Share of the values of a coordinate that "trimmed-mean" leaves out at each end."""
+    max_share: Annotated[float, Gt(0), Le(1)] = 0.9
+    """The largest share of a round's weight that one client has; what is above is spread over the others."""
 
     @model_validator(mode="after")
     def _the_median_is_within_the_bound(self) -> "RobustSettings":

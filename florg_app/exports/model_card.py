@@ -6,6 +6,7 @@ from typing import Any
 from florg_app.checkpoints.load_run import LoadedRun
 from florg_app.config.flat import to_toml
 from florg_app.config.parse import flatten_settings
+from strategies.exchange.foreign_text import LONGEST_NAME, safe_text
 
 _PLACES = ("output-dir", "task.path")
 """Settings that say where things lie on one machine."""
@@ -28,7 +29,7 @@ def model_card(
     settings, task = run.settings, run.assembly.task
     front = [f"library_name: {library}", *([f"base_model: {base}"] if base else [])]
     front += [f"pipeline_tag: {task.head.kind.pipeline}", "tags: [federated-learning, flower, lora]"]
-    classes = ", ".join(f"{number} = {name}" for number, name in enumerate(task.label_names))
+    classes = ", ".join(f"{number} = {safe_text(name, LONGEST_NAME)}" for number, name in enumerate(task.label_names))
     configuration = [
         f"{key} = {to_toml(value)}" for key, value in flatten_settings(settings).items() if key not in _PLACES
     ]
@@ -48,7 +49,7 @@ def model_card(
 
 def _metrics(final: Mapping[str, Any]) -> list[str]:
     """The last central evaluation as a section; none where there was none."""
-    rows = [f"| {name} | {value} |" for name, value in final.items() if name != "round"]
+    rows = [f"| {safe_text(name, LONGEST_NAME)} | {value} |" for name, value in final.items() if name != "round"]
     if not rows:
         return []
     head = f"## Results\n\nOn the validation rows of the task, after round {final.get('round', '-')}:"

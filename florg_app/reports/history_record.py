@@ -23,6 +23,13 @@ class RejectedRecord(_Part, frozen=True):
     reason: str
 
 
+class LoweredRecord(_Part, frozen=True):
+    """The share of a round's weight that a client would have had, and what it has."""
+
+    of: float
+    to: float
+
+
 class TrafficRecord(_Part, frozen=True, extra="forbid"):
     """Numbers and bytes of a round in one direction."""
 
@@ -49,6 +56,8 @@ class HistoryRecord(_Part, frozen=True):
     accepted: list[int] = []
     rejected: list[RejectedRecord] = []
     skipped: str = ""
+    weights: dict[str, float] = {}
+    lowered_weights: dict[str, LoweredRecord] = Field({}, alias="lowered-weights")
     train: Measures | None = None
     clients: dict[str, Measures] | None = None
     evaluation: Measures | None = None

@@ -5,6 +5,7 @@ from typing import Literal
 
 from flwr.app import DEFAULT_TTL, ConfigRecord, Message, MessageType, RecordDict
 
+from strategies.exchange.foreign_text import safe_text, shown_value
 from strategies.exchange.lineage import Lineage, RoundContext
 from strategies.exchange.screening import Rejected
 from strategies.exchange.traffic import SECURE_SUM
@@ -78,10 +79,12 @@ def step_answer(data: bytes, t: int, partition: int) -> RecordDict:
 def read_answer(reply: Message, t: int, partition: int) -> bytes | Rejected:
     """Return the bytes of an answer to the query message that this partition got in round t, or why there are none."""
     if reply.has_error():
-        return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")
-    answer = reply.content.config_records.get(SECURE_SUM, ConfigRecord())
+        return Rejected(partition, f"error {shown_value(reply.error.code)}: {safe_text(str(reply.error.reason))}")
+    content = reply.content if reply.has_content() else None
+    records = content.config_records if isinstance(content, RecordDict) else {}
+    answer = records.get(SECURE_SUM, ConfigRecord())
     data = answer.get(_DATA)
     if answer.get(ROUND) != t or answer.get(PARTITION) != partition or not isinstance(data, bytes):
-        found = {key: answer.get(key) for key in (ROUND, PARTITION)}
+        found = ", ".join(f"{key} = {shown_value(answer.get(key))}" for key in (ROUND, PARTITION))
         return Rejected(partition, f"no bytes of partition {partition} in round {t} for the secure sum, but {found}")
     return data

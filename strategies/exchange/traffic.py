@@ -8,9 +8,8 @@ from math import prod
 import numpy as np
 from flwr.app import ArrayRecord
 
+from strategies.exchange.array_reader import WIRE_DTYPE, array_numbers, header_bytes
 from strategies.state import HEAD
-
-WIRE_DTYPE = np.dtype(np.float32)
 
 SECURE_SUM = "secure-sum"
 """Name of the record with a secure sum's own bytes, and of the group of arrays beside a masked summand."""
@@ -40,7 +39,7 @@ class Traffic:
 
 
 def predict_traffic(shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype = WIRE_DTYPE) -> Traffic:
-    """The traffic of one message that carries tensors of these shapes, by default in the wire's dtype."""
+    """Return the traffic of one message that carries tensors of these shapes, by default in the wire's dtype."""
     total = Traffic()
     for key, shape in shapes.items():
         payload = prod(shape) * dtype.itemsize
@@ -49,11 +48,14 @@ def predict_traffic(shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype = WIR
 
 
 def measure_traffic(record: ArrayRecord) -> Traffic:
-    """The traffic of a message that was really sent or received."""
+    """Return the traffic of a message that was really sent or received, from its bytes alone.
+
+    What a message claims of its arrays, their dtype and shape, does not count.
+    """
     total = Traffic()
     for key, array in record.items():
-        numbers = prod(array.shape)
-        total += _one(key, numbers, numbers * np.dtype(array.dtype).itemsize, len(array.data) + len(key))
+        payload = len(array.data) - header_bytes(array.data)
+        total += _one(key, array_numbers(array.data), payload, len(array.data) + len(key))
     return total
 
 

@@ -1,14 +1,14 @@
 """Tensors <-> ArrayRecord, and what makes a message's arrays acceptable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from jaxtyping import Float, Float32
 
-from strategies.exchange.traffic import WIRE_DTYPE
+from strategies.exchange.array_reader import WIRE_DTYPE, Malformed, read_array
+from strategies.exchange.foreign_text import LONGEST_NAME, safe_text, shown_names, shown_value
 from strategies.state import Shape, Shapes, State, fits
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
@@ -20,9 +20,6 @@ OWN = "own-"
 tensors, on "own-examples" rows."""
 RUN = "run"
 """Key of the name that a run keeps when it is resumed, so that clients know their memories of it from older ones."""
-
-LARGEST = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
-"""Of the numbers in a message: one whose square is beyond float32 overflows the products of any method."""
 
 ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
@@ -38,13 +35,6 @@ class RefusalError(ValueError):
     """A client's refusal to work on a message; its text reaches the server as the reason."""
 
 
-@dataclass(frozen=True)
-class Malformed:
-    """Why arrays were not accepted."""
-
-    reason: str
-
-
 def pack(state: State, shapes: Shapes) -> ArrayRecord:
     """Encode the tensors named by `shapes`, in that order, as float32 arrays."""
     flat = state.flat
@@ -56,35 +46,19 @@ def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndar
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
 
-def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
-    """Read the state of a record, or say why not: every name, dtype, shape and value is checked."""
+def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) -> State | Malformed:
+    """Read the state of a record, or say why not: names, then of each array dtype, order, shape, bytes and values."""
     missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
     if missing or extra:
-        return Malformed(f"arrays missing {sorted(missing)}, not expected {sorted(extra)}; other strategy or model?")
+        lacks, has = shown_names(sorted(missing)), shown_names(sorted(extra))
+        return Malformed(f"arrays missing [{lacks}], not expected [{has}]; other strategy or model?")
     flat: dict[str, torch.Tensor] = {}
     for key, shape in shapes.items():
-        array = _decode(record[key], key, shape)
+        array = read_array(record[key].data, key, shape, dtype)
         if isinstance(array, Malformed):
             return array
         flat[key] = torch.from_numpy(array)
     return State.from_flat(flat)
-
-
-def _decode(array: Array, key: str, shape: Shape) -> Float32[np.ndarray, "..."] | Malformed:
-    try:
-        values = array.numpy()
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        return Malformed(f"'{key}' cannot be decoded ({error})")
-    if values.dtype != WIRE_DTYPE:
-        return Malformed(f"'{key}' has dtype {values.dtype}, expected {WIRE_DTYPE}")
-    if not fits(values.shape, shape):
-        return Malformed(f"'{key}' is {values.shape}, expected {tuple(shape)}; other model, targets or rank?")
-    if not np.isfinite(values).all():
-        bad = int(values.size - np.isfinite(values).sum())
-        return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
-    if huge := int((np.abs(values) > LARGEST).sum()):
-        return Malformed(f"'{key}' has {huge} numbers beyond {LARGEST:.1e} of {values.size}; its training diverged")
-    return values
 
 
 def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
@@ -105,4 +79,6 @@ def check_identity(config: Mapping[str, object], own: Mapping[str, str]) -> None
     """Raise RefusalError, saying which part differs and what to do, unless the sender's identity is ours."""
     for part, value in own.items():
         if config.get(part) != value:
-            raise RefusalError(f"{part} is {value} here and {config.get(part)} on the server; {ADVICE[part]}")
+            theirs = config.get(part)
+            named = safe_text(theirs, LONGEST_NAME) if isinstance(theirs, str) else shown_value(theirs)
+            raise RefusalError(f"{part} is {value} here and {named} on the server; {ADVICE[part]}")

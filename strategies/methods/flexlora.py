@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
 from strategies.methods.common import initial_factors, side_by_side
 from strategies.state import Group, Tensors
 
@@ -34,6 +34,10 @@ class FlexLoRA(Method):
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
+
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """The product, which is all that counts."""
+        return {"BA": MatrixProduct(upload["B"], upload["A"])}
 
     def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The r leading singular triplets of D, all of S on B."""

@@ -84,6 +84,10 @@ class FLoRG(Method):
             return {"Q": MatrixProduct(A_n.mT, A_n)}
         return {"Zt": MatrixProduct(A @ A_n.mT, A_n)}
 
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """The Gram matrix Q_n = A_n^T A_n, which is the same for -A_n and any other O A_n."""
+        return {"Q": MatrixProduct(upload["A"].mT, upload["A"])}
+
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """A^{t+1} from the sum."""
         A = state["A"]

@@ -6,7 +6,7 @@ import torch
 
 from strategies.method import Method
 from strategies.protection.privacy import Release
-from strategies.protection.robust import Reduction
+from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing
 from strategies.state import HEAD, State, Tensors
 
@@ -16,7 +16,8 @@ class Combination:
 
     With `contributed` uploads are summands already, as `Method.contribute` makes them. `reduce` replaces the weighted
     mean of the summands, and every client of a weight above 0 counts alike. `release` is what a method gets to see of
-    the mean. With `keep` the uploads are held for the diagnostics.
+    the mean. With `keep` the uploads are held for the diagnostics. No client has more than `max_share` of the weight,
+    see `bounded_weights`.
 
     Rounding depends on the order of the uploads: add them in a fixed one, by partition id.
     """
@@ -31,6 +32,7 @@ class Combination:
         contributed: bool = False,
         reduce: Reduction | None = None,
         release: Release | None = None,
+        max_share: float = 1.0,
     ) -> None:
         assert not (contributed and keep), "summands are not the clients' tensors"
         assert method.traits.needs == "sum" or not (contributed or reduce), f"{method.name} has no summands"
@@ -42,8 +44,8 @@ class Combination:
         self.uploads: list[State] = []
         """With `keep`: the uploads on the device as they came, without the head."""
         self.weights: list[float] = []
-        """The raw weight of every upload."""
-        self._keep = keep
+        """The raw weight of every upload; once the round is finished, as bounded."""
+        self._keep, self._max_share = keep, max_share
         self._sizes = {} if contributed else state.sizes
         """Of the tensors of an upload; of summands, those of the first."""
         wide = state.map(lambda tensor: tensor.to(self.device, torch.float64))
@@ -65,9 +67,12 @@ class Combination:
     def finish(self) -> State:
         """Return the new state, in the dtypes and on the devices of the old; ends the combination."""
         assert sum(self.weights) > 0, f"the weights {self.weights} of the round sum to {sum(self.weights)}"
+        self.weights = bounded_weights(self.weights, self._max_share)
         new: dict[str, Tensors] = {}
         for name, old in self.start.items():
-            new[name] = {symbol: tensor.to(old[symbol]) for symbol, tensor in self._groups[name].finish().items()}
+            new[name] = {
+                symbol: tensor.to(old[symbol]) for symbol, tensor in self._groups[name].finish(self.weights).items()
+            }
         return State(new)
 
     def _group_sum(
@@ -77,7 +82,7 @@ class Combination:
         if name != HEAD and self.method.traits.needs == "stack":
             return StackedUploads(self.method, self.t, start)
         summing = Summing(None if name == HEAD else self.method, self.t, start, contributed, release)
-        return RunningSum(summing) if reduce is None else RobustSum(summing, reduce)
+        return RunningSum(summing, most_lowered(self._max_share)) if reduce is None else RobustSum(summing, reduce)
 
 
 def aggregate(method: Method, t: int, state: Tensors, uploads: Sequence[Tensors], w: Sequence[float]) -> Tensors:

@@ -1,14 +1,13 @@
 """The replies of a round: validated as they arrive, each client settled once, uploads in partition order."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-
-from flwr.app import Message
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from strategies.exchange.screening import Asked, Reader, Rejected, Upload, validate_reply
 from strategies.exchange.wire import unpack
 from strategies.protection.robust import within_bound
-from strategies.state import Shapes, State
+from strategies.server.polling import Reply, Unreadable
+from strategies.state import Shapes
 
 Verdict = Upload | Rejected
 
@@ -39,7 +38,7 @@ class PartitionOrder:
 
 
 def accept_replies(
-    answers: Iterable[tuple[Asked | None, Message]],
+    answers: Iterable[tuple[Asked | None, Reply]],
     partitions: Iterable[int],
     t: int,
     shapes: Callable[[int], Shapes],
@@ -62,7 +61,10 @@ def accept_replies(
         if asked is not None and asked.partition not in order.unsettled:
             yield Rejected(asked.partition, "a second reply in one round")
             continue
-        verdict = validate_reply(reply, asked, t, shapes, read)
+        if isinstance(reply, Unreadable):
+            verdict = Rejected(None if asked is None else asked.partition, reply.reason)
+        else:
+            verdict = validate_reply(reply, asked, t, shapes, read)
         if isinstance(verdict, Rejected):
             yield verdict
         if asked is not None:
@@ -73,11 +75,11 @@ def accept_replies(
 
 
 def reject_beyond_bound(
-    verdicts: Iterable[Verdict], zero_update: Callable[[int], State], bound: float, exempt: Collection[str]
+    verdicts: Iterable[Verdict], norms: Callable[[Sequence[Upload]], Sequence[float]], bound: float
 ) -> Iterator[Verdict]:
     """Hold all uploads until the last client is settled; then yield those within the bound, and the others rejected.
 
-    See `within_bound`. Uploads keep their order.
+    `norms` are those of the changes, see `within_bound`. Uploads keep their order.
     """
     held: list[Upload] = []
     for verdict in verdicts:
@@ -85,6 +87,6 @@ def reject_beyond_bound(
             yield verdict
         else:
             held.append(verdict)
-    kept, beyond = within_bound(held, zero_update, bound, exempt)
+    kept, beyond = within_bound(held, norms(held), bound)
     yield from kept
     yield from beyond

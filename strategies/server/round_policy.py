@@ -33,6 +33,8 @@ class Policy:
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
+    more_metrics: tuple[str, ...] = ()
+    """Names of numbers that clients report beside those of `strategies.exchange.metrics`; a round takes their mean."""
     secure_sum: SecureSumRules | None = None
     """None: the server sees every upload."""
     measure_costs: bool = False

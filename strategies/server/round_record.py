@@ -24,7 +24,9 @@ class RoundRecord:
     skipped: str = ""
     """Why the state was kept; empty when the round counted."""
     weights: dict[int, float] = field(default_factory=dict)
-    """By partition; of a secure sum none is known."""
+    """Raw, by partition id, in the order in which uploads were combined; of a secure sum none is known."""
+    lowered: dict[int, dict[str, float]] = field(default_factory=dict)
+    """By partition id: the share of the round's weight that a client would have had ("of") and has ("to")."""
     down: Traffic = field(default_factory=Traffic)
     beside_uploads: Traffic = field(default_factory=Traffic)
     """Up, without the uploads."""
@@ -54,6 +56,7 @@ class RoundRecord:
             "rejected": [asdict(rejected) for rejected in self.rejected],
             "skipped": self.skipped,
             "weights": self.weights,
+            **({"lowered-weights": self.lowered} if self.lowered else {}),
             "train": mean_metrics(self.accepted),
             "clients": {upload.partition: upload.metrics for upload in self.accepted},
             "evaluation": self.evaluation,

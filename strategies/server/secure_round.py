@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from strategies.exchange.array_reader import Malformed
 from strategies.exchange.screening import Rejected
 from strategies.exchange.secure_step import Step
 from strategies.exchange.traffic import Traffic
-from strategies.exchange.wire import Malformed
+from strategies.protection.privacy import Release
 from strategies.protection.secure_sum.fixed_point import WordVector
 from strategies.protection.secure_sum.keys import KEY_BYTES, is_sound, transcript_of
 from strategies.protection.secure_sum.messages import (
@@ -162,3 +163,21 @@ class SecureRound:
                 f"{self._rules.max_dropouts}"
             )
         return not self.reason
+
+
+def open_secure_sum(
+    rules: SecureSumRules | None, session: str, ask: Ask, used_keys: set[bytes], partitions: Sequence[int]
+) -> tuple[SecureRound | None, Mapping[int, bytes]]:
+    """Begin a round's secure sum, and return what each client that is left gets with its train message.
+
+    None, and nothing for anybody, where uploads are not summed securely.
+    """
+    if rules is None:
+        return None, {}
+    secure = SecureRound(rules, session, ask, used_keys)
+    return secure, secure.open(partitions)
+
+
+def counting_release(release: Release, secure: SecureRound) -> Release:
+    """Make the release of the mean of a secure sum, which has as many clients as are in the sum."""
+    return lambda unchanged, mean, _: release(unchanged, mean, secure.count)

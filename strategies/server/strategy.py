@@ -21,17 +21,17 @@ from strategies.exchange.train_request import TrainRequest, train_content
 from strategies.exchange.wire import pack, train_message
 from strategies.logger import log
 from strategies.manifest import Manifest
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
 from strategies.server.cost_meter import PeakMemory
 from strategies.server.diagnostics import for_norms
-from strategies.server.polling import collect
+from strategies.server.polling import Reply, collect
 from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
 from strategies.server.round_record import RoundRecord, mean_metrics
 from strategies.server.secure_queries import ask_over
-from strategies.server.secure_round import SecureRound
+from strategies.server.secure_round import open_secure_sum
 from strategies.server.training_round import Round, RoundSetup
 from strategies.state import State
 
@@ -162,7 +162,7 @@ class FederatedAdapters(Strategy):
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
         current = self._begin_round(t, arrays, grid)
-        self._end_round(current, collect(grid, current.sent, self._policy.round_timeout))
+        self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record
 
@@ -171,13 +171,21 @@ class FederatedAdapters(Strategy):
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.traits.pooled]
         partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, t)
-        secure, parcels = self._open_secure_sum(t, {p: online[p] for p in partitions}, grid)
-        asked = [Asked(p, self._rank(t, p)) for p in partitions if secure is None or p in parcels]
+        nodes, seconds = {p: online[p] for p in partitions}, self._policy.round_timeout
+        ask = ask_over(grid, nodes, self.lineage, t, seconds)
+        session = session_of(self.lineage, t)
+        secure, parcels = open_secure_sum(self._policy.secure_sum, session, ask, self._used_keys, partitions)
+        scores, more = self._policy.evaluate_on_clients, self._policy.more_metrics
+        asked = [
+            Asked(p, self._rank(t, p), scores, self._roster.rows(p), more)
+            for p in partitions
+            if secure is None or p in parcels
+        ]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         requests = {rank: self._request(t, rank) for rank in sent}
         contents = [train_content(sent[a.rank], requests[a.rank], parcels.get(a.partition)) for a in asked]
         messages = [
-            (train_message(content, online[a.partition], t, self._policy.round_timeout), a)
+            (train_message(content, nodes[a.partition], t, seconds), a)
             for content, a in zip(contents, asked, strict=True)
         ]
         down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
@@ -186,27 +194,16 @@ class FederatedAdapters(Strategy):
         record = RoundRecord(t, partitions, down=down, privacy=spent)
         return Round(self._setup, self.state, messages, record, release, secure)
 
-    def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Message]]) -> None:
+    def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
         """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
-        bound, exempt = self._policy.robust.norm_bound, self._manifest.shapes(Role.REPORTED)
+        bound = self._policy.robust.norm_bound
         verdicts = accept_replies(answers, current.partitions, current.t, current.shapes, current.reader)
-        for verdict in reject_beyond_bound(verdicts, current.zero_update, bound, exempt) if bound else verdicts:
+        for verdict in reject_beyond_bound(verdicts, current.change_norms, bound) if bound else verdicts:
             current.take(verdict)
         new_state = current.finish()
         if new_state is not None:
             self.state = new_state
             self.ranks |= current.lowered
-
-    def _open_secure_sum(
-        self, t: int, nodes: Mapping[int, int], grid: Grid
-    ) -> tuple[SecureRound | None, Mapping[int, bytes]]:
-        """Where uploads are summed securely: the sum, and what each client that is left gets with its train message."""
-        rules = self._policy.secure_sum
-        if rules is None:
-            return None, {}
-        ask = ask_over(grid, nodes, self.lineage, t, self._policy.round_timeout)
-        secure = SecureRound(rules, session_of(self.lineage, t), ask, self._used_keys)
-        return secure, secure.open(list(nodes))
 
     def _request(self, t: int, rank: int) -> TrainRequest:
         return TrainRequest(t, rank, self._policy.evaluate_on_clients, self.lineage, self._identity)

@@ -3,26 +3,31 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from flwr.app import Message
 
 from strategies.bases.basis import Fixed
+from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
 from strategies.exchange.screening import Asked, Reader, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.exchange.wire import unpack
 from strategies.manifest import Manifest, state_at_start
-from strategies.method import Method
+from strategies.method import Method, Role
 from strategies.protection.privacy import Release
-from strategies.protection.secure_sum.upload import Sizes, unpack_words
+from strategies.protection.robust import lowered_shares
+from strategies.protection.secure_sum.fixed_point import WORD_DTYPE
+from strategies.protection.secure_sum.upload import WEIGHT_KEY, Sizes, unpack_words
+from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
 from strategies.server.cost_meter import CostMeter, PeakMemory
 from strategies.server.diagnostics import diagnose
 from strategies.server.replies import Verdict
 from strategies.server.round_policy import Policy, raw_weight
 from strategies.server.round_record import RoundRecord
-from strategies.server.secure_round import SecureRound
+from strategies.server.secure_round import SecureRound, counting_release
 from strategies.state import Shapes, State
 
 
@@ -63,12 +68,14 @@ class Round:
         self._secure = secure
         self._costs = CostMeter(setup.memory, setup.policy.measure_costs)
         if release is not None and secure is not None:
-            release = _counting(release, secure)
+            release = counting_release(release, secure)
         contributed = setup.policy.upload == "summand"
         keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
+        # Where all count alike nobody can have too much, and no upload need be held in case.
+        share = 1.0 if setup.policy.weighting == "uniform" else setup.policy.robust.max_share
         self._combination = Combination(
-            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release
+            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
         )
         self._seconds = 0.0
 
@@ -97,6 +104,13 @@ class Round:
         setup = self._setup
         return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
 
+    @property
+    def most_bytes(self) -> int:
+        """That the arrays of one reply have at most."""
+        sizes = {WEIGHT_KEY: (1,), **self.shapes(self._setup.manifest.rank)}.values()
+        dtype = WIRE_DTYPE if self._secure is None else WORD_DTYPE
+        return sum(prod(size or 0 for size in shape) * dtype.itemsize + LONGEST_HEADER for shape in sizes)
+
     def shapes(self, rank: int) -> Shapes:
         """Return the wire keys and shapes of an upload of this rank; in a secure sum those of any."""
         return self._sizes_at(rank) if self._secure is None else self._sizes_of_sum
@@ -110,6 +124,20 @@ class Round:
         if rank not in self._sizes:
             self._sizes[rank] = self.zero_update(rank).sizes
         return self._sizes[rank]
+
+    def change_norms(self, uploads: Sequence[Upload]) -> list[float]:
+        """Return how much each upload changes; what clients only report does not count, for it has no reference."""
+        setup = self._setup
+        return change_norms(
+            uploads,
+            setup.method,
+            setup.policy.upload,
+            self.t,
+            self._start,
+            self.zero_update,
+            self.shapes(setup.manifest.rank),
+            setup.manifest.shapes(Role.REPORTED),
+        )
 
     def take(self, verdict: Verdict) -> None:
         """Aggregate an upload, or record why a reply is not used."""
@@ -176,12 +204,9 @@ class Round:
         except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
             self.record.skipped = f"the aggregation failed: {error}"
             return None
+        if self._secure is None:  # of a secure sum nobody knows what one client counts for
+            self.record.lowered = lowered_shares(self.record.weights, self._combination.weights)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in new_state.flat.values()):
             self.record.skipped = "the combined state is not finite: an upload was huge"
             return None
         return new_state
-
-
-def _counting(release: Release, secure: SecureRound) -> Release:
-    """The release of the mean of a secure sum, which has as many clients as are in the sum."""
-    return lambda unchanged, mean, _: release(unchanged, mean, secure.count)

@@ -9,8 +9,9 @@ import torch
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
+from strategies.exchange.array_reader import Malformed
 from strategies.exchange.traffic import SECURE_SUM, Traffic, predict_traffic
-from strategies.exchange.wire import Malformed
+from strategies.exchange.wire import unpack
 from strategies.protection.secure_sum.fixed_point import WORD_DTYPE, FixedPoint, WordVector
 from strategies.protection.secure_sum.masks import SignedMask, add_mask
 from strategies.state import Shapes, State
@@ -48,19 +49,7 @@ def mask_upload(summand: State, weight: int, point: FixedPoint, masks: Iterable[
 def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
     """Read the words of a masked upload by key, uint64, or say why not: every name, dtype and shape is checked."""
     expected = {WEIGHT_KEY: (1,), **sizes}
-    if record.keys() != expected.keys():
-        missing, extra = sorted(expected.keys() - record.keys()), sorted(record.keys() - expected.keys())
-        return Malformed(f"arrays missing {missing}, not expected {extra}; other strategy or model?")
-    flat: dict[str, torch.Tensor] = {}
-    for key, size in expected.items():
-        try:
-            words = record[key].numpy()
-        except (ValueError, TypeError, EOFError, OSError) as error:
-            return Malformed(f"'{key}' cannot be decoded ({error})")
-        if words.dtype != WORD_DTYPE or words.shape != size:
-            return Malformed(f"'{key}' is {words.shape} of {words.dtype}, expected {size} of {WORD_DTYPE}")
-        flat[key] = torch.from_numpy(words)
-    return State.from_flat(flat)
+    return unpack(record, expected, WORD_DTYPE)
 
 
 def vector_of(words: State) -> WordVector:

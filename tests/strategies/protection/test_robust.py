@@ -10,6 +10,7 @@ from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
 from strategies.methods.florg import FLoRG
 from strategies.protection.robust import Robustness, trimmed_mean, within_bound
+from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
 from strategies.state import HEAD, State
 from tests.strategies.server.test_faults import change_array
@@ -153,7 +154,9 @@ def test_the_norm_is_that_of_the_change_and_not_of_the_tensors():
 def test_where_most_clients_changed_nothing_none_is_beyond_the_bound():
     zero, moved = State({"6x5": {"A": torch.zeros(2, 3)}}), State({"6x5": {"A": torch.ones(2, 3)}})
     uploads = [Upload(p, 2, tensors, 1, {}, Traffic()) for p, tensors in enumerate([zero, zero, moved])]
-    assert within_bound(uploads, lambda rank: zero, 2.0) == (uploads, [])
+    norms = change_norms(uploads, METHODS["fedit"](), "tensors", 1, zero, lambda rank: zero, zero.sizes)
+    assert norms == [0, 0, 6**0.5]
+    assert within_bound(uploads, norms, 2.0) == (uploads, [])
 
 
 def test_what_clients_report_of_their_own_is_exempt_from_the_bound():

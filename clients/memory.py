@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
-from flwr.common.logger import log
 
 from clients.sealed_tensors import DamagedError, load_sealed, save_sealed
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.wire import Malformed, RefusalError, pack, unpack
+from strategies.logger import log
 from strategies.state import Shapes, State
 
 TENSORS = "memory"

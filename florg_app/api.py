@@ -20,7 +20,7 @@ __all__ = ["Adapter", "RunFailedError", "RunResult", "compare", "load_adapter", 
 DEFAULT_CLIENTS = 8
 """Simulated clients where nobody says how many."""
 
-Settings = Mapping[str, bool | int | float | str]
+SettingValues = Mapping[str, bool | int | float | str]
 """Settings by their dotted keys, as in pyproject.toml: {"strategy.name": "fedit", "num-server-rounds": 3}."""
 
 
@@ -78,7 +78,7 @@ class Adapter:
 
 
 def run(
-    settings: Settings | None = None,
+    settings: SettingValues | None = None,
     *,
     clients: int | None = None,
     config: Sequence[Path | str] = (),
@@ -178,7 +178,7 @@ def compare(
     matrix: Path | str,
     *,
     output: Path | str | None = None,
-    settings: Settings | None = None,
+    settings: SettingValues | None = None,
     config: Sequence[Path | str] = (),
     jobs: int = 1,
     quiet: bool = False,

@@ -59,7 +59,7 @@ class Assembly:
             }
             for group in self.manifest.groups
         }
-        return {**adapters, **self.head}
+        return State(adapters).join(self.head)
 
     def load(self, state: State, t: int, rank: int | None = None) -> None:
         """Fill the model as round t begins with this state, on a client of this rank; None: the largest."""
@@ -84,7 +84,7 @@ def _assemble(
     settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
 ) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
-    if method.pooled and data_path is not None:
+    if method.traits.pooled and data_path is not None:
         raise ConfigError(
             f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '
             "its own; choose another strategy.name, or start the SuperNodes without data-path"
@@ -102,7 +102,7 @@ def _assemble(
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
-    fresh_head = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
+    fresh_head = State({HEAD: adapted.read(method.plan.head).get(HEAD, {})})
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,

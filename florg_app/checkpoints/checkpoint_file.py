@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor
 
 from clients.sealed_tensors import DamagedError, load_sealed, read_sealed_texts, save_sealed
-
-State = dict[str, dict[str, Tensor]]
-"""Tensors by group and symbol."""
+from strategies.state import State
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Its name in the folder of a run."""
@@ -24,18 +21,15 @@ _ORDER_KEY = "florg.keys"
 _KEYS = TypeAdapter(list[str])
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str]) -> None:
+def save_checkpoint(path: Path, state: State, metadata: Mapping[str, str]) -> None:
     """Write the state under keys "group/symbol", with the metadata in the file's header; replaces `path` atomically.
 
     Raises OSError where the folder cannot be written; the previous checkpoint is then still there.
     """
     for name in (symbol for symbols in state.values() for symbol in symbols):
         assert "/" not in name, f"symbol {name!r} would make the key group/symbol ambiguous"
-    tensors = {
-        f"{group}/{symbol}": tensor.detach().cpu().clone().contiguous()  # safetensors refuses shared memory
-        for group, symbols in state.items()
-        for symbol, tensor in symbols.items()
-    }
+    # Copies: safetensors refuses shared memory.
+    tensors = state.map(lambda tensor: tensor.detach().cpu().clone().contiguous()).flat
     # safetensors sorts its keys by dtype and size; the order of groups and symbols is part of the state.
     save_sealed(path, tensors, {**metadata, FORMAT_KEY: FORMAT, _ORDER_KEY: json.dumps(list(tensors))})
 
@@ -53,11 +47,7 @@ def load_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
     metadata, order = _metadata(path, texts, sealed)
     if sorted(order) != sorted(tensors):
         raise ValueError(f"checkpoint {path} lists the tensors {sorted(order)} but holds {sorted(tensors)}")
-    state: State = {}
-    for key in order:
-        group, _, symbol = key.rpartition("/")
-        state.setdefault(group, {})[symbol] = tensors[key]
-    return state, metadata
+    return State.from_flat({key: tensors[key] for key in order}), metadata
 
 
 def read_checkpoint_header(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.file_names import older_checkpoints, older_name
 from florg_app.reports.report import note
 from florg_app.reports.summary import format_bytes
-from strategies.state import State, flatten
+from strategies.state import State
 
 REPORT_BYTES = 1_000_000
 """Room for history, summary and plot."""
@@ -42,7 +42,7 @@ class CheckpointManager:
 
         A state that grows from round to round (factored residuals) needs more than that in the end.
         """
-        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in flatten(state).values())
+        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state.flat.values())
         needed, free = (self._keep + 1) * num_bytes + REPORT_BYTES, shutil.disk_usage(self._folder).free
         if free < needed:
             raise ValueError(

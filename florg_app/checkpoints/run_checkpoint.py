@@ -17,7 +17,6 @@ from florg_app.config.settings import Settings
 from strategies.exchange.lineage import Lineage
 from strategies.exchange.wire import ADVICE, RUN
 from strategies.state import State, fits
-from strategies.state import flatten as flat_state
 
 OTHER_CODE = "the run was made by another version of this code; model, layers and bases agree"
 
@@ -74,7 +73,7 @@ def read_run_checkpoint(path: Path) -> RunCheckpoint:
 
 def read_run_header(path: Path) -> RunCheckpoint:
     """The same with an empty state, without reading the tensors. Raises ValueError."""
-    return _saved(path, {}, checkpoint_file.read_checkpoint_header(path))
+    return _saved(path, State(), checkpoint_file.read_checkpoint_header(path))
 
 
 def _saved(path: Path, state: State, texts: Mapping[str, str]) -> RunCheckpoint:
@@ -114,11 +113,10 @@ def check_same_model(saved: RunCheckpoint, assembly: Assembly) -> tuple[str, ...
                 f"{saved.path} does not belong to the model that its settings give here: {part} was "
                 f"{saved.identity.get(part)} and is {own[part]}; {ADVICE[part]}"
             )
-    expected, found = assembly.manifest.held, flat_state(saved.state)
-    if expected.keys() != found.keys() or any(not fits(found[key].shape, expected[key]) for key in expected):
-        shapes = {key: tuple(tensor.shape) for key, tensor in found.items()}
-        raise ValueError(f"{saved.path} holds the tensors {shapes}, expected {dict(expected)}; use another checkpoint")
-    for key, tensor in found.items():
+    expected, found = assembly.manifest.held, saved.state.sizes
+    if expected.keys() != found.keys() or any(not fits(found[key], expected[key]) for key in expected):
+        raise ValueError(f"{saved.path} holds the tensors {found}, expected {dict(expected)}; use another checkpoint")
+    for key, tensor in saved.state.flat.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{saved.path} holds numbers in '{key}' that are not finite; use another checkpoint")
     other_code = () if saved.identity.get("source") == own["source"] else (OTHER_CODE,)

@@ -18,7 +18,6 @@ from uuid import uuid4
 
 import pyarrow
 from datasets import Dataset
-from flwr.common.logger import log
 from huggingface_hub.constants import HF_HOME
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -27,6 +26,8 @@ from florg_app import code_version
 from florg_app.config.settings import TaskSettings
 from florg_app.data.token_arrow import from_table, to_table
 from florg_app.tasks.base import Features, Preprocessor
+from florg_app.tasks.split import ORIGIN_COLUMN
+from strategies.logger import log
 
 OFF = "off"
 TABLE_FILE, CHECKSUM = "features.arrow", "sha256"
@@ -130,8 +131,9 @@ def _remove(entry: Path) -> None:
 
 
 def _rows_digest(rows: Dataset) -> str:
-    """Of names, types and values, whatever files they are from and however Arrow holds them."""
-    table: Any = rows.with_format("arrow")[:]
+    """Of names, types and values, whatever files and rows they are from and however Arrow holds them."""
+    own = rows.remove_columns(ORIGIN_COLUMN) if ORIGIN_COLUMN in rows.column_names else rows
+    table: Any = own.with_format("arrow")[:]
     table = table.combine_chunks().replace_schema_metadata(None)
     digest = hashlib.sha256()
     sink = pyarrow.BufferOutputStream()

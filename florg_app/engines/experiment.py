@@ -194,14 +194,14 @@ def offline(config: RunConfig) -> dict[str, str]:
 @contextmanager
 def _flower_log_to(log_file: Path, say: Say):
     """Send what Flower's logger says to a file, and our own lines among it to `say`."""
-    import flwr.common.logger  # noqa: F401 - makes the logger's console handler, so that it can be replaced
+    from florg_app.engines.flower_internals import flower_logger
 
     class Speaker(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if (text := record.getMessage()).startswith(PREFIX):
                 say(text.removeprefix(PREFIX))
 
-    logger = logging.getLogger("flwr")
+    logger = flower_logger()
     previous = logger.handlers
     file = logging.FileHandler(log_file, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(levelname)s :      %(message)s"))

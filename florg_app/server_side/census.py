@@ -19,8 +19,8 @@ def num_partitions(grid: Grid, minimum: int, timeout: float) -> int:
     """
     Roster().wait(grid, minimum, timeout)
     question = RecordDict({"config": ConfigRecord({"ask": PARTITIONS})})
-    messages = [Message(question, node, MessageType.QUERY) for node in sorted(grid.get_node_ids())]
-    replies = [reply for reply in collect(grid, messages, HELLO_SECONDS) if not reply.has_error()]
+    messages = [(Message(question, node, MessageType.QUERY), node) for node in sorted(grid.get_node_ids())]
+    replies = [reply for _, reply in collect(grid, messages, HELLO_SECONDS) if not reply.has_error()]
     answers = [reply.content.metric_records.get(METRICS, MetricRecord()) for reply in replies]
     if any(answer.get(PRIVATE) for answer in answers):
         raise ConfigError(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flwr.app import Message
+from flwr.app import ArrayRecord, Message
 
 from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, Malformed, unpack
@@ -42,8 +42,17 @@ class Rejected:
     reason: str
 
 
-def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes]) -> Upload | Rejected:
-    """Check a reply to round t's message (None: it answers none); `shapes` of a rank are those of its tensors."""
+Reader = Callable[[ArrayRecord, Shapes], State | Malformed]
+"""Reads the arrays of an upload, once all about them is as the shapes say."""
+
+
+def validate_reply(
+    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: Reader = unpack
+) -> Upload | Rejected:
+    """Check a reply to round t's message; `asked` is None where it answers none.
+
+    `shapes` gives the wire keys and shapes of an upload of a rank.
+    """
     partition = None if asked is None else asked.partition
     if reply.has_error():
         return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")
@@ -65,7 +74,7 @@ def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable
     if not isinstance(rank, int) or not min(1, asked.rank) <= rank <= asked.rank:
         return Rejected(partition, f"{RANK} = {rank}, expected a whole number up to {asked.rank}, its rank till now")
     record = content.array_records[ARRAYS]
-    tensors = unpack(record, shapes(rank))
+    tensors = read(record, shapes(rank))
     if isinstance(tensors, Malformed):
         return Rejected(partition, tensors.reason)
     scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.exchange.screening import Rejected, Upload
-from strategies.state import State, flatten
+from strategies.state import State
 
 Mean = Literal["mean", "median", "trimmed-mean"]
 """How the summands of a round become one: weighted, or coordinate by coordinate with every client alike."""
 
-Reduction = Callable[[Tensor], Tensor]
+Reduction = Callable[[Float[Tensor, "n ..."]], Float[Tensor, "..."]]
 """(n, ...) -> (...)"""
 
 
@@ -52,14 +52,15 @@ def trimmed_mean(stacked: Float[Tensor, "n ..."], share: float) -> Float[Tensor,
 
 
 def within_bound(
-    uploads: Sequence[Upload], like: Callable[[int], State], bound: float, exempt: Collection[str] = ()
+    uploads: Sequence[Upload], zero_update: Callable[[int], State], bound: float, exempt: Collection[str] = ()
 ) -> tuple[list[Upload], list[Rejected]]:
-    """The uploads whose change has a norm of at most `bound` medians of all norms, and the others with the reason.
+    """Return the uploads whose change has a norm of at most `bound` medians of all norms, and the others as rejected.
 
-    The change is over all tensors but those under the keys `exempt`; `like`, by rank, is an upload without any. No
-    upload is beyond a median of 0: where most clients changed nothing, there is no scale to go by.
+    The change is that from `zero_update`, by rank, over all tensors but those under the keys `exempt`. No upload is
+    beyond a median of 0: where most clients changed nothing, there is no scale to go by.
     """
-    norms = [change_norm(upload.tensors, like(upload.rank), exempt) for upload in uploads]
+    unchanged = {rank: zero_update(rank) for rank in {upload.rank for upload in uploads}}
+    norms = [change_norm(upload.tensors, unchanged[upload.rank], exempt) for upload in uploads]
     middle = float(trimmed_mean(torch.tensor(norms, dtype=torch.float64), 0.5)) if norms else 0.0
     kept: list[Upload] = []
     beyond: list[Rejected] = []
@@ -77,10 +78,6 @@ def within_bound(
 
 def change_norm(tensors: State, unchanged: State, exempt: Collection[str] = ()) -> float:
     """||tensors - unchanged||_F over all groups, float64."""
-    now, before = flatten(tensors), flatten(unchanged)
-    squares = [
-        float((now[key].double() - before[key].to(now[key]).double()).square().sum())
-        for key in now
-        if key not in exempt
-    ]
-    return sum(squares) ** 0.5
+    counted = tensors.select(key for key in tensors.flat if key not in exempt)
+    squares = counted.zip(unchanged.flat, lambda now, start: (now.double() - start.to(now).double()).square().sum())
+    return sum(map(float, squares.flat.values())) ** 0.5

@@ -4,10 +4,10 @@ import time
 from logging import WARNING
 
 from flwr.app import ConfigRecord, Message, MessageType, MetricRecord, RecordDict
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 
 from strategies.exchange.wire import METRICS, PARTITION
+from strategies.logger import log
 from strategies.rng import generator
 from strategies.server.polling import collect
 
@@ -53,10 +53,11 @@ class Roster:
 
     def _ask(self, grid: Grid, nodes: list[int]) -> None:
         question = RecordDict({"config": ConfigRecord({"ask": "partition-id"})})
-        messages = [Message(question, node, MessageType.QUERY) for node in nodes]
+        messages = [(Message(question, node, MessageType.QUERY), node) for node in nodes]
         self._silent |= set(nodes)
-        for reply in collect(grid, messages, self._patience):
-            node = reply.metadata.src_node_id
+        for node, reply in collect(grid, messages, self._patience):
+            if node is None:
+                continue
             self._silent.discard(node)
             if reply.has_error():
                 log(WARNING, "node %s is not ready: %s", node, reply.error.reason)

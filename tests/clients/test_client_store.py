@@ -9,7 +9,7 @@ from clients.memory import TENSORS, ClientStore, store_file
 from clients.sealed_tensors import load_sealed
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.wire import RefusalError
-from strategies.state import flatten
+from strategies.state import State
 from tests.support.moments import FIRST, at
 
 SHAPES = {"6x5/B": (3, 6, 2), "4x7/B": (1, 4, 2), "head/values": (9,)}
@@ -25,17 +25,13 @@ def memory(records, t=9, shapes=SHAPES, owner=OWN, file=None, lineage=FIRST) -> 
     return ClientStore(records, shapes, owner, at(t, lineage), file)
 
 
-def tensors(seed: int = 0) -> dict:
+def tensors(seed: int = 0) -> State:
     rng = torch.Generator().manual_seed(seed)
-    state: dict = {}
-    for key, shape in SHAPES.items():
-        group, symbol = key.split("/")
-        state.setdefault(group, {})[symbol] = torch.randn(shape, generator=rng)
-    return state
+    return State.from_flat({key: torch.randn(shape, generator=rng) for key, shape in SHAPES.items()})
 
 
 def same(one, other) -> bool:
-    first, second = flatten(one), flatten(other)
+    first, second = one.flat, other.flat
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 

@@ -19,7 +19,6 @@ from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.wire import CONFIG
-from strategies.state import flatten
 from tests.support.fakes import known
 
 SMALL = {
@@ -42,7 +41,7 @@ def history(folder: Path) -> list[dict]:
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
-    return flatten(checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0])
+    return checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0].flat
 
 
 def same_bits(one: Path, other: Path) -> bool:
@@ -137,7 +136,7 @@ def test_a_client_of_another_kind_refuses_and_the_report_says_why(part, tmp_path
             for message in messages:
                 content = message.content.copy()
                 content[CONFIG] = message.content.config_records[CONFIG].copy() if CONFIG in content else content
-                message.__dict__["_content"] = content
+                message.content = content
                 copies.append(message)
             return super().push_messages(copies)
 

@@ -56,6 +56,35 @@ def test_superlink_and_supernodes_give_the_bits_of_the_simulation(tmp_path):
     assert same_bits(tmp_path / "deployed", run(tmp_path / "inline", num_clients=2, **{"min-clients": 2}))
 
 
+SECURE = {"strategy.upload": "summand", "privacy.secure-sum": True, "min-clients": 3, "strategy.name": "fedit"}
+
+
+def test_a_simulated_secure_sum_has_the_bits_of_the_in_process_engine(tmp_path):
+    done = florg_run(
+        tmp_path / "ray", "--clients", "3", settings={**SMALL, **SECURE}, env={**os.environ, **ENVIRONMENT}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_summed_securely(tmp_path / "ray", 2)
+    assert same_bits(tmp_path / "ray", run(tmp_path / "inline", num_clients=3, **SECURE))
+
+
+@pytest.mark.deployment
+def test_a_secure_sum_of_supernodes_has_the_bits_of_the_in_process_engine(tmp_path):
+    one = {**SECURE, "num-server-rounds": 1}  # each of a round's four messages starts a process at every SuperNode
+    with federation(tmp_path, num_clients=3) as env:
+        done = florg_run(tmp_path / "deployed", "--connection", "test", settings={**SMALL, **one}, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_summed_securely(tmp_path / "deployed", 1)
+    assert same_bits(tmp_path / "deployed", run(tmp_path / "inline", num_clients=3, **one))
+
+
+def assert_summed_securely(output: Path, rounds: int) -> None:
+    records = history(output)[1:]
+    counts = {"threshold": 2, "keys": 3, "shares": 3, "uploads": 3, "revealed": 3, "weight": 240}
+    assert [record["secure-sum"] for record in records] == [counts] * rounds
+    assert [record["rejected"] for record in records] == [[]] * rounds
+
+
 def test_a_run_that_fails_has_an_exit_status_that_says_so(tmp_path):
     settings = {**SMALL, "adapter.rank": 1000}
     done = florg_run(tmp_path / "failed", "--clients", "2", settings=settings, env={**os.environ, **ENVIRONMENT})

@@ -14,14 +14,15 @@ from clients import sealed_tensors
 from florg_app.checkpoints import checkpoint_file, manager
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.manager import CheckpointManager, NotSavedError
+from strategies.state import State
 from tests.florg_app.test_app import history, same_bits
 from tests.support.interrupted import Grid, config_of, serve
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}
 
 
-def state(t: int) -> checkpoint_file.State:
-    return {"6x5": {"A": torch.full((3, 2, 5), float(t))}}
+def state(t: int) -> State:
+    return State({"6x5": {"A": torch.full((3, 2, 5), float(t))}})
 
 
 def rounds_in(folder) -> dict[str, int]:

@@ -12,6 +12,7 @@ from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.resumable import FREE, setting_differences
 from florg_app.checkpoints.resume import find_checkpoint
 from florg_app.config.parse import flatten_settings, parse_settings
+from strategies.state import State
 from tests.support.interrupted import Grid, config_of, serve, whole
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}
@@ -113,7 +114,7 @@ def test_a_foreign_file_an_absent_one_and_a_bare_state_are_refused(run):
     save_file({"weight": torch.zeros(2, 3)}, run / "foreign.safetensors")
     refused(run, "is no checkpoint of this application", source=run / "foreign.safetensors")
     refused(run, "does not exist", source=run / "nowhere")
-    checkpoint_file.save_checkpoint(run / "bare.safetensors", {}, {"round": "1"})
+    checkpoint_file.save_checkpoint(run / "bare.safetensors", State(), {"round": "1"})
     refused(run, "does not say its run, attempts, settings, identity", source=run / "bare.safetensors")
 
 

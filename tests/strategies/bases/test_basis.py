@@ -134,7 +134,7 @@ def test_the_fingerprint_survives_a_change_of_dtype(kind, bases):
     for M in pair(kind, bases):
         half = M.to("cpu", torch.bfloat16)
         assert half.fingerprint() == M.fingerprint()
-        assert half.apply(torch.ones(2, TALL.k, dtype=torch.bfloat16)).dtype == torch.bfloat16
+        assert half.apply(torch.ones(len(TALL.layers), 2, TALL.k, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 def bits():

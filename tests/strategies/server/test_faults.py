@@ -75,7 +75,7 @@ def old_round(reply: Message) -> Message:
 
 
 def no_records(reply: Message) -> Message:
-    reply.__dict__["_content"] = RecordDict()
+    reply.content = RecordDict()
     return reply
 
 

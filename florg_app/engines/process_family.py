@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,8 @@ MARK = "FLORG_FAMILY"
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 END_SECONDS = 5.0
 """How long processes may take to end after each of three requests, before the next one."""
+QUIET_LOOKS = 10
+"""So often no process may be found in a row: one that is just becoming another program has no environment."""
 STUCK_SECONDS = 60.0
 """After which the supervisor itself is taken for stuck."""
 
@@ -60,12 +63,20 @@ class ProcessFamily:
                 self._supervisor.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._supervisor.wait(STUCK_SECONDS)
-            while left := self.members():  # the supervisor was killed, or is stuck
-                for process in left:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.kill()
-                psutil.wait_procs(left, timeout=1)
+            if self._supervisor.returncode is None or self._supervisor.returncode < 0:
+                self._sweep()
             self._supervisor.wait()
+
+    def _sweep(self) -> None:
+        """Kill all of them, where the supervisor was killed or is stuck."""
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            left = self.members()
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            quiet = 0 if left else quiet + 1
+            time.sleep(0.1)
 
 
 def _environment(pid: int) -> str:

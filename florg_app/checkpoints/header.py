@@ -1,7 +1,7 @@
 """What a checkpoint's header says of its run, as one typed record: another type, range or depth is refused by name."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints, ValidationError, model_validator
 
@@ -43,7 +43,7 @@ class CheckpointHeader(BaseModel, frozen=True):
     seconds: NonNegative
 
     @model_validator(mode="after")
-    def _attempts_lead_to_the_round(self) -> Self:
+    def _attempts_lead_to_the_round(self) -> "CheckpointHeader":
         if self.attempts[0].after or any(not 0 <= attempt.after <= self.round for attempt in self.attempts):
             raise ValueError(
                 f"its attempts, after rounds {[a.after for a in self.attempts]}, do not lead to {self.round}"

@@ -11,7 +11,11 @@ RUN_LOCK = "run.lock"
 """File, in the folder of a run, of the server that writes there."""
 
 
-class BusyError(ValueError):
+class FolderError(ValueError):
+    """A folder cannot be used for results; the message says why."""
+
+
+class BusyError(FolderError):
     """Somebody else is at work in the folder; the message says who."""
 
 

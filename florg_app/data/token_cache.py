@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from logging import WARNING
 from pathlib import Path
@@ -31,6 +32,9 @@ from strategies.logger import log
 
 OFF = "off"
 TABLE_FILE, CHECKSUM = "features.arrow", "sha256"
+
+_LAYOUT = 2
+"""Of an entry: what another version wrote under another one is not found."""
 
 MIN_ROWS = 1000
 """Fewer are tokenised anew, in a quarter of a second (bench/tokenise.py)."""
@@ -91,7 +95,7 @@ class TokenCache:
         if self._maker is None:
             self._maker = _tokenizer_digest(self._tokenizer) + _code_digest()
         how = json.dumps(task.model_dump(mode="json", exclude=_ELSEWHERE), sort_keys=True)
-        return hashlib.sha256(f"{self._maker}\n{how}\n{_rows_digest(rows)}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{_LAYOUT}\n{self._maker}\n{how}\n{_rows_digest(rows)}".encode()).hexdigest()[:32]
 
 
 def _load(entry: Path) -> Features | None:
@@ -99,9 +103,10 @@ def _load(entry: Path) -> Features | None:
     if not entry.is_dir():
         return None
     data = (entry / TABLE_FILE).read_bytes()
-    if hashlib.sha256(data).hexdigest() != (entry / CHECKSUM).read_text(encoding="utf-8"):
+    if _checksum(entry, data) != (entry / CHECKSUM).read_text(encoding="utf-8"):
         raise ValueError("its checksum is another")
-    os.utime(entry)
+    with suppress(OSError):  # a cache that may only be read does not say when it was used
+        os.utime(entry)
     return from_table(pyarrow.ipc.open_stream(data).read_all())
 
 
@@ -111,8 +116,7 @@ def _store(entry: Path, table: pyarrow.Table) -> None:
         with folder_atomically(entry) as folder:
             with pyarrow.ipc.new_stream(folder / TABLE_FILE, table.schema) as stream:
                 stream.write_table(table)
-            digest = hashlib.sha256((folder / TABLE_FILE).read_bytes()).hexdigest()
-            (folder / CHECKSUM).write_text(digest, encoding="utf-8")
+            (folder / CHECKSUM).write_text(_checksum(entry, (folder / TABLE_FILE).read_bytes()), encoding="utf-8")
     except (OSError, ValueError) as error:
         if not entry.is_dir():
             log(
@@ -120,13 +124,18 @@ def _store(entry: Path, table: pyarrow.Table) -> None:
             )
 
 
+def _checksum(entry: Path, data: bytes) -> str:
+    """Of the features and of which they are: those of other rows under this name are as wrong as damaged ones."""
+    return hashlib.sha256(entry.name.encode() + b"\n" + data).hexdigest()
+
+
 def _remove(entry: Path) -> None:
     """Out of the way at once, since other processes may look for it while it is being deleted."""
     aside = entry.with_name(f".{entry.name}-{uuid4().hex[:8]}")
     try:
         entry.rename(aside)
-    except FileNotFoundError:
-        return  # another process was faster
+    except OSError:
+        return  # another process was faster, or the cache may only be read
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -16,11 +16,12 @@ from florg_app.config.runconfig import RunConfig
 from florg_app.engines import launch, resumed
 from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
-from florg_app.folder_lock import RUN_LOCK, folder_lock
+from florg_app.folder_lock import RUN_LOCK, FolderError, folder_lock
 from florg_app.reports.history import HISTORY
 from florg_app.reports.report import PREFIX, SUMMARY, Report
+from florg_app.terminal import INTERRUPTED
 
-EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": 130}
+EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": INTERRUPTED}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Sa
 def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
     """Run on a private SuperLink with Ray.
 
-    Raises LaunchError where it cannot be started or followed, and ValueError where the folder is another's.
+    Raises LaunchError where it cannot be started or followed, and FolderError where the folder is another's.
     """
     from clients.memory import STATE_DIR  # here: it imports Flower
 
@@ -124,7 +125,7 @@ def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) 
 def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
     """Run server and clients in this process, one client at a time; what the server raises is in the outcome.
 
-    Raises ValueError where the folder is another's.
+    Raises FolderError where the folder is another's.
     """
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app.engines import inline
@@ -141,13 +142,13 @@ def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say)
 
 
 def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
-    """What a simulated run needs in its folder. Raises ValueError where that cannot be written."""
+    """What a simulated run needs in its folder. Raises FolderError where that cannot be written."""
     try:
         if source := str(experiment.overrides.get("resume-from") or ""):
             resumed.copy_clients(resumed.source_folder(source), experiment.folder)
         resumed.note_clients(experiment.folder, simulation.num_clients)
     except OSError as error:
-        raise ValueError(f"the folder {experiment.folder} cannot be written: {error}; choose another") from error
+        raise FolderError(f"the folder {experiment.folder} cannot be written: {error}; choose another") from error
 
 
 def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:

@@ -73,6 +73,17 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def await_end(folder: Path, seconds: float = 120) -> None:
+    """Wait until no process of the folder is left. Raises AssertionError with those that are, having killed them."""
+    deadline = time.monotonic() + seconds
+    while left := processes_of(folder):
+        if time.monotonic() > deadline:
+            commands = [" ".join(process.cmdline())[:200] for process in left]
+            end_all(folder, 0)
+            raise AssertionError(f"still running after {seconds:.0f} s: {commands}")
+        time.sleep(0.1)
+
+
 def end_all(folder: Path, seconds: float = 15) -> None:
     """Wait until no process of the folder is left, as children that notice their parent's end; then kill the rest."""
     deadline = time.monotonic() + seconds

@@ -5,6 +5,7 @@
 #   make test       the same with all tests but those of the next two: what continuous integration runs
 #   make test-gpu   the tests that need a GPU
 #   make test-deployment   the longest with real processes, and a table of faults and what each leads to; some need root
+#   make mutants    faults made on purpose, each of which some test must notice: hours, before a release
 #   make docs       the documents as a site in build/site; warnings are errors
 #   make tables     the generated parts of the documents
 #   make fab        Flower's bundle of the application, in build/
@@ -21,7 +22,7 @@ CONSTRAINTS ?= constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
 
-.PHONY: run check test static lint formatting types contracts tests test-gpu test-deployment newest docs tables fab clean
+.PHONY: run check test static lint formatting types contracts tests test-gpu test-deployment mutants newest docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -56,6 +57,9 @@ test-gpu: $(INSTALLED)
 test-deployment: $(INSTALLED)
 	$(if $(ROWS),,$(PYTEST) -m deployment)
 	$(BIN)/python -m tests.faults $(if $(ROWS),--only $(ROWS))
+
+mutants: $(INSTALLED)
+	$(BIN)/python -m tests.mutants
 
 # What a new release of these brings, whatever pyproject.toml and constraints.txt allow: pip warns and goes on.
 newest: $(INSTALLED)

@@ -71,7 +71,6 @@ def local_train(
     if not features:
         raise ValueError("there are no training examples")
     device = adapted.model.device
-    device = adapted.model.device
     check_precision(options.precision, device)
     per_epoch = math.ceil(len(features) / options.batch_size)
     num_steps = options.max_steps if options.max_steps > 0 else options.epochs * per_epoch

@@ -26,7 +26,7 @@ CONNECTION = "florg"
 BIN = Path(sys.executable).parent
 """Where Flower's commands of this Python environment are."""
 
-START_SECONDS, PORTS = 60.0, 3
+START_SECONDS, PORTS = 300.0, 3
 
 _REMEDY = "are there limits on processes, open files or space (ulimit -a, df)?"
 

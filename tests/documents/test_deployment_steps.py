@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support import patience
 from tests.support.documents import document
 from tests.support.processes import await_health, free_port, process
 from tests.support.repository import REPOSITORY
@@ -24,7 +25,6 @@ def needs_a_server(step):
     return step.startswith(SERVERS) or re.search(r" hospitals\b", step) or EXAMPLE_RUN.search(step)
 
 
-@pytest.mark.timeout(1800)
 def test_the_steps_that_need_no_server_run_with_an_empty_home(tmp_path):
     account = Account(tmp_path)
     steps = [step for step in steps_of(PAGE.text) if not needs_a_server(step)]
@@ -68,7 +68,7 @@ class Walk:
         for name in [name for name in self.running if name.startswith("flower-supernode")]:
             node = self.running.pop(name)
             node.send_signal(signal.SIGINT)
-            node.wait(60)
+            node.wait(patience.left())
 
     def _here(self, step):
         """A step with ports that are free, and the number of the run."""

@@ -13,7 +13,7 @@ from tests.support.processes import BIN, ENVIRONMENT, federation
 from tests.support.repository import REPOSITORY
 
 APP = REPOSITORY
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 
 def florg_run(output: Path, *arguments: str, settings: dict, env: dict[str, str]) -> subprocess.CompletedProcess:
@@ -22,7 +22,7 @@ def florg_run(output: Path, *arguments: str, settings: dict, env: dict[str, str]
         f"--set={key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in settings.items()
     ]
     command = [BIN / "florg", "run", "--app", str(APP), "--output", str(output), *arguments, *sets]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=380, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 ONE_OF_EACH_ADAPTER = {method().plan.adapter: name for name, method in reversed(METHODS.items())}

@@ -44,7 +44,7 @@ class Account:
         system = {"HOME": str(self.folder / "home"), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         return {**ENVIRONMENT, **system, **self.variables}
 
-    def run(self, step: str, seconds: float = 1200) -> subprocess.CompletedProcess[str]:
+    def run(self, step: str) -> subprocess.CompletedProcess[str]:
         """Run one step in the project's folder and keep what it exports. Raises AssertionError where it fails."""
         exported = re.findall(r"\b(\w+)=", step) if step.startswith("export ") else []
         shown = "".join(f"printf '%s\\n' \"${name}\"\n" for name in exported)
@@ -54,7 +54,6 @@ class Account:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, f"{step}\n{done.stdout}{done.stderr}"

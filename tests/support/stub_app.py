@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support import patience
 from tests.support.repository import REPOSITORY
 
 PYPROJECT = """
@@ -121,20 +121,14 @@ class StubApp:
     def await_rounds(self, process: subprocess.Popen[str], folder: Path | None = None) -> None:
         """Wait until a run has recorded rounds. Raises AssertionError with its output where it ends before."""
         history = (folder or self.out) / "history.jsonl"
-        await_that(lambda: history.exists() and history.stat().st_size > 0, process)
+        try:
+            patience.until("it recorded a round", lambda: history.exists() and history.stat().st_size > 0, process)
+        except (RuntimeError, TimeoutError) as error:
+            process.kill()
+            raise AssertionError(f"{error}: {process.communicate()[0]}") from error
 
 
 def heard() -> None:
     """In a child: no signal is ignored, as a shell does for what it runs in the background."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-
-
-def await_that(holds: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 240) -> None:
-    """Wait until something holds while the process runs. Raises AssertionError with its output where it does not."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise AssertionError(f"status {process.returncode}: {process.communicate()[0]}")
-        time.sleep(0.1)

@@ -20,7 +20,7 @@ def stub(tmp_path):
 
 def test_a_simulation_completes_with_one_code_for_server_and_clients_and_leaves_nothing_behind(stub, tmp_path):
     process = stub.start()
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     assert output.count("same code: True") == 2
     assert "round 2/2  accuracy 0.500" in output
@@ -45,7 +45,7 @@ def test_a_simulation_told_to_end_stops_keeps_its_rounds_and_leaves_nothing_behi
     process = stub.start(*ENDLESS)
     stub.await_rounds(process)
     (os.kill if whom == "command" else os.killpg)(process.pid, number)
-    output, _ = process.communicate(timeout=150)
+    output, _ = process.communicate()
     assert process.returncode == 130, output
     assert json.loads((stub.out / "summary.json").read_text())["status"] == "stopped"
     assert processes_of(tmp_path) == []
@@ -70,7 +70,7 @@ def test_a_simulation_whose_supervisor_is_killed_says_so_and_leaves_nothing_behi
     stub.await_rounds(process)
     (supervisor,) = [found for found in processes_of(tmp_path) if any("supervisor.py" in w for w in found.cmdline())]
     supervisor.kill()
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate()
     assert process.returncode == 1, output
     assert "the run could not be started or followed: " in output
     assert processes_of(tmp_path) == []

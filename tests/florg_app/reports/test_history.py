@@ -137,7 +137,7 @@ def test_no_history_at_all_is_an_empty_one_without_a_word(tmp_path):
     assert rescue_history(tmp_path, tmp_path) == ([], [])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_to_its_bytes_is_an_error_or_costs_the_lines_before_it(data):
     whole = lines(*(record(t) for t in range(4)))

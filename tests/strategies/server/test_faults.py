@@ -12,6 +12,8 @@ from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
 from strategies.methods.florg import FLoRG
+from strategies.server import polling
+from tests.support.clock import clock_of
 from tests.support.fakes import Run, assert_same_bits, expected_state, initial_state
 
 
@@ -144,8 +146,10 @@ class LosingGrid(InProcessGrid):
         return super().pull_messages([i for i in message_ids if int(i) != 4 + 3])
 
 
-def test_a_client_that_does_not_answer_in_time_is_left_out():
-    run = Run(grid_type=LosingGrid, round_timeout=0.5).go(1)
+def test_a_client_that_does_not_answer_in_time_is_left_out(monkeypatch):
+    clock = clock_of(monkeypatch, polling)
+    run = Run(grid_type=LosingGrid, round_timeout=500.0).go(1)
+    assert clock.now >= 500
     (rejected,) = run.records[0].rejected
     assert (rejected.partition, rejected.reason) == (2, "no reply before the time-out")
     assert_same_bits(run.state, expected_state(FLoRG(), {1: [0, 1, 3]}, 1))

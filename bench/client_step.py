@@ -86,9 +86,9 @@ def adapt(method: Method | None, options: argparse.Namespace, device: torch.devi
     groups = group_layers(find_targets(model))
     adapted = AdaptedModel(model, method.plan, groups, options.rank, 16 / options.rank)
     adapted.fix({group.name: method.fixed(group, options.rank, 0, adapted.weights) for group in groups})
-    state: State = {group.name: method.initial(group, options.rank, 0) for group in groups}
+    state = {group.name: method.initial(group, options.rank, 0) for group in groups}
     head = torch.cat([parameter.detach().flatten() for parameter in adapted.head_parameters()])
-    adapted.fill({**state, HEAD: {HEAD_SYMBOL: head}})
+    adapted.fill(State({**state, HEAD: {HEAD_SYMBOL: head}}))
     return adapted
 
 
@@ -103,7 +103,7 @@ def measure(
     for repetition in range(options.repetitions + 1):
         for name, adapted in variants.items():
             start = clock()
-            local_train(adapted, features, collate, loss, settings, repetition, device)
+            local_train(adapted, features, settings, collate=collate, loss_fn=loss, seed=repetition)
             seconds[name].append((clock() - start) / options.steps)
     seconds = {name: values[1:] for name, values in seconds.items()}
     return [

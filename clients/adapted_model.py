@@ -12,7 +12,7 @@ from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
 from strategies.bases.basis import Fixed
 from strategies.method import HELD, KEPT, TRAINED, Plan, Role
-from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, fits, flatten, nest
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, fits
 
 
 class AdaptedModel:
@@ -76,7 +76,7 @@ class AdaptedModel:
         assert fixed.keys() == self._adapters.keys(), f"groups {sorted(fixed)} instead of {sorted(self._adapters)}"
         for name, adapter in self._adapters.items():
             symbols = {s: v for s, v in fixed[name].items() if s in adapter.shapes and isinstance(v, Tensor)}
-            _require({f"{name}/{s}": adapter.shapes[s] for s in self.plan.named(Role.FIXED)}, {name: symbols})
+            _require({f"{name}/{s}": adapter.shapes[s] for s in self.plan.named(Role.FIXED)}, State({name: symbols}))
             adapter.copy(symbols)
             adapter.fix({key: value for key, value in fixed[name].items() if key not in symbols})
 
@@ -98,22 +98,17 @@ class AdaptedModel:
         required = {
             f"{name}/{s}": a.shapes[s] for name, a in self._adapters.items() for s in self.plan.named(Role.FRESH)
         }
-        given = flatten(fresh)
-        _require(required, nest({key: tensor for key, tensor in given.items() if key in required}))
+        _require(required, fresh.select(key for key in fresh.flat if key in required))
         for name, tensors in fresh.items():
             self._adapters[name].copy(tensors)
 
     def read(self, *roles: Role) -> State:
         """The tensors of these roles, and the head where its role is one of them: float32 clones on the CPU."""
         symbols = self.plan.named(*roles)
-        state = {
-            name: {symbol: _to_cpu(adapter.symbols[symbol]) for symbol in symbols}
-            for name, adapter in self._adapters.items()
-            if symbols
-        }
+        parts = {name: {s: _to_cpu(adapter.symbols[s]) for s in symbols} for name, adapter in self._adapters.items()}
         if self.plan.head in roles and self._head:
-            state[HEAD] = {HEAD_SYMBOL: torch.cat([_to_cpu(p).flatten() for p in self._head.values()])}
-        return state
+            parts[HEAD] = {HEAD_SYMBOL: torch.cat([_to_cpu(p).flatten() for p in self._head.values()])}
+        return State(parts)
 
     def weights(self, group: Group) -> Tensor:
         """The frozen W0 of a group's layers, (l, o, i), in the backbone's precision and on its device."""
@@ -123,15 +118,16 @@ class AdaptedModel:
     def trained(self) -> State:
         """What is trained, no copies: symbols by group, the head's parameters by name in HEAD."""
         parts = {name: adapter.symbols for name, adapter in self._adapters.items()} | {HEAD: self._head}
-        return {name: {s: value for s, value in part.items() if value.requires_grad} for name, part in parts.items()}
+        trained = {name: {s: v for s, v in part.items() if v.requires_grad} for name, part in parts.items()}
+        return State(trained)
 
     def adapter_parameters(self) -> list[Tensor]:
         """The trained symbols of all groups."""
-        return [tensor for name, tensors in self.trained.items() if name != HEAD for tensor in tensors.values()]
+        return list(self.trained.adapters.flat.values())
 
     def head_parameters(self) -> list[Tensor]:
         """The trained parameters of the task head."""
-        return list(self.trained[HEAD].values())
+        return list(self.trained.get(HEAD, {}).values())
 
     @property
     def num_trainable(self) -> int:
@@ -199,7 +195,7 @@ def _to_cpu(tensor: Tensor) -> Tensor:
 
 def _require(expected: Shapes, state: State) -> None:
     """Raise ValueError that names every difference between the shapes expected and those of a state."""
-    given = {key: tuple(tensor.shape) for key, tensor in flatten(state).items()}
+    given = state.sizes
     problems = [f"{key} {shape} is missing" for key, shape in expected.items() if key not in given]
     problems += [f"{key} {shape} is unknown" for key, shape in given.items() if key not in expected]
     shared = [key for key in expected if key in given]

@@ -2,11 +2,14 @@
 
 import resource
 import sys
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 Precision = Literal["float32", "bfloat16", "float16"]
+
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,8 +51,44 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """CUDA: the most that torch held since the reset. CPU: the largest resident size that the process ever had."""
+    """Return the most memory held. CUDA: by torch, since the reset. CPU: by the process, since its start.
+
+    On the CPU a `ResettablePeak` in the same process sets the mark back.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class ResettablePeak:
+    """The most memory held since a reset, also on the CPU: what `peak_memory_bytes` cannot tell there.
+
+    On CUDA by torch on the device. On Linux the resident size of the whole process, whose high-water mark in the kernel
+    each reset sets back: a client in the same process sees its own peak since then. Elsewhere, or where the kernel
+    refuses, unknown.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def reset(self) -> bool:
+        """Begin a new measurement; False where that is impossible."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return True
+        try:
+            _CLEAR.write_text("5")  # proc(5): "reset the peak resident set size to the process's current value"
+        except OSError:
+            return False
+        return True
+
+    def read(self) -> int | None:
+        """Return the peak since the reset in bytes, None where nobody knows."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device)
+        try:
+            marks = [line.split() for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        except OSError:
+            return None
+        return int(marks[0][1]) * 1024 if marks else None

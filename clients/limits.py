@@ -25,14 +25,6 @@ class Limits:
     positions: int | None = None
     """Tokens of a text, with what is generated behind it."""
 
-    def exceeded(self, ids: Sequence[int], reach: int) -> str | None:
-        """Why the model cannot take an example of these tokens, which needs so many positions; None where it can."""
-        if self.tokens is not None and (largest := max(ids, default=0)) >= self.tokens:
-            return f"it has token {largest}, but the model has embeddings of {self.tokens} tokens; {RESIZE}"
-        if self.positions is not None and reach > self.positions:
-            return f"it needs {reach} positions, but the model has {self.positions}"
-        return None
-
 
 def check_vocabulary(limits: Limits, tokenizer: PreTrainedTokenizerBase) -> None:
     """Raise ValueError where texts can become tokens that the model has no embedding of.

@@ -6,18 +6,17 @@ also where simulated clients share a process.
 
 import json
 from collections.abc import Iterator, Mapping
-from logging import WARNING
+from logging import ERROR, WARNING
 from pathlib import Path
 from urllib.parse import quote
 
+import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
-from flwr.common.logger import log
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from clients.atomic_files import write_tensors
+from clients.sealed_tensors import DamagedError, load_sealed, save_sealed
 from strategies.exchange.lineage import RoundContext
-from strategies.exchange.wire import Malformed, pack, unpack
+from strategies.exchange.wire import Malformed, RefusalError, pack, unpack
+from strategies.logger import log
 from strategies.state import Shapes, State
 
 TENSORS = "memory"
@@ -43,7 +42,8 @@ def store_file(folder: str | Path, client: str) -> Path:
 class ClientStore:
     """The tensors named by `shapes`, which belong to `owner`: a run, a manifest, a model, a partition.
 
-    What was remembered for another owner, is incomplete or cannot be read is discarded, and the log says why. The
+    What was remembered for another owner or is incomplete is discarded, and the log says why; a damaged file is
+    refused, since a client that silently began anew would bend the run, but for round 1, which needs none. The
     `file` is read only where Context.state has nothing of use: after a restart of the SuperNode. A client with several
     memories gives each its own `record` of Context.state and its own file.
 
@@ -66,7 +66,10 @@ class ClientStore:
         self._earlier: Rounds = {}
 
     def load(self) -> State | None:
-        """What this owner remembered last before this round of the run; None before its first time."""
+        """What this owner remembered last before this round of the run; None before its first time.
+
+        Raises RefusalError where the file is needed and damaged.
+        """
         if not self._shapes:
             return None
         for place, found in self._places():
@@ -91,9 +94,8 @@ class ClientStore:
         arrays = {f"{r}/{key}": array for r in needed for key, array in rounds[r][1].items()}
         owner = {**self._owner, _ROUNDS: json.dumps({r: rounds[r][0] for r in needed})}
         if self._file is not None:
-            tensors = {key: array.numpy() for key, array in arrays.items()}
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(self._file, lambda path: save_file(tensors, path, owner))
+            save_sealed(self._file, {key: torch.from_numpy(array.numpy()) for key, array in arrays.items()}, owner)
         self._records[self._tensors_record] = ArrayRecord(arrays)
         self._records[self._owner_record] = ConfigRecord(dict(owner))
 
@@ -103,14 +105,25 @@ class ClientStore:
         if self._tensors_record in arrays and self._owner_record in owners:
             yield "Context.state", (arrays[self._tensors_record], owners[self._owner_record])
         if self._file is not None and self._file.exists():
-            yield str(self._file), _read(self._file)
+            yield str(self._file), self._read(self._file)
+
+    def _read(self, file: Path) -> Found | Malformed:
+        """The file's. Raises RefusalError where it is damaged and may be what this run goes on from."""
+        found = read_store(file)
+        if isinstance(found, Malformed) and self._t > 1:
+            log(ERROR, "what this client keeps in %s is damaged: %s", file, found.reason)
+            raise RefusalError(
+                f"what this client keeps in {file.name} is damaged: {found.reason}; restore the file, or remove it to "
+                "have the client begin anew"
+            )
+        return found
 
     def _accept(self, arrays: Mapping[str, Array], owner: Mapping[str, object]) -> Rounds | Malformed:
         """The rounds before this one, if they are this owner's and some of them this lineage's."""
         for part, mine in self._owner.items():
             if owner.get(part) != mine:
                 return Malformed(f"it belongs to {part} {owner.get(part)}, this is {part} {mine}")
-        made = {int(r): attempt for r, attempt in json.loads(str(owner.get(_ROUNDS, "{}"))).items()}
+        made = made_rounds(owner)
         usable = [r for r, attempt in made.items() if r < self._t and self._lineage.made(attempt, r)]
         if not usable:
             return Malformed(
@@ -123,10 +136,19 @@ class ClientStore:
         return unpack(ArrayRecord(arrays), self._shapes)
 
 
-def _read(file: Path) -> Found | Malformed:
+def read_store(file: Path) -> Found | Malformed:
+    """What a client's file holds, or why it cannot be used."""
     try:
-        with safe_open(file, framework="numpy") as opened:
-            arrays = {key: Array(opened.get_tensor(key)) for key in opened.keys()}  # noqa: SIM118 - not a dict
-            return arrays, opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        tensors, owner, _ = load_sealed(file)
+    except DamagedError as error:
         return Malformed(f"it cannot be read ({error})")
+    return {key: Array(tensor.numpy()) for key, tensor in tensors.items()}, owner
+
+
+def made_rounds(owner: Mapping[str, object]) -> dict[int, str]:
+    """Round -> the attempt that made it, as the owner of remembered tensors says; {} where it does not."""
+    try:
+        made = json.loads(str(owner.get(_ROUNDS, "{}")))
+        return {int(t): str(attempt) for t, attempt in made.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}

@@ -15,7 +15,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from clients.galore import PROJECTOR, STEPS, GaLore, side_of
 from clients.memory import ClientStore
-from strategies.state import Shapes, State, flatten, nest
+from strategies.state import Shapes, State
 
 Named = Mapping[str, Tensor]
 """An optimizer's parameters by name, in its own order."""
@@ -79,12 +79,12 @@ def state_shapes(optimizer: Optimizer, named: Named) -> Shapes:
 
 def read_optimizer_state(optimizer: Optimizer, named: Named) -> State:
     """The state as float32 copies on the CPU."""
-    return nest({key: slot.read() for key, slot in _slots(optimizer, named)})
+    return State.from_flat({key: slot.read() for key, slot in _slots(optimizer, named)})
 
 
 def restore_optimizer_state(optimizer: Optimizer, named: Named, state: State) -> None:
     """Put a state of `state_shapes` into a fresh optimizer, which then goes on as the one that it was read from."""
-    flat = flatten(state)
+    flat = state.flat
     for key, slot in _slots(optimizer, named):
         slot.write(flat[key])
 

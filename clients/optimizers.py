@@ -16,16 +16,16 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD
 """By the value of `train.optimizer`."""
 
 
-def optimizer_for(adapted: AdaptedModel, how: TrainOptions, projection: Projection | None = None) -> Optimizer:
+def optimizer_for(adapted: AdaptedModel, options: TrainOptions, projection: Projection | None = None) -> Optimizer:
     """A fresh optimizer of everything that is trained, its parameters in the order of `adapted.trained`."""
     return build_optimizer(
-        how.optimizer,
+        options.optimizer,
         adapted.adapter_parameters(),
         adapted.head_parameters(),
-        how.learning_rate,
-        how.head_learning_rate,
-        how.weight_decay,
-        how.momentum,
+        options.learning_rate,
+        options.head_learning_rate,
+        options.weight_decay,
+        options.momentum,
         projection,
     )
 

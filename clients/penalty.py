@@ -12,11 +12,11 @@ Penalty = Callable[[], Tensor]
 
 
 def penalty_of(method: Method, adapted: AdaptedModel, rank: int) -> Penalty | None:
-    """The method's penalty for a client of this rank that received what the model holds now; None where it has none."""
+    """Return the method's penalty for a client of this rank that received what the model holds; None: it has none."""
     now = adapted.trained
     if method.penalty(rank, now, now) is None:
         return None
-    received = {name: {s: tensor.detach().clone() for s, tensor in tensors.items()} for name, tensors in now.items()}
+    received = now.map(lambda tensor: tensor.detach().clone())
 
     def penalty() -> Tensor:
         term = method.penalty(rank, received, now)

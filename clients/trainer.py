@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -44,37 +43,50 @@ class TrainReport:
 def local_train(
     adapted: AdaptedModel,
     features: Sequence[Mapping[str, Any]],
+    options: TrainOptions,
+    *,
     collate: Collate,
     loss_fn: LossFn,
-    settings: TrainOptions,
     seed: int,
-    device: torch.device,
     penalty: Penalty | None = None,
     optimizer: Optimizer | None = None,
 ) -> TrainReport:
-    """Train everything that requires a gradient, in place, with this optimizer of it or a fresh one.
+    """Train everything that requires a gradient, in place, on the device where the model is.
 
-    `penalty` is added to each batch's loss, but reported with none.
     Batches and dropout depend on `seed` alone, so a client gets the same bits in any process and after any others.
-    Raises ValueError for no data or an unavailable precision, FloatingPointError for a loss that is not finite.
+
+    Args:
+        adapted: the model with its adapters.
+        features: the client's tokenised rows, each a mapping from the model's inputs to token lists or tensors.
+        options: how it trains; steps, rates, precision.
+        collate: makes a batch of some rows.
+        loss_fn: (model, batch) -> the mean loss of the batch, a scalar.
+        seed: of the order of rows and of dropout.
+        penalty: a term that is added to each batch's loss, but reported with none.
+        optimizer: of all that is trained; a fresh one where it is not given.
+
+    Raises:
+        ValueError: for no data or a precision that the device does not have.
+        FloatingPointError: for a loss that is not finite.
     """
     if not features:
         raise ValueError("there are no training examples")
-    check_precision(settings.precision, device)
-    per_epoch = math.ceil(len(features) / settings.batch_size)
-    num_steps = settings.max_steps if settings.max_steps > 0 else settings.epochs * per_epoch
-    optimizer = optimizer or optimizer_for(adapted, settings)
-    stepper = Stepper(adapted, loss_fn, settings, device, optimizer, penalty)
-    order = batches(token_lengths(features), settings.batch_size, seed, settings.group_by_length)
+    device = adapted.model.device
+    check_precision(options.precision, device)
+    per_epoch = math.ceil(len(features) / options.batch_size)
+    num_steps = options.max_steps if options.max_steps > 0 else options.epochs * per_epoch
+    optimizer = optimizer or optimizer_for(adapted, options)
+    stepper = Stepper(adapted, loss_fn, options, device, optimizer, penalty)
+    order = batches(token_lengths(features), options.batch_size, seed, options.group_by_length)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
     _train_mode(adapted.model)
-    recompute = with_gradient_checkpointing(adapted.model, settings.gradient_checkpointing)
+    recompute = with_gradient_checkpointing(adapted.model, options.gradient_checkpointing)
     with recompute, scoped_seed(stream_seed(seed, "dropout"), device):
         for step, rows in enumerate(islice(order, num_steps)):
-            parts = [collate([features[row] for row in part]) for part in in_parts(rows, settings.micro_batch_size)]
+            parts = [collate([features[row] for row in part]) for part in in_parts(rows, options.micro_batch_size)]
             tokens += sum(map(num_tokens, parts))
-            losses.append(stepper.step(parts, step, warmup_factor(step, num_steps, settings.warmup)))
+            losses.append(stepper.step(parts, step, warmup_factor(step, num_steps, options.warmup)))
     adapted.model.eval()
     seconds = time.perf_counter() - start
     return TrainReport(

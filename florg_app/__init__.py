@@ -1,0 +1,3 @@
+"""The Flower application: server and clients, data and tasks, commands."""
+
+__project__ = "florg-app"

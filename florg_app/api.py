@@ -20,7 +20,7 @@ __all__ = ["Adapter", "RunFailedError", "RunResult", "compare", "load_adapter", 
 DEFAULT_CLIENTS = 8
 """Simulated clients where nobody says how many."""
 
-Settings = Mapping[str, bool | int | float | str]
+SettingValues = Mapping[str, bool | int | float | str]
 """Settings by their dotted keys, as in pyproject.toml: {"strategy.name": "fedit", "num-server-rounds": 3}."""
 
 
@@ -78,7 +78,7 @@ class Adapter:
 
 
 def run(
-    settings: Settings | None = None,
+    settings: SettingValues | None = None,
     *,
     clients: int | None = None,
     config: Sequence[Path | str] = (),
@@ -141,11 +141,13 @@ def load_result(folder: Path | str) -> RunResult:
     Raises:
         ValueError: Where the folder holds no finished run.
     """
-    from florg_app.reports.report import SUMMARY, read_history
+    from florg_app.reports.history import read_history
+    from florg_app.reports.json_text import read_json_object
+    from florg_app.reports.report import SUMMARY
 
     folder = Path(folder).absolute()
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = read_json_object(folder / SUMMARY)
         return RunResult(folder, read_history(folder), summary)
     except OSError as error:
         raise ValueError(f"{folder} holds no finished run: {error.filename}: {error.strerror}") from error
@@ -176,7 +178,7 @@ def compare(
     matrix: Path | str,
     *,
     output: Path | str | None = None,
-    settings: Settings | None = None,
+    settings: SettingValues | None = None,
     config: Sequence[Path | str] = (),
     jobs: int = 1,
     quiet: bool = False,

@@ -19,7 +19,7 @@ from florg_app import code_version
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.features import ClientDatasets
-from florg_app.fitting import fit
+from florg_app.fitting import fit, row_limits
 from florg_app.pretrained import load_pretrained
 from florg_app.start_adapter import StartAdapter, check_start_targets, find_start
 from florg_app.tasks.base import Features, Preprocessor, Task
@@ -78,7 +78,7 @@ class Assembly:
                 g.name: start_from(kind, g, adapters[g.name], self.fixed[g.name], scale, self._begins_from)
                 for g in self.manifest.groups
             }
-        return {**adapters, **self.head}
+        return State(adapters).join(self.head)
 
     @cached_property
     def start_distance(self) -> float | None:
@@ -124,7 +124,7 @@ def _assemble(
     settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
 ) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
-    if method.pooled and data_path is not None:
+    if method.traits.pooled and data_path is not None:
         raise ConfigError(
             f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '
             "its own; choose another strategy.name, or start the SuperNodes without data-path"
@@ -152,7 +152,7 @@ def _assemble(
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
-    fresh_head = {name: tensors for name, tensors in adapted.read(method.plan.head).items() if name == HEAD}
+    fresh_head = State({HEAD: adapted.read(method.plan.head).get(HEAD, {})})
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,
@@ -160,9 +160,9 @@ def _assemble(
             task,
             pretrained.preprocessor,
             settings,
-            fitted.limits,
             private=data_path is not None,
             own_validation=validation_path is not None,
+            limits=row_limits(task, pretrained.preprocessor, fitted.limits),
         ),
         collate=task.collate(pretrained.preprocessor),
         adapted=adapted,

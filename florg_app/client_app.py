@@ -1,7 +1,6 @@
 """The ClientApp: one client's answer to one message; every message may find a fresh process."""
 
 import time
-from dataclasses import asdict
 
 import torch
 from flwr.app import Context, Message, MetricRecord, RecordDict
@@ -17,21 +16,24 @@ from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
 from florg_app.client_side.node import own_paths, redact_errors
 from florg_app.client_side.reply import build_reply
+from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import parse_settings
+from florg_app.config.protection import weighting_of
+from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
 from florg_app.data.features import ClientData
-from florg_app.server_side.census import PARTITIONS, PRIVATE
-from strategies.exchange.lineage import RoundContext, lineage_from_config
+from strategies.exchange.hello import PARTITIONS, PRIVATE
+from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
+from strategies.exchange.secure_step import SECURE_ACTION, read_step
+from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.wire import (
     ARRAYS,
     CONFIG,
     METRICS,
     OWN,
     PARTITION,
-    RANK,
-    ROUND,
     Malformed,
     RefusalError,
     check_identity,
@@ -40,7 +42,7 @@ from strategies.exchange.wire import (
 from strategies.flops import counted
 from strategies.method import KEPT, UPLOADED
 from strategies.rng import stream_seed
-from strategies.state import State, join, select
+from strategies.state import State
 
 app = ClientApp()
 
@@ -54,55 +56,81 @@ def hello(message: Message, context: Context) -> Message:
     return Message(RecordDict({METRICS: known}), reply_to=message)
 
 
+@app.query(SECURE_ACTION)
+def secure_step(message: Message, context: Context) -> Message:
+    """Do one step of a round's secure sum: send keys, shares for the other clients, or shares of what they dealt."""
+    client = secure_client(parse_settings(context.run_config), message, context)
+    if client is None:
+        raise RefusalError("a step of a secure sum, but privacy.secure-sum = false here")
+    return Message(client.answer(), reply_to=message)
+
+
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Check that both sides mean the same, fill the model, score it if asked, train it, remember and send its parts."""
     start = time.monotonic()
     settings = parse_settings(context.run_config)
     config = message.content.config_records[CONFIG]
+    # Before anything else is read: what other code writes may mean something else.
     check_identity(config, {"source": code_version.code_fingerprint()})
+    request = TrainRequest.from_config(config)
+    secure = secure_client(settings, message, context)
+    opened = secure and secure.open()  # before any long work: it may have to refuse
     if settings.client.threads:
         torch.set_num_threads(settings.client.threads)
     device = resolve_device(settings.client.device, "client.device")
     assembly = assemble(settings, device, *own_paths(context))
-    check_identity(config, assembly.identity)
-    rank = int(config[RANK])  # type: ignore[arg-type]
-    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.at(rank).downlink)
+    check_identity(request.identity, assembly.identity)
+    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.at(request.rank).downlink)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     with redact_errors(context):
-        return _answer(message, context, settings, assembly, state, start)
+        reply = Message(_answer(request, state, context, settings, assembly, start, opened), reply_to=message)
+    if secure and opened:
+        secure.uploaded(opened)
+    return reply
 
 
 def _answer(
-    message: Message, context: Context, settings: Settings, assembly: Assembly, state: State, start: float
-) -> Message:
-    """What this client makes of the broadcast with its rows."""
-    config = message.content.config_records[CONFIG]
-    manifest, rank = assembly.manifest, int(config[RANK])  # type: ignore[arg-type]
+    request: TrainRequest,
+    state: State,
+    context: Context,
+    settings: Settings,
+    assembly: Assembly,
+    start: float,
+    opened: OpenedSum | None,
+) -> RecordDict:
+    """What this client makes of the broadcast with its rows; `start` is when it began to work on the message."""
+    manifest, t, rank = assembly.manifest, request.t, request.rank
     partition, num_partitions = partition_of(context)
     reading = time.monotonic()
     data = assembly.data.client(partition, num_partitions)
     data_seconds = time.monotonic() - reading
-    t = int(config[ROUND])  # type: ignore[arg-type]
-    memories = ClientStores(context, assembly, partition, RoundContext(lineage_from_config(config), t))
-    memory = memories.tensors()
-    kept = memory.load() or (select(assembly.initial_state, manifest.kept) if manifest.kept else {})
-    received = join(padded(state, manifest.downlink), kept)
+    stores = ClientStores(context, assembly, partition, request.context)
+    store = stores.tensors()
+    received = padded(state, manifest.downlink).join(_own_tensors(store.load(), assembly))
     assembly.load(received, t, rank)
     load_seconds = time.monotonic() - start - data_seconds
     metrics = {PARTITION: partition, "load-seconds": load_seconds, "data-seconds": data_seconds}
     if settings.task.bad_rows == "skip":
         metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
-        metrics |= _score(assembly, data, settings) if config["evaluate"] else {}
-        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), rank, memories)
+        metrics |= _score(assembly, data, settings) if request.evaluate else {}
+        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), rank, stores)
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
-    memory.save(assembly.adapted.read(*KEPT))
+    store.save(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    return Message(build_reply(settings, manifest, t, rank, received, trained, metrics), reply_to=message)
+    return build_reply(settings, manifest, t, rank, received, trained, metrics, opened)
+
+
+def _own_tensors(stored: State | None, assembly: Assembly) -> State:
+    """What the client kept from its last round; before its first, the initial tensors."""
+    kept = assembly.manifest.kept
+    if stored is not None or not kept:  # the initial state may be costly to make
+        return stored or State()
+    return assembly.initial_state.select(kept)
 
 
 def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str, int | float]:
@@ -113,34 +141,39 @@ def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str
 
 
 def _train(
-    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, memories: ClientStores
+    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, stores: ClientStores
 ) -> dict[str, int | float]:
     """Train the model as it is now; the metrics."""
-    adapted, method, how = assembly.adapted, settings.method, _how(settings.train)
-    optimizer = optimizer_for(adapted, how, method.projection())
-    goes_on = memories.optimizer(optimizer, settings.train.optimizer_state, rank)
+    adapted, method, options = assembly.adapted, settings.method, _train_options(settings.train)
+    optimizer = optimizer_for(adapted, options, method.projection())
+    goes_on = stores.optimizer(optimizer, settings.train.optimizer_state, rank)
     with goes_on, counted(settings.measure.costs) as costs:
         report = trainer.local_train(
             adapted,
             data.train,
-            assembly.collate,
-            assembly.task.loss,
-            how,
-            seed,
-            adapted.model.device,
-            penalty_of(method, adapted, rank),
-            optimizer,
+            options,
+            collate=assembly.collate,
+            loss_fn=assembly.task.loss,
+            seed=seed,
+            penalty=penalty_of(method, adapted, rank),
+            optimizer=optimizer,
         )
-    return {**{name.replace("_", "-"): value for name, value in asdict(report).items()}, **costs}
+    return {**dashed(report), **costs}
 
 
-def _how(train: TrainSettings) -> TrainOptions:
+def _train_options(train: TrainSettings) -> TrainOptions:
     """The trainer's settings, with what is unset filled in."""
-    given = train.model_dump(exclude={"optimizer_state"})
-    given["head_learning_rate"] = train.head_learning_rate or train.learning_rate
-    given["max_steps"] = train.max_steps or -1
-    given["micro_batch_size"] = train.micro_batch_size or -1
-    return TrainOptions(**given)
+    options = train.model_dump(exclude={"optimizer_state"})
+    options["head_learning_rate"] = train.head_learning_rate or train.learning_rate
+    options["max_steps"] = train.max_steps or -1
+    options["micro_batch_size"] = train.micro_batch_size or -1
+    return TrainOptions(**options)
+
+
+def secure_client(settings: Settings, message: Message, context: Context) -> SecureSumClient | None:
+    """Return this client's part in the secure sum of the message's round; None where the settings have no such sum."""
+    rules = rules_of(settings.privacy, weighting_of(settings.strategy.weighting, settings.method))
+    return rules and SecureSumClient(context, rules, partition_of(context)[0], read_step(message.content))
 
 
 def partition_of(context: Context) -> tuple[int, int]:

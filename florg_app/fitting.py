@@ -6,11 +6,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clients.batches import Batch, to_device
-from clients.limits import Limits, check_image, check_length, check_vocabulary
+from clients.limits import Limits, check_image, check_length, check_vocabulary, highest_token
 from clients.lookups import BeyondTableError
 from clients.trial import Trial, positions, trained_length, tried
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
+from florg_app.data.row_limits import RowLimits
 from florg_app.tasks.base import Preprocessor, Task
 
 UNCUT = 100_000
@@ -53,6 +54,14 @@ def fit(task: Task, preprocessor: Preprocessor, model: PreTrainedModel, settings
         check_vocabulary(limits, preprocessor)
     check_length(limits, max_length)
     return Fit(trial, limits, _notes(model, limits, max_length) if "input_ids" in trial.inputs else ())
+
+
+def row_limits(task: Task, preprocessor: Preprocessor, limits: Limits) -> RowLimits:
+    """What rows are held against: only where the tokenizer could go beyond, since looking takes time."""
+    if not isinstance(preprocessor, PreTrainedTokenizerBase):
+        return RowLimits()
+    beyond = limits.tokens is not None and highest_token(preprocessor) >= limits.tokens
+    return RowLimits(limits.positions, limits.tokens if beyond else None, task.reach)
 
 
 def _batch(task: Task, preprocessor: Preprocessor, name: str) -> Batch:

@@ -7,14 +7,15 @@ from logging import ERROR, WARNING
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from clients.device import peak_memory_bytes, resolve_device
+from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
-from florg_app.checkpoints import checkpoint_file, resume
+from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
 from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
+from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.reports.report import Report, note
 from florg_app.server_side import start
@@ -27,9 +28,13 @@ from strategies.protection.robust import Robustness
 from strategies.server.round_policy import Policy
 from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
-from strategies.state import State, select
 
 app = ServerApp()
+
+SUMS_ALONE = (
+    "privacy.secure-sum: the server sees sums alone; clients report no losses, times or counts, and the diagnostics "
+    "have no aggregation-error"
+)
 
 
 @app.main()
@@ -42,14 +47,14 @@ def serve(grid: Grid, settings: Settings) -> None:
 
     Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
     """
-    saved = resume.find_checkpoint(settings)
-    if saved is None:
-        report, lineage = start.begin_run(settings)
-    else:
-        report, lineage = start.resume_run(settings, saved, resolve_device(settings.server.device, "server.device"))
+    with start.opened_run(settings) as (report, lineage, saved):
+        _serve(grid, settings, report, lineage, saved)
+
+
+def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
-        _run(grid, settings, report, lineage, saved)
+        ServerRun(grid, settings, report, lineage, saved).run()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         status, reason = ("stopped", "interrupted") if stopped else ("failed", f"{type(error).__name__}: {error}")
@@ -61,71 +66,97 @@ def serve(grid: Grid, settings: Settings) -> None:
     report.finish("completed", paths=paths)
 
 
-def _run(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
-    device, start = resolve_device(settings.server.device, "server.device"), time.monotonic()
-    assembly = assemble(settings, device)
-    load_seconds = time.monotonic() - start
-    for line in assembly.notes:
-        note(line, WARNING)
-    keeper = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
-    evaluate = CentralEvaluation(
-        assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
-    )
+class ServerRun:
+    """One attempt at a run on the server: its model, strategy, checkpoints and report at work together."""
 
-    def header(t: int) -> dict[str, str]:
-        return run_metadata(assembly, settings, t, federation.lineage, federation.bookkeeping, report.seconds)
+    def __init__(
+        self, grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None
+    ) -> None:
+        """`saved` is the checkpoint to go on from; None: a new run."""
+        self._grid, self._settings, self._report = grid, settings, report
+        self._is_new, self._begun = saved is None, saved.round if saved else 0
+        self._device = resolve_device(settings.server.device, "server.device")
+        begun = time.monotonic()
+        self._assembly = assemble(settings, self._device)
+        self._load_seconds = time.monotonic() - begun
+        self._checkpoints = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
+        self._evaluate = CentralEvaluation(
+            self._assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
+        )
+        mechanism = mechanism_of(settings.privacy)
+        self._federation = FederatedAdapters(
+            settings.method,
+            self._assembly.manifest,
+            saved.state if saved else self._assembly.initial_state.select(self._assembly.manifest.held),
+            self._assembly.identity,
+            lineage,
+            policy_of(settings),
+            self._device,
+            diagnostics=self._assembly.fixed if settings.server.diagnostics else None,
+            on_round=self._after_round,
+            bookkeeping=saved.bookkeeping if saved else None,
+            private=PrivacyLedger(mechanism) if mechanism else None,
+            memory=ResettablePeak(self._device),
+        )
 
-    def on_round(record: RoundRecord) -> None:
-        t, record.no_evaluation = record.t, evaluate.refusal
-        record.peak_memory_bytes = peak_memory_bytes(device)
-        report.round(record.as_dict())
-        keeper.after_round(t, federation.state, header(t), last=t == settings.num_server_rounds)
-        federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
+    def run(self) -> None:
+        """Score the initial model of a new run, then train round by round; all of it is on the disk at the end."""
+        for line in self._assembly.notes:
+            note(line, WARNING)
+        state = self._federation.state
+        self._checkpoints.check_room(state)
+        self._federation.summary()
+        if self._evaluate.refusal:
+            note(self._evaluate.refusal, WARNING)
+        if self._settings.privacy.secure_sum:
+            note(SUMS_ALONE)
+        if self._is_new:
+            self._before_training()
+        self._checkpoints.begin(self._begun, state, self._header(self._begun))
+        self._note_oldest()
+        if self._begun == self._settings.num_server_rounds:  # ended between its last checkpoint and its summary
+            return
+        with self._checkpoints.closing():
+            rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
+            self._federation.run(self._grid, rounds, self._evaluate)
 
-    mechanism = mechanism_of(settings.privacy)
-    private = PrivacyLedger(mechanism) if mechanism else None
-    federation = FederatedAdapters(
-        settings.method,
-        assembly.manifest,
-        saved.state if saved else select(assembly.initial_state, assembly.manifest.held),
-        assembly.identity,
-        lineage,
-        _policy(settings),
-        device,
-        diagnostics=assembly.fixed if settings.server.diagnostics else None,
-        on_round=on_round,
-        bookkeeping=saved.bookkeeping if saved else None,
-        private=private,
-    )
-    keeper.check_room(federation.state)
-    federation.summary()
-    if evaluate.refusal:
-        note(evaluate.refusal, WARNING)
-    begun = saved.round if saved else 0
-    if saved is None:
-        record = _before_training(evaluate, federation.state)
-        if (distance := assembly.start_distance) is not None:
+    def _before_training(self) -> None:
+        begun = time.monotonic()
+        record = RoundRecord(0, [], evaluation=self._evaluate(0, self._federation.state))
+        if (distance := self._assembly.start_distance) is not None:
             record.start_distance = distance
             note(distance_in_words(distance))
-        record.seconds["load"], record.peak_memory_bytes = load_seconds, peak_memory_bytes(device)
-        report.round(record.as_dict())
-        if skipped := assembly.data.skipped("validation"):
+        record.seconds |= {"evaluate": time.monotonic() - begun, "load": self._load_seconds}
+        self._record(record)
+        if skipped := self._assembly.data.skipped("validation"):
             note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
-    keeper.begin(begun, federation.state, header(begun))
-    federation.lineage = replace(federation.lineage, oldest=keeper.oldest)
-    with keeper.closing():
-        federation.run(grid, range(begun + 1, settings.num_server_rounds + 1), evaluate)
+
+    def _after_round(self, record: RoundRecord) -> None:
+        """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""
+        self._record(record)
+        last = record.t == self._settings.num_server_rounds
+        self._checkpoints.after_round(record.t, self._federation.state, self._header(record.t), last)
+        self._note_oldest()
+
+    def _record(self, record: RoundRecord) -> None:
+        record.no_evaluation = self._evaluate.refusal
+        record.peak_memory_bytes = peak_memory_bytes(self._device)
+        self._report.round(record.as_dict())
+
+    def _note_oldest(self) -> None:
+        self._federation.lineage = replace(self._federation.lineage, oldest=self._checkpoints.oldest)
+
+    def _header(self, t: int) -> dict[str, str]:
+        """What the checkpoint of round t says beside the state."""
+        federation = self._federation
+        return run_metadata(
+            self._assembly, self._settings, t, federation.lineage, federation.bookkeeping, self._report.seconds
+        )
 
 
-def _before_training(evaluate: CentralEvaluation, state: State) -> RoundRecord:
-    begun = time.monotonic()
-    record = RoundRecord(0, [], evaluation=evaluate(0, state), no_evaluation=evaluate.refusal)
-    record.seconds["evaluate"] = time.monotonic() - begun
-    return record
-
-
-def _policy(settings: Settings) -> Policy:
-    robust = settings.robust
+def policy_of(settings: Settings) -> Policy:
+    """Return the rules of every round as the settings have them."""
+    robust, weighting = settings.robust, weighting_of(settings.strategy.weighting, settings.method)
     return Policy(
         fraction_train=settings.fraction_train,
         min_clients=settings.min_clients,
@@ -133,10 +164,11 @@ def _policy(settings: Settings) -> Policy:
         max_skipped=settings.max_skipped,
         round_timeout=settings.round_timeout,
         wait_timeout=settings.wait_timeout,
-        weighting=weighting_of(settings.strategy.weighting, settings.method),
+        weighting=weighting,
         upload=settings.strategy.upload,
-        robust=Robustness(robust.norm_bound, robust.combine, robust.trim),
+        robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
+        secure_sum=rules_of(settings.privacy, weighting),
         measure_costs=settings.measure.costs,
     )

@@ -1,22 +1,28 @@
-"""Write the table of settings in README.md from [tool.flwr.app.config] of pyproject.toml.
+"""Write the tables of docs/settings.md from [tool.flwr.app.config] of pyproject.toml.
 
-python -m scripts.settings_table            # rewrite README.md
+python -m scripts.settings_table            # rewrite the page
 python -m scripts.settings_table --check    # exit status 1 where it is out of date
 """
 
 import re
-import sys
-from pathlib import Path
+from itertools import groupby
 
-ROOT = Path(__file__).resolve().parent.parent
+from scripts.pages import DOCS, ROOT, with_part, write_or_check
+
+PAGE = DOCS / "settings.md"
 BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
+GENERAL = "General"
+"""The heading of the keys that are in no table of their own."""
 
 _SECTION = re.compile(r"\[tool\.flwr\.app\.config(?:\.([\w.-]+))?\]")
 _SETTING = re.compile(r'([\w-]+) = (".*?"|\S+)\s*(?:# (.*))?$')
 
+Row = tuple[str, str, str]
+"""(dotted key, default in TOML, comment)"""
 
-def settings(pyproject: str) -> list[tuple[str, str, str]]:
-    """(dotted key, default, comment) of every setting, in order."""
+
+def read_settings(pyproject: str) -> list[Row]:
+    """Every setting, in order."""
     rows, prefix = [], None
     for line in pyproject.splitlines():
         if line.startswith("["):
@@ -27,7 +33,7 @@ def settings(pyproject: str) -> list[tuple[str, str, str]]:
     return rows
 
 
-def table(rows: list[tuple[str, str, str]]) -> str:
+def settings_table(rows: list[Row]) -> str:
     """The rows as Markdown."""
     lines = ["| key | default | meaning |", "|---|---|---|"]
     for key, default, meaning in rows:
@@ -36,19 +42,22 @@ def table(rows: list[tuple[str, str, str]]) -> str:
     return "\n".join(lines)
 
 
-def updated(readme: str, pyproject: str) -> str:
-    """README with the table between its two marks."""
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{table(settings(pyproject))}\n{END}{rest.split(END)[1]}"
+def settings_sections(rows: list[Row]) -> str:
+    """One heading and table for each table of the TOML file."""
+    parts = []
+    for table, found in groupby(rows, key=lambda row: row[0].rpartition(".")[0]):
+        parts.append(f"## {table or GENERAL}\n\n{settings_table(list(found))}")
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def updated_settings_page(page: str, pyproject: str) -> str:
+    """The page with the tables between its two marks."""
+    return with_part(page, BEGIN, END, settings_sections(read_settings(pyproject)))
 
 
 def main() -> None:
-    readme = ROOT / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    new = updated(old, (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    if "--check" in sys.argv:
-        sys.exit(int(old != new))
-    readme.write_text(new, encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    write_or_check({PAGE: lambda page: updated_settings_page(page, pyproject)})
 
 
 if __name__ == "__main__":

@@ -11,3 +11,4 @@ from strategies.server.strategy import FederatedAdapters
 from strategies.state import Group
 
 __all__ = ["METHODS", "FederatedAdapters", "Group", "Method", "Plan", "Policy", "Role", "aggregate"]
+__project__ = "florg-app"

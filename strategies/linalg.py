@@ -10,6 +10,11 @@ from torch import Tensor
 EPS = torch.finfo(torch.float64).eps
 
 
+def fold_product(total: Float[Tensor, "b m n"], X: Float[Tensor, "b m r"], Y: Float[Tensor, "b r n"], w: float) -> None:
+    """Add w X Y to the total in place, without a temporary of its size."""
+    total.baddbmm_(X, Y, alpha=w)
+
+
 def psd_inverse_sqrt(M: Float[Tensor, "*b r r"], num_terms: int) -> Float[Tensor, "*b r r"]:
     """Pseudo-inverse square root of symmetric positive semi-definite M: V diag(e_j^(-1/2)) V^T over the kept pairs.
 

@@ -71,11 +71,10 @@ class Manifest:
 
 
 def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
-    """What round t begins with beside the broadcast."""
-    return {g.name: method.round_start(t, g, manifest.rank, manifest.seed) for g in manifest.groups}
+    """Make what round t begins with beside the broadcast: the tensors that come from the seed in every round."""
+    return State({g.name: method.round_start(t, g, manifest.rank, manifest.seed) for g in manifest.groups})
 
 
 def state_at_start(method: Method, manifest: Manifest, state: State, t: int) -> State:
-    """A state as round t begins, on the server and on clients: with what comes from the seed."""
-    fresh = fresh_state(method, manifest, t)
-    return {name: {**tensors, **fresh.get(name, {})} for name, tensors in state.items()}
+    """Complete a state to that with which round t begins, on the server and on clients: with what the seed gives."""
+    return state.join(fresh_state(method, manifest, t))

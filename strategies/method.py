@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
-from strategies.state import ByGroup, FrozenWeights, Group, Tensors
+from strategies.state import FrozenWeights, Group, State, Tensors
 
 Weighting = Literal["uniform", "examples", "norm"]
 """A client's weight: 1, its number of examples, or the norm of its update."""
@@ -70,6 +71,45 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """Facts about a method, as data: what its rule keeps, needs and allows.
+
+    >>> Traits(exact=True, needs="stack").client_ranks
+    False
+    """
+
+    exact: bool = False
+    """Whether dW_new == sum_n w_n dW_n for any uploads."""
+    gauge_free: bool = False
+    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
+    mean_of_uploads: bool = False
+    """Whether `contribute` is the identity, so that what one upload adds to the sum is as bounded as the upload."""
+    needs: Literal["sum", "stack"] = "sum"
+    """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
+    client_ranks: bool = False
+    """Whether clients may have ranks of their own, below the largest."""
+    pooled: bool = False
+    """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """X Y as its two factors, so that it can be added to a sum without being formed."""
+
+    X: Float[Tensor, "*b p m"]
+    Y: Float[Tensor, "*b m q"]
+
+
+Summand = Mapping[str, Tensor | MatrixProduct]
+"""What one client adds to the round's sum, by symbol."""
+
+
+def dense_summand(summand: Summand) -> Tensors:
+    """Return the summand with its products multiplied out."""
+    return {s: part if isinstance(part, Tensor) else part.X @ part.Y for s, part in summand.items()}
+
+
+@dataclass(frozen=True)
 class Projection:
     """The low-rank space in which a client's optimizer works on its adapters (GaLore)."""
 
@@ -84,31 +124,29 @@ class Projection:
 class Method(ABC):
     """A federated rule. Subclasses are frozen dataclasses whose fields are the method's own settings.
 
-    Every function works on one shape group in float64 on the server's device and never mutates its inputs, but for the
-    total of `fold`. A rule is a map, a sum and a finish, so that uploads can be folded in as they arrive:
+    Every function works on one shape group and never mutates its inputs; those of the server in float64 on the server's
+    device. A rule is a map, a sum and a finish, so that uploads can be folded in as they arrive:
 
         total = sum_n w_n contribute(t, state, upload_n),  sum_n w_n = 1;     new state = finish(t, state, total)
 
-    A rule that needs all uploads side by side sets `needs = "stack"` and implements `combine` instead.
+    A rule that needs all uploads side by side says so in its traits and implements `combine` instead.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for people: the idea and where it is from."""
-    plan: Plan
-    """A constant of the class, or a property where it depends on a setting, as may be what follows."""
-    exact: bool = False
-    """Whether dW_new == sum_n w_n dW_n for any uploads."""
-    gauge_free: bool = False
-    """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
-    mean_of_uploads: ClassVar[bool] = False
-    """Whether `contribute` is the identity, so that what one upload adds to the sum is as bounded as the upload."""
-    needs: Literal["sum", "stack"] = "sum"
-    """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
-    client_ranks: ClassVar[bool] = False
-    """Whether clients may have ranks of their own, below the largest."""
-    pooled: ClassVar[bool] = False
-    """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
+
+    @property
+    @abstractmethod
+    def plan(self) -> Plan:
+        """What is trained and sent."""
+
+    @property
+    def traits(self) -> Traits:
+        """Facts about the rule; those of `Traits()` where nothing else is said."""
+        return Traits()
+
+    # Before round 1, on the server and on clients
 
     def check(self, group: Group, rank: int) -> None:
         """Raise ValueError, naming the group, where the method cannot adapt layers of this shape at this rank."""
@@ -119,60 +157,73 @@ class Method(ABC):
             )
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
-        """The FIXED tensors of a group and the bases of its parametrisation; the same bits on server and clients."""
+        """Make the FIXED tensors of a group and the bases of its parametrisation: the same bits on both sides."""
         return {}
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor | None:
-        """A term that a client of this rank adds to its loss, differentiable in `now`; None = no term.
+    @abstractmethod
+    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
+        """Make all symbols but the FIXED ones as before round 1 and before a client's first, float32."""
+
+    def from_weights(self, group: Group, rank: int, scale: float, weights: FrozenWeights) -> Tensors:
+        """Compute initial values from the frozen weights W0, for example by an SVD, where `initial` cannot draw them.
+
+        Only the server needs them, once, before round 1.
+        """
+        return {}
+
+    # In a round, on both sides and on the client
+
+    def active_rank(self, t: int, rank: int) -> int:
+        """Return the rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""
+        return rank
+
+    def round_start(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
+        """Make the FRESH symbols of round t, and FIXED ones that change with the round: the same bits on both sides.
+
+        The server has them in the state that `contribute` and `finish` see, but keeps none of them. float32.
+        """
+        return {}
+
+    def projection(self) -> Projection | None:
+        """Return the low-rank space in which clients' optimizers work on the adapters; None: there is none."""
+        return None
+
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""] | None:
+        """Return a term that a client of this rank adds to its loss, differentiable in `now`; None: no term.
 
         Both hold all that it trains, as it came and as it is: symbols by group, the head's parameters by name in HEAD.
         """
         return None
 
-    def pruned_rank(self, rank: int, received: ByGroup, trained: ByGroup) -> int:
-        """The rank at which a client sends what it trained and goes on, at most `rank`."""
-        return rank
+    def pruned_rank(self, rank: int, received: State, trained: State) -> int:
+        """Return the rank after self-pruning, at most `rank`: the client uploads factors of this rank and keeps it.
 
-    def active_rank(self, t: int, rank: int) -> int:
-        """The rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""
-        return rank
-
-    def projection(self) -> Projection | None:
-        """The low-rank space in which clients' optimizers work on the adapters; None = on the tensors themselves."""
-        return None
-
-    @abstractmethod
-    def initial(self, group: Group, rank: int, seed: int) -> Tensors:
-        """Before round 1 and before a client's first: all symbols but the FIXED ones, float32."""
-
-    def from_weights(self, group: Group, rank: int, scale: float, weights: FrozenWeights) -> Tensors:
-        """Those symbols of the state before round 1 that come from W0 rather than from the seed; made by the server."""
-        return {}
-
-    def round_start(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
-        """What round t begins with on both sides, float32: FRESH symbols, and FIXED ones that change with the round.
-
-        The server has them in the state that `contribute` and `finish` see, but keeps none of them.
+        Without pruning the rank stays.
         """
-        return {}
+        return rank
 
-    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
-        """One client's summand; depends on the broadcast state and that client's upload alone."""
+    # After a round, on the server; `contribute` on the client where it uploads summands
+
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """Return one client's summand; it depends on the broadcast state and that client's upload alone."""
         return upload
 
-    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
-        """total += weight * contribute(t, state, upload), in place; for rules that can do both in one pass."""
-        for symbol, summand in self.contribute(t, state, upload).items():
-            total[symbol].add_(summand, alpha=weight)
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """Return that of an upload on which its influence on the round depends; the norm bound measures its change.
+
+        What leaves it as it is, as an orthogonal matrix between the factors of a product may, is no reason to reject.
+        By default the summand; a rule that needs all uploads side by side has none, and its tensors count as they are.
+        """
+        return self.contribute(t, state, upload)
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
-        """The state after round t, from the weighted sum of the summands."""
+        """Return the state after round t, from the weighted sum of the summands."""
         return total
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
-        """The state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
+        """Return the state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
         raise AssertionError(f"{self.name} needs the sum only")
 
     def diagnose(self, state: Tensors, new_state: Tensors) -> dict[str, float]:
-        """Further numbers about this round's step for the report, from the factors alone."""
+        """Return further numbers about this round's step for the report, from the factors alone."""
         return {}

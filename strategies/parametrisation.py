@@ -12,19 +12,20 @@ from functools import reduce
 from math import prod
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
 from strategies.state import Group, Shape, Tensors
 
-Factors = tuple[Tensor, Tensor]
+Factors = tuple[Float[Tensor, "*b o m"], Float[Tensor, "*b m i"]]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
 
-Product = Callable[[Tensors, Fixed], tuple[Tensor, ...]]
+Product = Callable[[Tensors, Fixed], tuple[Float[Tensor, "..."], ...]]
 """(symbols, bases) -> the matrices whose product is P (..., o, i), one or two; () where dW is B' A' alone."""
 
 
-def _no_product(tensors: Tensors, fixed: Fixed) -> tuple[Tensor, ...]:
+def _no_product(tensors: Tensors, fixed: Fixed) -> tuple[Float[Tensor, "..."], ...]:
     return ()
 
 
@@ -57,12 +58,12 @@ class Parametrisation:
         U, V = matrices
         return torch.cat([B_up, scale * U], -1), torch.cat([A_down, V], -2)
 
-    def product_part(self, tensors: Tensors, fixed: Fixed) -> Tensor | None:
+    def product_part(self, tensors: Tensors, fixed: Fixed) -> Float[Tensor, "*b o i"] | None:
         """P (..., o, i), dense; None where dW is B' A' alone."""
         matrices = self.product(tensors, fixed)
         return reduce(torch.matmul, matrices) if matrices else None
 
-    def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Tensor:
+    def update(self, tensors: Tensors, fixed: Fixed, scale: float) -> Float[Tensor, "*b o i"]:
         """dW (..., o, i), dense."""
         B_up, A_down = self.factors(tensors, fixed, scale)
         P = self.product_part(tensors, fixed)
@@ -85,14 +86,14 @@ def _lora_sparse_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {**_lora_shapes(group, rank), "S": (None,), "M": (None,)}
 
 
-def _sparse_product(tensors: Tensors, fixed: Fixed) -> tuple[Tensor, ...]:
+def _sparse_product(tensors: Tensors, fixed: Fixed) -> tuple[Float[Tensor, "..."], ...]:
     """P with the values S (..., m) at the first m of the places M; () where S has none."""
     S, M = tensors["S"], _symbol("M", tensors, fixed)
     sides = tensors["B"].shape[-2], tensors["A"].shape[-1]
     return (scattered(S, M[..., : S.shape[-1]], sides),) if S.shape[-1] else ()
 
 
-def scattered(S: Tensor, M: Tensor, sides: tuple[int, int]) -> Tensor:
+def scattered(S: Float[Tensor, "*b m"], M: Shaped[Tensor, "*b m"], sides: tuple[int, int]) -> Float[Tensor, "*b o i"]:
     """The matrix (..., o, i), sides = (o, i), with the values S (..., m) at its places M (..., m), else zero.
 
     A place is row x i + column. Differentiable in S.
@@ -111,7 +112,7 @@ def _lora_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
     return torch.cat([B_up, -_symbol("B0", {}, fixed)], -1), torch.cat([A_down, _symbol("A0", {}, fixed)], -2)
 
 
-def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Tensor:
+def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Shaped[Tensor, "..."]:
     tensor = tensors[symbol] if symbol in tensors else fixed[symbol]
     assert isinstance(tensor, Tensor)
     return tensor

@@ -7,6 +7,7 @@ does not hold begins as without it.
 from collections.abc import Callable, Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
@@ -14,7 +15,7 @@ from strategies.linalg import svd_of_product
 from strategies.parametrisation import PARAMETRISATIONS, Factors
 from strategies.state import Group, Tensors
 
-Place = Callable[[Tensors, Fixed, float, Tensor, Tensor], Tensors]
+Place = Callable[[Tensors, Fixed, float, Float[Tensor, "l o m"], Float[Tensor, "l m i"]], Tensors]
 """(initial symbols, bases, scale s, B' (l, o, m), A' (l, m, i)) -> those symbols with s-scaled dW = B' A', or nearest;
 all in float64."""
 
@@ -67,7 +68,7 @@ def start_distance(
     return error, size
 
 
-def _stacked(group: Group, target: Mapping[str, Factors]) -> tuple[Tensor, Tensor]:
+def _stacked(group: Group, target: Mapping[str, Factors]) -> tuple[Float[Tensor, "l o m"], Float[Tensor, "l m i"]]:
     """B' (l, o, m) and A' (l, m, i) of a group, narrower ones and layers that are not there filled up with zeros."""
     width = max(down.shape[0] for _, down in target.values())
     up = torch.zeros(len(group.layers), group.out_features, width, dtype=torch.float64)
@@ -80,7 +81,9 @@ def _stacked(group: Group, target: Mapping[str, Factors]) -> tuple[Tensor, Tenso
     return up[..., :own], down[..., :own, :]
 
 
-def _lora(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor) -> Tensors:
+def _lora(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
     """A and B as they are. B alone with a fixed A: least squares. With a part of W0 subtracted: the best of rank r."""
     if "A" not in initial:
         A = fixed["A"]
@@ -102,7 +105,9 @@ def _lora(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor
     return {"A": _first_rows(initial["A"], down), "B": _first_rows(initial["B"].mT, up.mT / scale, zeros=True).mT}
 
 
-def _first_rows(drawn: Tensor, rows: Tensor, zeros: bool = False) -> Tensor:
+def _first_rows(
+    drawn: Float[Tensor, "l r d"], rows: Float[Tensor, "l m d"], zeros: bool = False
+) -> Float[Tensor, "l r d"]:
     """`drawn` (l, r, ...) with these rows (l, m, ...) first; rows of zeros do not count as such, and stay as drawn.
 
     zeros: all other rows are zero.
@@ -113,29 +118,37 @@ def _first_rows(drawn: Tensor, rows: Tensor, zeros: bool = False) -> Tensor:
     return torch.cat([first, rest[..., count:, :]], -2)
 
 
-def _lora_dense(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor) -> Tensors:
+def _lora_dense(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
     """Factors that fit as they are, else all in the pushed part W."""
     if _fits(initial, up):
         return {**initial, **_lora(initial, fixed, scale, up, down)}
     return {**initial, "W": up @ down / scale}
 
 
-def _lora_factored(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor) -> Tensors:
+def _lora_factored(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
     """Factors that fit as they are, else all in the pushed factors U and V."""
     if _fits(initial, up):
         return {**initial, **_lora(initial, fixed, scale, up, down)}
     return {**initial, "U": up / scale, "V": down}
 
 
-def _fits(initial: Tensors, up: Tensor) -> bool:
+def _fits(initial: Tensors, up: Float[Tensor, "l o m"]) -> bool:
     return "B" in initial and up.shape[-1] <= initial["B"].shape[-1]
 
 
-def _full(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor) -> Tensors:
+def _full(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
     return {"D": up @ down / scale}
 
 
-def _gram(initial: Tensors, fixed: Fixed, scale: float, up: Tensor, down: Tensor) -> Tensors:
+def _gram(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
     """A (l, r, k) with s L A^T A R (less the start's) nearest to B' A'.
 
     L^T B' A' R^T / s, plus A1^T A1 where the start is subtracted, has a symmetric part M; A^T A is the part of M with
@@ -171,7 +184,7 @@ def _double(fixed: Fixed) -> Fixed:
     return {symbol: value.to("cpu", torch.float64) for symbol, value in fixed.items()}
 
 
-def _like(initial: Tensor, begun: Tensor) -> Tensor:
+def _like(initial: Float[Tensor, "..."], begun: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
     """The symbol as without an adapter, in the size of the one with it: a width that grows is zero in other layers."""
     initial = initial.double()
     return initial if initial.shape == begun.shape else torch.zeros_like(begun)

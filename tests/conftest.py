@@ -5,10 +5,29 @@ from uuid import uuid4
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from transformers import PreTrainedModel
 
 from florg_app.data import token_cache
+from tests.support import patience
 from tests.support.tiny_models import TARGETS, tiny_model
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in every run, or those of `--hypothesis-seed`, and take as long as it takes.
+
+    How long an example took says something about the machine and nothing about the law.
+    """
+    fixed = config.getoption("--hypothesis-seed") is None
+    settings.register_profile("florg", deadline=None, derandomize=fixed, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("florg")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The waits of a test fit into its time limit."""
+    own = item.get_closest_marker("timeout")
+    patience.begin(own.args[0] if own else item.config.getoption("timeout", None) or patience.LIMIT)
 
 
 @pytest.fixture(autouse=True, scope="session")

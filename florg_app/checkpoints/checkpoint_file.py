@@ -1,86 +1,85 @@
-"""The server's state on disk: one safetensors file, complete or absent, that resumes a run bit for bit."""
+"""The server's state on disk: one sealed file, complete or absent, that resumes a run bit for bit."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from pydantic import TypeAdapter, ValidationError
 
-from clients.atomic_files import write_tensors
-
-State = dict[str, dict[str, Tensor]]
-"""Tensors by group and symbol."""
+from clients.sealed_tensors import DamagedError, load_sealed, read_sealed_texts, save_sealed
+from strategies.state import State
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 """Its name in the folder of a run."""
 
-_FORMAT = "florg-checkpoint/1"
-_FORMAT_KEY, _ORDER_KEY = "florg.format", "florg.keys"
+FORMAT, UNSEALED_FORMAT = "florg-checkpoint/2", "florg-checkpoint/1"
+"""What is written, and what earlier versions wrote: without digests, so that damage shows only where it is gross."""
+
+FORMAT_KEY = "florg.format"
+_ORDER_KEY = "florg.keys"
+
+_KEYS = TypeAdapter(list[str])
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, str]) -> None:
+def save_checkpoint(path: Path, state: State, metadata: Mapping[str, str]) -> None:
     """Write the state under keys "group/symbol", with the metadata in the file's header; replaces `path` atomically.
 
     Raises OSError where the folder cannot be written; the previous checkpoint is then still there.
     """
     for name in (symbol for symbols in state.values() for symbol in symbols):
         assert "/" not in name, f"symbol {name!r} would make the key group/symbol ambiguous"
-    tensors = {
-        f"{group}/{symbol}": tensor.detach().cpu().clone().contiguous()  # safetensors refuses shared memory
-        for group, symbols in state.items()
-        for symbol, tensor in symbols.items()
-    }
+    # Copies: safetensors refuses shared memory.
+    tensors = state.map(lambda tensor: tensor.detach().cpu().clone().contiguous()).flat
     # safetensors sorts its keys by dtype and size; the order of groups and symbols is part of the state.
-    header = {**metadata, _FORMAT_KEY: _FORMAT, _ORDER_KEY: json.dumps(list(tensors))}
-    write_tensors(path, lambda temporary: save_file(tensors, temporary, header))
+    save_sealed(path, tensors, {**metadata, FORMAT_KEY: FORMAT, _ORDER_KEY: json.dumps(list(tensors))})
 
 
 def load_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
-    """The state, in the order and dtypes in which it was saved, and its metadata.
+    """The state, in the order and dtypes in which it was saved, and its metadata with the format under FORMAT_KEY.
 
-    Raises ValueError, naming the file and its fault, where it is absent, truncated or no checkpoint of ours.
+    Raises ValueError, naming the file and its fault, where it is absent, damaged or no checkpoint of ours.
     """
-    with _opened(path) as file:
-        metadata = _metadata(path, file)
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    order = json.loads(metadata.pop(_ORDER_KEY))
+    _check_there(path)
+    try:
+        tensors, texts, sealed = load_sealed(path)
+    except DamagedError as error:
+        raise _unusable(path, error) from error
+    metadata, order = _metadata(path, texts, sealed)
     if sorted(order) != sorted(tensors):
         raise ValueError(f"checkpoint {path} lists the tensors {sorted(order)} but holds {sorted(tensors)}")
-    state: State = {}
-    for key in order:
-        group, symbol = key.rsplit("/", 1)
-        state.setdefault(group, {})[symbol] = tensors[key]
-    return state, metadata
+    return State.from_flat({key: tensors[key] for key in order}), metadata
 
 
 def read_checkpoint_header(path: Path) -> dict[str, str]:
-    """The metadata alone, without reading the tensors. Raises ValueError as `load`."""
-    with _opened(path) as file:
-        metadata = _metadata(path, file)
-    del metadata[_ORDER_KEY]
-    return metadata
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
-        raise ValueError(f"checkpoint {path} does not exist; give the path of a .safetensors file of an earlier run")
+    """The metadata alone, without reading the tensors. Raises ValueError as `load_checkpoint` does."""
+    _check_there(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
+        texts, sealed = read_sealed_texts(path)
+    except DamagedError as error:
+        raise _unusable(path, error) from error
+    return _metadata(path, texts, sealed)[0]
+
+
+def _check_there(path: Path) -> None:
+    if not path.exists():
+        raise ValueError(f"checkpoint {path} does not exist; give the path of a .safetensors file of an earlier run")
+
+
+def _unusable(path: Path, error: DamagedError) -> ValueError:
+    return ValueError(f"checkpoint {path} cannot be used: {error}; use an earlier one")
+
+
+def _metadata(path: Path, texts: dict[str, str], sealed: bool) -> tuple[dict[str, str], list[str]]:
+    """The metadata, and the keys of the tensors in their order."""
+    found = texts.get(FORMAT_KEY)
+    if found not in (FORMAT, UNSEALED_FORMAT):
+        raise ValueError(f"{path} is no checkpoint of this application: format {found!r}, expected {FORMAT!r}")
+    if found == FORMAT and not sealed:
+        raise ValueError(f"checkpoint {path} cannot be used: it has lost its digests; use an earlier one")
+    try:
+        order = _KEYS.validate_json(texts.pop(_ORDER_KEY, ""), strict=True)
+    except ValidationError as error:
         raise ValueError(
-            f"checkpoint {path} is truncated or no safetensors file ({error}); use an earlier one"
+            f"checkpoint {path} cannot be used: it does not list its tensors; use an earlier one"
         ) from error
-
-
-def _metadata(path: Path, file: Any) -> dict[str, str]:
-    metadata = dict(file.metadata() or {})
-    found = metadata.pop(_FORMAT_KEY, None)
-    if found != _FORMAT:
-        raise ValueError(f"{path} is no checkpoint of this application: format {found!r}, expected {_FORMAT!r}")
-    return metadata
+    return texts, order

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,26 +9,19 @@ from pathlib import Path
 
 from clients.atomic_files import write_atomically
 from florg_app.checkpoints import checkpoint_file
+from florg_app.checkpoints.file_names import older_checkpoints, older_name
 from florg_app.reports.report import note
 from florg_app.reports.summary import format_bytes
-from strategies.state import State, flatten
+from strategies.state import State
 
 REPORT_BYTES = 1_000_000
 """Room for history, summary and plot."""
 
 _REMEDY = "free some space, choose another output-dir, or lower checkpoint.keep"
 
-_OLDER = re.compile(r"checkpoint-(\d+)\.safetensors")
-
 
 class NotSavedError(RuntimeError):
     """The run is trained but its end is not on the disk."""
-
-
-def older_checkpoints(folder: Path) -> dict[int, Path]:
-    """Round -> file of the checkpoints before the newest, descending; the newest is `checkpoint.FILE`."""
-    found = {int(match[1]): path for path in folder.iterdir() if (match := _OLDER.fullmatch(path.name))}
-    return dict(sorted(found.items(), reverse=True))
 
 
 class CheckpointManager:
@@ -50,7 +42,7 @@ class CheckpointManager:
 
         A state that grows from round to round (factored residuals) needs more than that in the end.
         """
-        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in flatten(state).values())
+        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state.flat.values())
         needed, free = (self._keep + 1) * num_bytes + REPORT_BYTES, shutil.disk_usage(self._folder).free
         if free < needed:
             raise ValueError(
@@ -114,7 +106,7 @@ class CheckpointManager:
     def _write(self, t: int, state: State, metadata: Mapping[str, str]) -> None:
         newest = self._folder / checkpoint_file.CHECKPOINT_FILE
         if self._keep > 1 and newest.exists():
-            _link(newest, self._folder / f"checkpoint-{self._newest:06}.safetensors")
+            _link(newest, self._folder / older_name(self._newest))
         checkpoint_file.save_checkpoint(newest, state, metadata)
         self._newest, self._unsaved, self._overdue = t, None, False
         for path in list(older_checkpoints(self._folder).values())[self._keep - 1 :]:
@@ -122,10 +114,14 @@ class CheckpointManager:
 
 
 def _link(path: Path, second: Path) -> None:
-    """A second name for a file; a copy where the file system knows no such thing."""
-    if second.exists():
-        return
-    try:
-        os.link(path, second)
-    except OSError:
-        write_atomically(second, lambda temporary: shutil.copyfile(path, temporary))
+    """Make `second` a further name of a file, or a copy where the file system knows no such thing; it is replaced."""
+
+    def make(temporary: Path) -> None:
+        temporary.unlink(missing_ok=True)  # of an earlier process
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
+
+    if not (second.exists() and path.samefile(second)):  # a rename onto the same file does nothing, and leaves both
+        write_atomically(second, make)

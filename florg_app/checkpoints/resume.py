@@ -1,14 +1,14 @@
-"""Which run a `resume-from` continues, and whether these settings may continue it. Nothing is written here."""
+"""Which run a `resume-from` continues, and from which of its checkpoints. Nothing is written here."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from florg_app.checkpoints import checkpoint_file
-from florg_app.checkpoints.manager import older_checkpoints
+from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
+from florg_app.checkpoints.file_names import checkpoints_of, older_checkpoints
+from florg_app.checkpoints.resumable import check_resumable, setting_differences
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, read_run_checkpoint, read_run_header
-from florg_app.config.flat import FlatConfig, to_toml
-from florg_app.config.parse import default_settings, flatten_settings
+from florg_app.config.parse import flatten_settings
 from florg_app.config.settings import Settings
 from florg_app.reports.report import note
 
@@ -17,109 +17,132 @@ LATEST = "latest"
 RUNS = Path("runs")
 """Where runs without an output-dir have their folders, in the server's working directory."""
 
-FREE = frozenset(
-    {
-        "num-server-rounds",
-        "output-dir",
-        "resume-from",
-        "task.cache",
-        "min-clients",
-        "min-uploads",
-        "max-skipped",
-        "round-timeout",
-        "wait-timeout",
-        "checkpoint.every",
-        "checkpoint.keep",
-        "evaluate.every",
-        "evaluate.batch-size",
-        "evaluate.on-clients",
-        "server.device",
-        "server.diagnostics",
-        "client.device",
-        "client.threads",
-        "measure.costs",
-    }
-)
-"""Settings that may change when a run is resumed: none of them is part of what the rounds compute."""
+Read = Callable[[Path], RunCheckpoint]
+"""Reads a file whole, or its header alone. Raises ValueError."""
 
 
-def find_checkpoint(settings: Settings) -> RunCheckpoint | None:
+def find_checkpoint(settings: Settings, path: Path | None = None) -> RunCheckpoint | None:
     """The run that `resume-from` names, or None where it names none.
 
-    A path is a checkpoint or the folder of a run, whose newest is taken. "latest" is the newest checkpoint in
-    `output-dir`; without one, that of the newest run in runs/ that these settings may continue.
+    A path is a checkpoint, or the folder of a run whose newest usable one is taken; damaged ones before it are named.
+    "latest" is the folder `output-dir`; without one, that of the newest run in runs/ that these settings may continue.
+    `path` is what `locate_run` gave, where that was asked before.
 
-    Raises ValueError where there is none, it cannot be read, is of other settings, or has no round left to run.
+    Raises ValueError where there is none, none can be used, it is of other settings, or has no round left to run.
     """
     if settings.resume_from is None:
         return None
-    path = locate_checkpoint(settings).absolute()
-    try:
-        saved = read_run_checkpoint(path)
-    except ValueError as error:
-        beside = older_checkpoints(path.parent) if path.parent.is_dir() else {}
-        others = "".join(f"; round {t} is in {other}" for t, other in beside.items() if other != path)
-        raise ValueError(f'resume-from = "{settings.resume_from}": {error}{others}') from error
+    saved = _first_usable(path or locate_run(settings), settings, read_run_checkpoint, _warn)
     check_resumable(saved, settings)
     return saved
 
 
-def locate_checkpoint(settings: Settings) -> Path:
-    """The checkpoint that `resume-from` means. Raises ValueError where "latest" finds none."""
+def find_header(settings: Settings, path: Path) -> RunCheckpoint:
+    """As `find_checkpoint` of what `locate_run` gave, without reading tensors: the state is empty.
+
+    Damage to tensors does not show; that of headers is passed over in silence, for `find_checkpoint` to name.
+    """
+    saved = _first_usable(path, settings, read_run_header, _silent)
+    check_resumable(saved, settings)
+    return saved
+
+
+def locate_run(settings: Settings) -> Path:
+    """The checkpoint, or the folder of a run, that `resume-from` means; absolute.
+
+    Raises ValueError where "latest" finds none.
+    """
     if settings.resume_from != LATEST:
-        path = Path(str(settings.resume_from))
-        return path / checkpoint_file.CHECKPOINT_FILE if path.is_dir() else path
-    return settings.output_dir / checkpoint_file.CHECKPOINT_FILE if settings.output_dir else _latest(RUNS, settings)
+        return Path(str(settings.resume_from)).absolute()
+    return (settings.output_dir or _latest(RUNS, settings)).absolute()
 
 
-def check_resumable(saved: RunCheckpoint, settings: Settings) -> None:
-    """Raises ValueError, naming every key, where the run was begun with other settings or is complete."""
-    if problems := setting_differences(flatten_settings(saved.settings), flatten_settings(settings)):
-        raise ValueError(
-            f"{saved.path} is of a run with other settings:\n"
-            + "".join(f"  - {problem}\n" for problem in problems)
-            + "set them back, or start a new run without resume-from; only these may change: "
-            + ", ".join(sorted(FREE))
-        )
-    if saved.round >= settings.num_server_rounds:
-        raise ValueError(
-            f"{saved.path} is of round {saved.round}, num-server-rounds = {settings.num_server_rounds}: the run is "
-            "complete; raise num-server-rounds to go on with it"
-        )
+def settings_of(path: Path) -> Settings:
+    """Those of the run whose checkpoint or folder this is. Raises ValueError where there is none of use."""
+    return _first_of(_candidates(path), read_run_header, _silent).settings
 
 
-def setting_differences(saved: FlatConfig, given: FlatConfig) -> list[str]:
-    """What was and what is, for every key that must not change."""
-    return [
-        f"{key} was {_value(key, saved)} and is {_value(key, given)}"
-        for key in dict.fromkeys((*saved, *given))
-        if key not in FREE and saved.get(key) != given.get(key)
-    ]
+def folder_of(path: Path) -> Path:
+    """The folder of the run whose checkpoint or folder this is."""
+    return path if path.is_dir() else path.parent
 
 
-def _value(key: str, config: Mapping[str, object]) -> str:
-    """As in TOML; settings of a method that was not chosen are absent."""
-    assert key in default_settings()
-    return to_toml(config[key]) if key in config else "absent"
+def _candidates(path: Path) -> list[Path]:
+    """The checkpoint itself, or those of the folder, the newest first. Raises ValueError where there is none."""
+    if not path.is_dir():
+        return [path]
+    try:
+        found = checkpoints_of(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if found:
+        return found
+    raise ValueError(
+        f"{path / CHECKPOINT_FILE} does not exist: the run ended before its first checkpoint, or the folder is that of "
+        "none; begin it again without resume-from"
+    )
+
+
+def _first_usable(path: Path, settings: Settings, read: Read, say: Callable[[str], None]) -> RunCheckpoint:
+    try:
+        return _first_of(_candidates(path), read, say)
+    except ValueError as error:
+        beside = older_checkpoints(path.parent) if path.parent.is_dir() and not path.is_dir() else {}
+        others = "".join(f"; round {t} is in {other}" for t, other in beside.items() if other != path)
+        raise ValueError(f'resume-from = "{settings.resume_from}": {error}{others}') from error
+
+
+def _first_of(paths: list[Path], read: Read, say: Callable[[str], None]) -> RunCheckpoint:
+    """The first that can be read; `say` is told of each that cannot. Raises ValueError with all reasons."""
+    reasons: list[str] = []
+    for path in paths:
+        try:
+            saved = read(path)
+        except ValueError as error:
+            reasons.append(str(error))
+            continue
+        for reason in reasons:
+            say(f"damaged: {reason}")
+        if reasons:
+            say(f"the one before it, of round {saved.round}, is used: {path}")
+        return saved
+    raise ValueError("; ".join(reasons))
+
+
+def _warn(text: str) -> None:
+    note(text, logging.WARNING)
+
+
+def _silent(text: str) -> None:
+    """Where somebody else will say it."""
 
 
 def _latest(runs: Path, settings: Settings) -> Path:
+    """The folder of the newest run that has these settings."""
     reasons: list[str] = []
-    found = sorted(
-        runs.glob(f"*/{checkpoint_file.CHECKPOINT_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    for path in found:
+    newest = {folder: paths[0] for folder in runs.glob("*/") if (paths := _checkpoints_in(folder))}
+    folders = sorted(newest, key=lambda folder: newest[folder].lstat().st_mtime, reverse=True)
+    for folder in folders:
         try:
-            saved = read_run_header(path)
+            found = settings_of(folder)
         except ValueError as error:
-            note(f"passed over: {error}", logging.WARNING)
+            _warn(f"passed over: {error}")
             reasons.append(str(error))
             continue
-        if not (problems := setting_differences(flatten_settings(saved.settings), flatten_settings(settings))):
-            return path
-        reasons.append(f"{path.parent}: {'; '.join(problems[:3])}")
+        if not (problems := setting_differences(flatten_settings(found), flatten_settings(settings))):
+            return folder
+        reasons.append(f"{folder}: {'; '.join(problems[:3])}")
     listed = "".join(f"\n  - {reason}" for reason in reasons[:5])
     raise ValueError(
-        f'resume-from = "latest": none of {len(found)} runs in {runs.absolute()} has these settings; give its path'
-        f"{', or leave resume-from empty for a new run' if not found else ''}{listed}"
+        f'resume-from = "latest": none of {len(folders)} runs in {runs.absolute()} has these settings; give its path'
+        f"{', or leave resume-from empty for a new run' if not folders else ''}{listed}"
     )
+
+
+def _checkpoints_in(folder: Path) -> list[Path]:
+    """Those of a folder among many; none of one that cannot be read."""
+    try:
+        return checkpoints_of(folder)
+    except OSError as error:
+        _warn(f"passed over: {error}")
+        return []

@@ -1,4 +1,4 @@
-"""What a checkpoint says about its run beside the state: written by the server, read by `rebuild` and `resume`."""
+"""A run at the end of a round: what the server writes with the state, and what goes on, or is rebuilt, from it."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from florg_app.assembly import Assembly
 from florg_app.checkpoints import checkpoint_file
+from florg_app.checkpoints.file_names import round_in_name
+from florg_app.checkpoints.header import parse_header
 from florg_app.config.parse import flatten_settings, parse_settings
 from florg_app.config.settings import Settings
-from strategies.exchange.lineage import Attempt, Lineage
+from strategies.exchange.lineage import Lineage
 from strategies.exchange.wire import ADVICE, RUN
 from strategies.state import State, fits
-from strategies.state import flatten as flat_state
-
-_NEEDED = ("round", "settings", "identity", RUN, "attempts", "bookkeeping", "seconds")
 
 OTHER_CODE = "the run was made by another version of this code; model, layers and bases agree"
+
+UNSEALED = "was written by a version that made no digests: had it been damaged since, that might not show"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class RunCheckpoint:
     """The strategy's."""
     seconds: float
     """That the run had taken."""
+    sealed: bool
+    """Whether damage would have shown when it was read."""
     state: State
 
 
@@ -68,33 +73,38 @@ def read_run_checkpoint(path: Path) -> RunCheckpoint:
 
 def read_run_header(path: Path) -> RunCheckpoint:
     """The same with an empty state, without reading the tensors. Raises ValueError."""
-    return _saved(path, {}, checkpoint_file.read_checkpoint_header(path))
+    return _saved(path, State(), checkpoint_file.read_checkpoint_header(path))
 
 
-def _saved(path: Path, state: State, header: Mapping[str, str]) -> RunCheckpoint:
-    if missing := [key for key in _NEEDED if key not in header]:
-        raise ValueError(f"{path} does not say its {', '.join(missing)}; it was not written by a run")
+def _saved(path: Path, state: State, texts: Mapping[str, str]) -> RunCheckpoint:
     try:
-        settings = parse_settings(json.loads(header["settings"]))
+        header = parse_header(texts)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be used: {error}") from error
+    if (named := round_in_name(path)) not in (None, header.round):
+        raise ValueError(f"{path} is named after round {named}, but is of round {header.round}: it was renamed")
+    try:
+        settings = parse_settings(header.settings)
     except ValueError as error:
         raise ValueError(f"{path} has settings that this version cannot use: {error}") from error
-    attempts = tuple(Attempt(**attempt) for attempt in json.loads(header["attempts"]))
     return RunCheckpoint(
         path=path,
-        round=int(header["round"]),
+        round=header.round,
         settings=settings,
-        identity=json.loads(header["identity"]),
-        lineage=Lineage(header[RUN], attempts),
-        bookkeeping=json.loads(header["bookkeeping"]),
-        seconds=float(header["seconds"]),
+        identity=header.identity,
+        lineage=Lineage(header.run, header.attempts),
+        bookkeeping=header.bookkeeping.model_dump(by_alias=True),
+        seconds=header.seconds,
+        sealed=header.sealed,
         state=state,
     )
 
 
 def check_same_model(saved: RunCheckpoint, assembly: Assembly) -> tuple[str, ...]:
-    """Notes about what differs without making the model another one: the code.
+    """Notes about what differs without making the model another one: the code, and a file without digests.
 
-    Raises ValueError where model, layers, bases or the shapes of the state are not those that `assembly` has.
+    Raises ValueError where model, layers, bases or the shapes of the state are not those that `assembly` has, or the
+    state is not finite.
     """
     own = assembly.identity
     for part in own:
@@ -103,8 +113,11 @@ def check_same_model(saved: RunCheckpoint, assembly: Assembly) -> tuple[str, ...
                 f"{saved.path} does not belong to the model that its settings give here: {part} was "
                 f"{saved.identity.get(part)} and is {own[part]}; {ADVICE[part]}"
             )
-    expected, found = assembly.manifest.held, flat_state(saved.state)
-    if expected.keys() != found.keys() or any(not fits(found[key].shape, expected[key]) for key in expected):
-        shapes = {key: tuple(tensor.shape) for key, tensor in found.items()}
-        raise ValueError(f"{saved.path} holds the tensors {shapes}, expected {dict(expected)}; use another checkpoint")
-    return () if saved.identity.get("source") == own["source"] else (OTHER_CODE,)
+    expected, found = assembly.manifest.held, saved.state.sizes
+    if expected.keys() != found.keys() or any(not fits(found[key], expected[key]) for key in expected):
+        raise ValueError(f"{saved.path} holds the tensors {found}, expected {dict(expected)}; use another checkpoint")
+    for key, tensor in saved.state.flat.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{saved.path} holds numbers in '{key}' that are not finite; use another checkpoint")
+    other_code = () if saved.identity.get("source") == own["source"] else (OTHER_CODE,)
+    return other_code if saved.sealed else (*other_code, f"{saved.path} {UNSEALED}")

@@ -1,6 +1,5 @@
 """The command `florg compare`."""
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from florg_app.config.runconfig import find_app
-from florg_app.terminal import interrupt, refuse
+from florg_app.terminal import endure, interruptible, refuse
 
 # Modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
@@ -35,23 +34,26 @@ def compare_command(
     Finished cells are never run again, failed ones only with --retry-failed. Exit status: 0 all cells finished,
     1 some failed, 2 unusable matrix, 130 stopped.
     """
-    signal.signal(signal.SIGTERM, interrupt)
-    from florg_app.compare import steps
-
+    endure()
     folder = (output or Path("runs") / matrix.stem).absolute()
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
-    try:
-        if not report_only:
-            app = find_app(app_dir or Path.cwd())
-            planner = steps.plan_cells(app, matrix, config or [], set_ or [])
-            options = {"jobs": jobs, "gpus_per_client": gpus_per_client, "retry_failed": retry_failed, "quiet": quiet}
-            steps.run_missing(app, planner, folder, **options)
-        failed = steps.report_comparison(folder, say)
-    except ValueError as error:
-        refuse(str(error))
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from here: {folder}", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with interruptible(f"the same command goes on from here: {folder}"):
+        from florg_app.compare import steps
+
+        try:
+            if not report_only:
+                app = find_app(app_dir or Path.cwd())
+                planner = steps.plan_cells(app, matrix, config or [], set_ or [])
+                options = {
+                    "jobs": jobs,
+                    "gpus_per_client": gpus_per_client,
+                    "retry_failed": retry_failed,
+                    "quiet": quiet,
+                }
+                steps.run_missing(app, planner, folder, **options)
+            failed = steps.report_comparison(folder, say)
+        except ValueError as error:
+            refuse(str(error))
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
     print(f"{'finished with failures' if failed else 'finished'}: {folder}")

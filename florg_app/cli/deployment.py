@@ -1,10 +1,12 @@
 """The commands of `florg` for real deployments: keys for all machines, and what is wrong on this one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from florg_app.doctor.finding import Finding
 from florg_app.terminal import refuse
 
 NEXT = """
@@ -51,6 +53,11 @@ def doctor_command(
 
     Exit status: 0 nothing, warnings at most; 1 problems; 2 there is no app.
     """
+    from florg_app.doctor import packages
+
+    if _say(packages.check_packages(packages.look_at_packages(), packages.installed_owners())):
+        raise typer.Exit(1)  # the modules of the other checks may not be there
+
     from florg_app.config import runconfig
     from florg_app.doctor.examine import examine
 
@@ -58,8 +65,14 @@ def doctor_command(
         app = runconfig.find_app(app_dir or Path.cwd())
     except ValueError as error:
         refuse(str(error))
-    levels = []
-    for finding in examine(app, config or [], set_ or [], connection, data_path, validation_path):
+    problems = _say(examine(app, config or [], set_ or [], connection, data_path, validation_path))
+    raise typer.Exit(1 if problems else 0)
+
+
+def _say(findings: Iterable[Finding]) -> bool:
+    """Print each finding as it is made; whether a problem is among them."""
+    levels = set()
+    for finding in findings:
         print(finding, flush=True)
-        levels.append(finding.level)
-    raise typer.Exit(1 if "problem" in levels else 0)
+        levels.add(finding.level)
+    return "problem" in levels

@@ -3,8 +3,8 @@
 import torch
 
 from florg_app.config.protection import NO_PRIVACY, no_robust_mean, no_summand
+from florg_app.config.secure_sum import no_secure_sum
 from strategies import METHODS
-from strategies.exchange.ranks import sizes
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.uploads import UploadForm, zero_update
 from strategies.manifest import Manifest
@@ -15,7 +15,14 @@ from strategies.state import Group, State
 EXAMPLE_LAYER, EXAMPLE_RANK, EXAMPLE_ROUND = Group(768, 768, ("layer",)), 4, 2
 """A layer of a usual size, a usual rank and a round after the first, for which numbers are compared."""
 
-HEADINGS = ("strategy.name", 'upload = "summand"', "robust.combine", "privacy on clients", "privacy on the server")
+HEADINGS = (
+    "strategy.name",
+    'upload = "summand"',
+    "robust.combine",
+    "secure sum",
+    "privacy on clients",
+    "privacy on the server",
+)
 
 
 def option_rows() -> list[tuple[str, ...]]:
@@ -33,18 +40,17 @@ def options_markdown() -> str:
 
 
 def numbers_sent(form: UploadForm, method: Method) -> int:
-    """How many numbers a client uploads for LAYER."""
+    """How many numbers a client uploads for EXAMPLE_LAYER."""
     manifest = Manifest(method.name, method.plan, (EXAMPLE_LAYER,), (), EXAMPLE_RANK, 1.0, 0)
     shapes = PARAMETRISATIONS[method.plan.adapter].shapes(EXAMPLE_LAYER, EXAMPLE_RANK)
     # Shapes alone, on torch's "meta" device: tensors without numbers. A size that changes from round to round counts 0.
-    state: State = {
-        EXAMPLE_LAYER.name: {
-            symbol: torch.empty((1, *(size or 0 for size in shape)), device="meta")
-            for symbol, shape in shapes.items()
-            if method.plan.roles[symbol] is not Role.LOCAL
-        }
+    tensors = {
+        symbol: torch.empty((1, *(size or 0 for size in shape)), device="meta")
+        for symbol, shape in shapes.items()
+        if method.plan.roles[symbol] is not Role.LOCAL
     }
-    return predict_traffic(sizes(zero_update(form, method, EXAMPLE_ROUND, state, manifest))).adapter_numbers
+    state = State({EXAMPLE_LAYER.name: tensors})
+    return predict_traffic(zero_update(form, method, EXAMPLE_ROUND, state, manifest).sizes).adapter_numbers
 
 
 def _options(method: Method) -> tuple[str, ...]:
@@ -54,9 +60,11 @@ def _options(method: Method) -> tuple[str, ...]:
         method.plan.weighting
     ]
     on_clients = "yes" if method.plan.weighting == "norm" else given
+    summed = "with uniform weights" if method.plan.weighting == "norm" else "yes"
     return (
         "no" if no_summand(method) else _size(method),
         "no" if no_robust_mean(method) else given,
+        "no" if no_secure_sum(method) else summed,
         "no" if NO_PRIVACY["client"](method) else on_clients,
         "no" if NO_PRIVACY["server"](method) else given,
     )

@@ -1,6 +1,5 @@
 """The commands on what a run made: `florg show`, `florg evaluate`, `florg export`."""
 
-import json
 import re
 import sys
 import warnings
@@ -20,15 +19,19 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cu
 def show_command(run_dir: RunDir) -> None:
     """Print the results of a run again."""
     from florg_app.reports import summary
+    from florg_app.reports.json_text import read_json_object
     from florg_app.reports.report import SUMMARY
 
     try:
-        document = json.loads((run_dir / SUMMARY).read_text(encoding="utf-8"))
+        document = read_json_object(run_dir / SUMMARY)
+        lines = [summary.summary_table(document), *(f"{name}: {path}" for name, path in document["paths"].items())]
     except OSError as error:
         refuse(f"{run_dir} holds no finished run: {SUMMARY}: {error.strerror}")
-    print(summary.summary_table(document))
-    for name, path in document["paths"].items():
-        print(f"{name}: {path}")
+    except ValueError as error:
+        refuse(str(error))
+    except (LookupError, TypeError, AttributeError) as error:
+        refuse(f"{run_dir / SUMMARY} is damaged: {type(error).__name__}: {error}")
+    print("\n".join(lines))
 
 
 def evaluate_command(run_dir: RunDir, device: DeviceName = "auto") -> None:

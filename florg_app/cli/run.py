@@ -1,14 +1,13 @@
 """The command `florg run`."""
 
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from florg_app.api import DEFAULT_CLIENTS
-from florg_app.terminal import interrupt, refuse
+from florg_app.folder_lock import FolderError
+from florg_app.terminal import endure, interruptible, refuse
 
 # Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
@@ -36,26 +35,27 @@ def run_command(
     """
     if connection and (inline or clients):
         refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
-    signal.signal(signal.SIGTERM, interrupt)
-    from florg_app.engines import experiment, resumed
-    from florg_app.engines.launch import Simulation
+    endure()
+    with interruptible("the run has not begun"):
+        from florg_app.engines import experiment, resumed
+        from florg_app.engines.launch import Simulation
 
-    try:
-        prepared = experiment.prepare(
-            app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
-        )
-        size = 0 if connection else resumed.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
-    except ValueError as error:
-        refuse(str(error))
+        try:
+            prepared = experiment.prepare(
+                app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
+            )
+            size = 0 if connection else resumed.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
+        except ValueError as error:
+            refuse(str(error))
     simulation = Simulation(size, threads_per_client, gpus_per_client)
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
-    try:
-        if connection:
-            status = experiment.run_remote(prepared, connection, say)
-        else:
-            engine = experiment.run_inline if inline else experiment.run_simulated
-            status = engine(prepared, simulation, say)
-    except KeyboardInterrupt:
-        print(f"interrupted; what there is lies in {prepared.folder}", file=sys.stderr)
-        status = experiment.EXIT_STATUS["stopped"]
+    with interruptible(f"what there is lies in {prepared.folder}"):
+        try:
+            if connection:
+                status = experiment.run_remote(prepared, connection, say)
+            else:
+                engine = experiment.run_inline if inline else experiment.run_simulated
+                status = engine(prepared, simulation, say)
+        except FolderError as error:
+            refuse(str(error))
     raise typer.Exit(status)

@@ -14,7 +14,6 @@ from clients.optimizer_state import kept_optimizer_state, optimizer_kind, state_
 from florg_app.assembly import Assembly
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.wire import PARTITION, RANK, RUN
-from strategies.state import flatten
 
 OPTIMIZER = "optimizer"
 """The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
@@ -22,7 +21,7 @@ OPTIMIZER = "optimizer"
 
 @dataclass(frozen=True)
 class ClientStores:
-    """Those of one client; on its disk too where the node configuration, or this machine's environment, says so.
+    """The stores of one client; on its disk too where the node configuration, or this machine's environment, says so.
 
     Never a setting of the run: the server must not choose where on a client's disk something is written.
     """
@@ -33,19 +32,19 @@ class ClientStores:
     moment: RoundContext
 
     def tensors(self) -> ClientStore:
-        """Of the tensors that never leave the client, or that it does not get back."""
+        """Open the store of LOCAL and REPORTED tensors, which the server never sends back."""
         return ClientStore(self.context.state, self.assembly.manifest.kept, self._owner, self.moment, self._file())
 
     def optimizer(
         self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int
     ) -> AbstractContextManager[None]:
-        """Within it a fresh optimizer goes on from its last round's state ("keep") or stays fresh ("reset").
+        """Return a context in which a fresh optimizer goes on from its last round's state, or stays fresh ("reset").
 
         The moments of another rank are dropped: they would move rows that the client no longer has.
         """
         if state == "reset":
             return nullcontext()
-        named = flatten(self.assembly.adapted.trained)
+        named = self.assembly.adapted.trained.flat
         owner = {**self._owner, OPTIMIZER: optimizer_kind(optimizer), RANK: str(rank)}
         shapes = state_shapes(optimizer, named)
         memory = ClientStore(self.context.state, shapes, owner, self.moment, self._file(OPTIMIZER), OPTIMIZER)

@@ -7,10 +7,10 @@ from logging import ERROR
 from pathlib import Path
 
 from flwr.app import Context
-from flwr.common.logger import log
 
 from florg_app.config.parse import ConfigError
 from strategies.exchange.wire import RefusalError
+from strategies.logger import log
 
 DATA, VALIDATION_PATH = "data-path", "validation-path"
 

@@ -1,6 +1,5 @@
 """The three steps of a comparison: plan its cells, run those that are missing, report on what there is."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from florg_app.compare.report.write import write_report
 from florg_app.compare.run import runner
 from florg_app.compare.run.disk import MATRIX
 from florg_app.compare.run.status import MatrixStatus, failures
+from florg_app.reports.json_text import read_json_object
 
 
 def plan_cells(app: Path, matrix: Path, files: Sequence[Path], assignments: Sequence[str]) -> cells.Planner:
@@ -52,7 +52,7 @@ def report_comparison(folder: Path, say: Callable[[str], None]) -> list[str]:
         ValueError: Where the folder holds no comparison.
     """
     try:
-        document = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
+        document = read_json_object(folder / MATRIX)
     except OSError as error:
         raise ValueError(f"{folder} holds no comparison: {MATRIX}: {error.strerror}") from error
     write_report(folder, say)

@@ -20,8 +20,8 @@ Ranks = Annotated[
 def check_ranks(ranks: Sequence[int], largest: int, method: Method) -> None:
     """Raise ValueError where the method has one rank for all, or a rank is above adapter.rank."""
     given = f'adapter.client-ranks = "{",".join(map(str, ranks))}"'
-    if ranks and not method.client_ranks:
-        able = " | ".join(name for name, cls in METHODS.items() if cls.client_ranks)
+    if ranks and not method.traits.client_ranks:
+        able = " | ".join(name for name, cls in METHODS.items() if cls().traits.client_ranks)
         raise ValueError(
             f'{given} is impossible with strategy.name = "{method.name}", whose clients have one rank; '
             f'set it to "", or strategy.name to {able}'

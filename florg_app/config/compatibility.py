@@ -1,14 +1,13 @@
-"""Which settings do not go together, beside those that have a file of their own; every error says what to change."""
+"""Cross-field validation: settings that are each valid but contradict each other.
+
+Protection and ranks have files of their own. Every error says what to change.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from florg_app.config.partition_settings import PartitionSettings
 from strategies.method import Method, Role
 from strategies.server.roster import sample_clients
-
-if TYPE_CHECKING:
-    from florg_app.config.settings import EvaluateSettings
 
 
 def check_quorum(min_uploads: int, min_clients: int, fraction_train: float, seed: int) -> None:
@@ -32,14 +31,17 @@ def check_moments(optimizer_state: str, method: Method) -> None:
         )
 
 
-def check_scored_rows(evaluate: "EvaluateSettings", holdout: float) -> None:
-    """Raise ValueError where a model is to be scored on rows that clients hold out, and they hold out none."""
-    if evaluate.on_clients and evaluate.client_rows == "held-out" and not holdout:
+def check_scored_rows(on_clients: bool, client_rows: str, central_rows: str, holdout: float) -> None:
+    """Raise ValueError where a model is to be scored on rows that clients hold out, and they hold out none.
+
+    The first three are of `evaluate`; `holdout` is the share of rows that clients do not train on.
+    """
+    if on_clients and client_rows == "held-out" and not holdout:
         raise ValueError(
             "evaluate.on-clients = true needs rows that clients do not train on; set partition.holdout above 0, "
             'or evaluate.client-rows = "validation"'
         )
-    if evaluate.rows == "union-held-out" and not holdout:
+    if central_rows == "union-held-out" and not holdout:
         raise ValueError(
             'evaluate.rows = "union-held-out" needs rows that clients do not train on; set partition.holdout above 0'
         )

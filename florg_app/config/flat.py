@@ -3,9 +3,12 @@
 Flower's configuration has neither None nor lists, so that "unset" is a value of its own and a list is one string.
 """
 
+import csv
+import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -35,15 +38,42 @@ class Unset:
 
 @dataclass(frozen=True)
 class CommaSeparated:
-    """Marks a tuple of names or numbers that is written as one string."""
+    """Marks a tuple of names or numbers that is written as one string, quoted as in CSV where a name has a comma."""
 
     def read(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(name.strip() for name in value.split(",")) if value.strip() else ()
+        """The names without white space around them. Raises ValueError where the quotation is broken."""
+        return split_names(value) if isinstance(value, str) else value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The names of a comma-separated list; `"arts, music",news` are two. Raises ValueError for a broken quotation."""
+    if not text.strip():
+        return ()
+    names = text.split(",") if '"' not in text else _csv_row(text.strip())
+    return tuple(name.strip() for name in names)
+
+
+def _csv_row(text: str) -> list[str]:
+    try:
+        (names,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"its quotation marks are not those of CSV ({error})") from None
+    return names
+
+
+def listed_names(names: Sequence[str], separator: str = ", ") -> str:
+    """The names as such a list; `split_names` inverts it."""
+    return separator.join(_quoted(name) for name in names)
+
+
+def _quoted(name: str) -> str:
+    """The name as in CSV: in quotation marks where it could be taken for several, or for another."""
+    if name and name == name.strip() and not any(sign in name for sign in ',"\r\n'):
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True)
@@ -58,7 +88,9 @@ def to_flat(hint: Any, value: Any) -> FlatValue:
     if value is None:
         return next(marker.value for marker in _metadata(hint) if isinstance(marker, Unset))
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return listed_names([str(part) for part in value], ",")
+    if isinstance(value, date):
+        return value.isoformat()
     return str(value) if isinstance(value, Path) else value
 
 
@@ -79,14 +111,16 @@ def to_toml(value: object) -> str:
     """A value as it is written in TOML: true, 1, 0.5, "text"."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    if not isinstance(value, str):
+        return repr(value)
+    return f"'{value}'" if '"' in value and "'" not in value else json.dumps(value, ensure_ascii=False)
 
 
 def _noun(bare: Any) -> str:
     if get_origin(bare) is Literal:
         return " | ".join(map(str, get_args(bare)))
     nouns = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
-    return nouns.get(bare, "comma-separated names")
+    return nouns.get(bare, 'comma-separated names, in quotation marks as in CSV where one has a comma: "a, b",c')
 
 
 def _bare(hint: Any) -> Any:

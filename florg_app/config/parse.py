@@ -103,12 +103,16 @@ def _options(cls: type[Method]) -> dict[str, Any]:
 
 def _method(name: str, given: FlatConfig) -> Method:
     """The chosen method with its own settings, checked as strictly as a section."""
-    cls = METHODS[name]
+    own = {key.rpartition(".")[2]: value for key, value in given.items() if method_of(key) == name}
+    return METHODS[name](**dict(_method_section(METHODS[name]).model_validate(own)))
+
+
+@cache
+def _method_section(cls: type[Method]) -> type[Section]:
+    """A method's own settings as a section, whose model is made once."""
     hints = get_type_hints(cls, include_extras=True)
     fields: dict[str, Any] = {field: (hints[field], default) for field, default in _options(cls).items()}
-    section = create_model(cls.__name__, __base__=Section, **fields)
-    own = {key.rpartition(".")[2]: value for key, value in given.items() if method_of(key) == name}
-    return cls(**dict(section.model_validate(own)))
+    return create_model(cls.__name__, __base__=Section, **fields)
 
 
 def _foreign(given: FlatConfig, name: str) -> list[str]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
-from florg_app.config.section import Section
+from florg_app.config.section import Count, Number, Positive, Section
 from strategies.exchange.uploads import UploadForm
 from strategies.method import UPLOADED, Method, Role, Weighting
 from strategies.protection.privacy import Where
@@ -20,6 +20,8 @@ class RobustSettings(Section, frozen=True):
     """Of the clients' summands: the weighted mean, or per coordinate the median or the mean without the extremes."""
     trim: Annotated[float, Gt(0), Lt(0.5)] = 0.1
     """Share of the values of a coordinate that "trimmed-mean" leaves out at each end."""
+    max_share: Annotated[float, Gt(0), Le(1)] = 0.9
+    """The largest share of a round's weight that one client has; what is above is spread over the others."""
 
     @model_validator(mode="after")
     def _the_median_is_within_the_bound(self) -> "RobustSettings":
@@ -39,6 +41,23 @@ class PrivacySettings(Section, frozen=True):
     delta: Annotated[float, Gt(0), Lt(1)] = 1e-5
     """For which the spent epsilon is reported."""
     where: Where = "client"
+    secure_sum: bool = False
+    """The server learns the weighted sum of a round's summands, and no summand."""
+    max_dropouts: Count = 1
+    """Of a secure sum: how many of the clients asked may drop out of a round; with more the round is skipped."""
+    max_number: Positive = 256.0
+    """Of a secure sum: the largest absolute value in a summand; the smaller, the finer its fixed point."""
+    max_examples: Number = 65536
+    """Of a secure sum weighted by examples: the most examples of a client; the fewer, the finer its fixed point."""
+
+    @model_validator(mode="after")
+    def _sums_stay_fine(self) -> "PrivacySettings":
+        if self.max_number * self.max_examples > 2**32:
+            raise ValueError(
+                f"privacy.max-number = {self.max_number:g} times privacy.max-examples = {self.max_examples} is above "
+                "2^32, which leaves a secure sum of 1000 clients fewer than 20 bits behind the point; lower one of them"
+            )
+        return self
 
 
 Reason = str
@@ -52,14 +71,14 @@ def weighting_of(given: Literal["method", "uniform", "examples"], method: Method
 
 def no_summand(method: Method) -> Reason:
     """Why its clients cannot upload summands."""
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         return "needs all uploads side by side, and has no summand of one client"
     return ""
 
 
 def no_robust_mean(method: Method) -> Reason:
     """Why its summands cannot be combined coordinate by coordinate."""
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         return "combines the uploads themselves, and has no summands to take a median of"
     return ""
 
@@ -67,7 +86,7 @@ def no_robust_mean(method: Method) -> Reason:
 def no_client_privacy(method: Method) -> Reason:
     """Why noise on its clients' uploads would not protect them."""
     roles = (*method.plan.roles.values(), method.plan.head)
-    if method.pooled:
+    if method.traits.pooled:
         return "trains one client on the rows of all, so that there is no client's change to bound"
     if not any(role in UPLOADED for role in roles):
         return "uploads nothing, so that there is nothing to protect"
@@ -80,9 +99,9 @@ def no_server_privacy(method: Method) -> Reason:
     """Why noise on the mean of its uploads would not protect them."""
     if reason := no_client_privacy(method):
         return reason
-    if not method.mean_of_uploads:
+    if not method.traits.mean_of_uploads:
         return "sums something else than the uploads, of which clipping a client's change does not bound one summand"
-    if method.client_ranks:
+    if method.traits.client_ranks:
         return "has clients of several ranks, whose padding changes the mean by more than the clip"
     return ""
 

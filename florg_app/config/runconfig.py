@@ -72,9 +72,9 @@ def write_run_config(path: Path, config: RunConfig) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def flatten_tables(table: Mapping[str, Any], prefix: str = "") -> RunConfig:
-    """Nested tables to dotted keys."""
-    flat: RunConfig = {}
+def flatten_tables(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables to dotted keys, values as they are."""
+    flat: dict[str, Any] = {}
     for key, value in table.items():
         flat |= flatten_tables(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from florg_app.config.flat import CommaSeparated, Unset, Words
 
@@ -41,4 +41,18 @@ Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), Words("auto 
 DType = Literal["float32", "bfloat16", "float16"]
 Quantization = Literal["none", "8bit", "4bit"]
 MaxRows = Annotated[Number | None, Unset(-1, "all rows")]
+
+
+def _black_and_white(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) != 2 or not values[0] < values[1]:
+        raise ValueError("not two numbers, black below white")
+    return values
+
+
+ImageRange = Annotated[
+    tuple[Annotated[float, Strict(False)], ...],
+    CommaSeparated(),
+    AfterValidator(_black_and_white),
+    Words('two numbers, those of black and white, such as "0,4095", or "" (those of the kind of pixels)'),
+]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], CommaSeparated()]

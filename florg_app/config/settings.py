@@ -31,6 +31,7 @@ from florg_app.config.section import (
     Section,
     Share,
 )
+from florg_app.config.secure_sum import check_secure_sum, fewest_asked
 from florg_app.config.task_settings import TaskSettings
 from florg_app.config.train_settings import TrainSettings
 from strategies import METHODS
@@ -160,9 +161,14 @@ class Settings(Section, frozen=True):
         check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
         check_moments(self.train.optimizer_state, self.method)
         check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
-        check_scored_rows(self.evaluate, self.partition.holdout)
+        check_scored_rows(
+            self.evaluate.on_clients, self.evaluate.client_rows, self.evaluate.rows, self.partition.holdout
+        )
         check_client_files(self.task.client_files, self.partition)
-        check_upload(self.strategy.upload, self.method, weighting)
+        fewest = fewest_asked(self.min_clients, self.fraction_train, self.seed)
+        upload, scores = self.strategy.upload, self.evaluate.on_clients
+        check_secure_sum(self.privacy, self.robust, self.method, weighting, upload, scores, fewest)
+        check_upload(upload, self.method, weighting)
         check_robust(self.robust, self.method, weighting)
         check_privacy(self.privacy, self.robust, self.method, weighting, self.evaluate.on_clients)
         return self

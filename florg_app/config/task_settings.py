@@ -1,11 +1,13 @@
 """Settings of what is learned: the task, its rows, and how they are read."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Lt
+from pydantic import Strict
 
 from florg_app.config.flat import Unset, Words
-from florg_app.config.section import Count, FolderPath, MaxRows, Names, NonEmpty, Number, Section
+from florg_app.config.section import Count, FolderPath, ImageRange, MaxRows, Names, NonEmpty, Number, Section
 
 
 class TaskSettings(Section, frozen=True):
@@ -30,8 +32,13 @@ class TaskSettings(Section, frozen=True):
     labels: Names = ()
     """Names of the classes; () = those of the training file."""
     image_column: NonEmpty = "image"
+    image_range: Annotated[ImageRange | None, Unset("", "those of the kind of pixels")] = None
+    """Values of black and white in images of more than 8 bits."""
     hub: Annotated[NonEmpty | None, Unset("", "task.path")] = None
     """A data set of the hub with images and their classes."""
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.05
     """Of the training rows, where the data come without validation rows of their own."""
     max_new_tokens: Number = 128
+    template_date: Annotated[date, Strict(False), Words("a date such as 2024-07-26")] = date(2024, 7, 26)
+    """What chat templates that ask for today's date are given, on all nodes and every day. The default is the one that
+    Llama 3 falls back to where there is no clock."""

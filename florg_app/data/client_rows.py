@@ -8,7 +8,8 @@ from datasets import Dataset
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.partition import Rows, numbered, partition_rows, split_holdout
-from florg_app.tasks.base import OWNER_COLUMN, Task
+from florg_app.tasks.base import Task
+from florg_app.tasks.split import OWNER_COLUMN
 
 
 class ClientRows:
@@ -29,7 +30,7 @@ class ClientRows:
 
         Where the method pools the rows, partition 0 has those of all clients.
         """
-        if self._settings.method.pooled:
+        if self._settings.method.traits.pooled:
             return self.of_all(num_partitions)
         return self.own(partition_id, num_partitions)
 

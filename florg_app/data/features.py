@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import datasets
-from transformers import PreTrainedTokenizerBase
 
-from clients.limits import Limits, highest_token
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.client_rows import ClientRows
+from florg_app.data.row_limits import RowLimits
 from florg_app.data.token_cache import TokenCache
-from florg_app.tasks.base import Features, Preprocessor, Split, Task
+from florg_app.tasks.base import ROW, Features, Preprocessor, Task
+from florg_app.tasks.split import Split
+
+NO_LIMITS = RowLimits()
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,17 @@ class ClientDatasets:
         task: Task,
         preprocessor: Preprocessor,
         settings: Settings,
-        limits: Limits | None = None,
         *,
         private: bool = False,
         own_validation: bool = False,
+        limits: RowLimits = NO_LIMITS,
     ) -> None:
-        """`limits`: of the model, None where there is none; `private`: the rows are one client's own; `own_validation`:
-        it has others for scores, and holds out none.
+        """`private`: the rows are one client's own; `own_validation`: it has others for scores, and holds out none.
+
+        limits: of the model; rows beyond them are bad ones.
         """
+        self._limits = limits
         self._task, self._preprocessor, self._settings = task, preprocessor, settings
-        self._limits = limits or Limits()
         self._own_validation = own_validation
         holdout = 0.0 if own_validation else settings.partition.holdout
         self._rows = ClientRows(task, settings, holdout, private=private)
@@ -77,25 +80,23 @@ class ClientDatasets:
         return self._clients[key]
 
     def _features(self, rows: datasets.Dataset) -> Features:
-        features = self._made(rows)
-        self._check(features)
-        return features
-
-    def _made(self, rows: datasets.Dataset) -> Features:
         task, length = self._task, self._settings.task.max_length
         make = lambda: task.features(rows, self._preprocessor, length)  # noqa: E731
         if self._cache is None or not task.cacheable:
-            return make()
-        before = dict(task.skipped)
-        return self._cache.features(rows, self._settings.task, make, keep=lambda: dict(task.skipped) == before)
+            features = make()
+        else:
+            before = task.bad_rows.times
+            whole = lambda: task.bad_rows.times == before  # noqa: E731
+            features = self._cache.features(rows, self._settings.task, make, keep=whole)
+        return self._within_limits(features, rows)
 
-    def _check(self, features: Features) -> None:
-        """Raise ConfigError for an example that the model cannot take; looked for only where there can be one."""
-        limits, tokenizer = self._limits, self._preprocessor
-        if limits.tokens is None or not isinstance(tokenizer, PreTrainedTokenizerBase):
-            return
-        if limits.positions is None and highest_token(tokenizer) < limits.tokens:
-            return
-        for number, example in enumerate(features):
-            if problem := limits.exceeded(example["input_ids"], self._task.reach(example)):
-                raise ConfigError(f"model.name = {self._settings.model.name!r}: example {number + 1}: {problem}")
+    def _within_limits(self, features: Features, rows: datasets.Dataset) -> Features:
+        """The features that the model can take; the rows of others are refused, with all features of theirs."""
+        if isinstance(features, list):  # those of images are made when they are asked for, all of one size
+            bad = {example[ROW]: problem for example in features if (problem := self._limits.problem(example))}
+            for place, problem in bad.items():
+                self._task.bad_rows.refuse_at(rows, place, problem)
+            features = [example for example in features if example[ROW] not in bad] if bad else features
+        if len(rows) and not len(features):
+            raise ConfigError(f'none of {len(rows)} rows can be used: task.bad-rows = "skip" left all of them out')
+        return features

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from logging import WARNING
 from pathlib import Path
@@ -18,7 +19,6 @@ from uuid import uuid4
 
 import pyarrow
 from datasets import Dataset
-from flwr.common.logger import log
 from huggingface_hub.constants import HF_HOME
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -27,9 +27,14 @@ from florg_app import code_version
 from florg_app.config.settings import TaskSettings
 from florg_app.data.token_arrow import from_table, to_table
 from florg_app.tasks.base import Features, Preprocessor
+from florg_app.tasks.split import ORIGIN_COLUMN
+from strategies.logger import log
 
 OFF = "off"
 TABLE_FILE, CHECKSUM = "features.arrow", "sha256"
+
+_LAYOUT = 2
+"""Of an entry: what another version wrote under another one is not found."""
 
 MIN_ROWS = 1000
 """Fewer are tokenised anew, in a quarter of a second (bench/tokenise.py)."""
@@ -90,7 +95,7 @@ class TokenCache:
         if self._maker is None:
             self._maker = _tokenizer_digest(self._tokenizer) + _code_digest()
         how = json.dumps(task.model_dump(mode="json", exclude=_ELSEWHERE), sort_keys=True)
-        return hashlib.sha256(f"{self._maker}\n{how}\n{_rows_digest(rows)}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{_LAYOUT}\n{self._maker}\n{how}\n{_rows_digest(rows)}".encode()).hexdigest()[:32]
 
 
 def _load(entry: Path) -> Features | None:
@@ -98,9 +103,10 @@ def _load(entry: Path) -> Features | None:
     if not entry.is_dir():
         return None
     data = (entry / TABLE_FILE).read_bytes()
-    if hashlib.sha256(data).hexdigest() != (entry / CHECKSUM).read_text(encoding="utf-8"):
+    if _checksum(entry, data) != (entry / CHECKSUM).read_text(encoding="utf-8"):
         raise ValueError("its checksum is another")
-    os.utime(entry)
+    with suppress(OSError):  # a cache that may only be read does not say when it was used
+        os.utime(entry)
     return from_table(pyarrow.ipc.open_stream(data).read_all())
 
 
@@ -110,8 +116,7 @@ def _store(entry: Path, table: pyarrow.Table) -> None:
         with folder_atomically(entry) as folder:
             with pyarrow.ipc.new_stream(folder / TABLE_FILE, table.schema) as stream:
                 stream.write_table(table)
-            digest = hashlib.sha256((folder / TABLE_FILE).read_bytes()).hexdigest()
-            (folder / CHECKSUM).write_text(digest, encoding="utf-8")
+            (folder / CHECKSUM).write_text(_checksum(entry, (folder / TABLE_FILE).read_bytes()), encoding="utf-8")
     except (OSError, ValueError) as error:
         if not entry.is_dir():
             log(
@@ -119,19 +124,25 @@ def _store(entry: Path, table: pyarrow.Table) -> None:
             )
 
 
+def _checksum(entry: Path, data: bytes) -> str:
+    """Of the features and of which they are: those of other rows under this name are as wrong as damaged ones."""
+    return hashlib.sha256(entry.name.encode() + b"\n" + data).hexdigest()
+
+
 def _remove(entry: Path) -> None:
     """Out of the way at once, since other processes may look for it while it is being deleted."""
     aside = entry.with_name(f".{entry.name}-{uuid4().hex[:8]}")
     try:
         entry.rename(aside)
-    except FileNotFoundError:
-        return  # another process was faster
+    except OSError:
+        return  # another process was faster, or the cache may only be read
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def _rows_digest(rows: Dataset) -> str:
-    """Of names, types and values, whatever files they are from and however Arrow holds them."""
-    table: Any = rows.with_format("arrow")[:]
+    """Of names, types and values, whatever files and rows they are from and however Arrow holds them."""
+    own = rows.remove_columns(ORIGIN_COLUMN) if ORIGIN_COLUMN in rows.column_names else rows
+    table: Any = own.with_format("arrow")[:]
     table = table.combine_chunks().replace_schema_metadata(None)
     digest = hashlib.sha256()
     sink = pyarrow.BufferOutputStream()

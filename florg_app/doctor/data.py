@@ -6,8 +6,8 @@ from pathlib import Path
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.doctor.finding import Finding
-from florg_app.tasks.base import Split
 from florg_app.tasks.registry import make_task
+from florg_app.tasks.split import Split
 
 
 def needed_splits(settings: Settings, own: bool) -> tuple[Split, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from flwr.supercore.utils import get_flwr_home
 
 from clients.quantized import missing_packages
 from florg_app.config import runconfig
@@ -15,6 +14,7 @@ from florg_app.config.parse import parse_settings
 from florg_app.config.settings import Settings
 from florg_app.doctor import cuda, daemon, data, disk, model, superlink, versions
 from florg_app.doctor.finding import Finding
+from florg_app.engines.flower_internals import flower_home
 
 
 def examine(
@@ -31,7 +31,7 @@ def examine(
     yield cuda.check_cuda(facts)
     yield from daemon.check_daemons(daemon.find_daemons(), app)
     if connection is not None:
-        yield from superlink.check_superlink(Path(get_flwr_home()), connection)
+        yield from superlink.check_superlink(flower_home(), connection)
     try:
         config, _ = runconfig.gather_run_config(app, files, assignments)
         settings = parse_settings(config | runconfig.absolute_paths(config, Path.cwd()))

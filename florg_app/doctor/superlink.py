@@ -10,11 +10,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 
 from cryptography import x509
-from flwr.cli.flower_config import parse_superlink_connection
-from flwr.cli.typing import SuperLinkConnection
 
 from florg_app.certificates import certificate_names
 from florg_app.doctor.finding import Finding
+from florg_app.engines.flower_internals import Connection, parse_connection
 
 SECONDS = 5.0
 SOON = timedelta(days=30)
@@ -40,7 +39,7 @@ def check_superlink(home: Path, name: str) -> Iterator[Finding]:
     if isinstance(connection, Finding):
         yield connection
         return
-    if (connection.address or "").startswith(":"):
+    if connection.address.startswith(":"):
         yield Finding("ok", SUBJECT, f"{name} is a local one, which flwr starts when it is needed")
         return
     place = _place(connection)
@@ -55,7 +54,7 @@ def check_superlink(home: Path, name: str) -> Iterator[Finding]:
         yield from check_tls(place, connection.root_certificates)
 
 
-def read_connection(home: Path, name: str) -> SuperLinkConnection | Finding:
+def read_connection(home: Path, name: str) -> Connection | Finding:
     """The connection as Flower reads it, or what is wrong with it."""
     file = home / "config.toml"
     try:
@@ -65,7 +64,7 @@ def read_connection(home: Path, name: str) -> SuperLinkConnection | Finding:
             known = ", ".join(key for key, value in table.items() if isinstance(value, dict)) or "none"
             remedy = f'add [superlink.{name}] with address = "HOST:8000" and root-certificates = "/absolute/ca.crt"'
             return Finding("problem", SUBJECT, f"{file} has no connection {name}; it has {known}", remedy)
-        return parse_superlink_connection(table[name], name)
+        return parse_connection(table[name], name)
     except (OSError, ValueError) as error:
         return Finding("problem", SUBJECT, f"{file}: {error}", "mend that file")
 
@@ -126,8 +125,8 @@ def check_expiry(end: datetime, now: datetime) -> Finding:
     return Finding("ok", "certificate", f"it is valid until {end:%Y-%m-%d}")
 
 
-def _place(connection: SuperLinkConnection) -> Place | Finding:
-    host, _, port = (connection.address or "").rpartition(":")
+def _place(connection: Connection) -> Place | Finding:
+    host, _, port = connection.address.rpartition(":")
     if not host or not port.isdigit():
         text = f'address = "{connection.address}" of {connection.name}'
         return Finding("problem", SUBJECT, text, "write it as HOST:PORT, without http://")

@@ -14,10 +14,14 @@ from uuid import uuid4
 from florg_app.config import runconfig
 from florg_app.config.runconfig import RunConfig
 from florg_app.engines import launch, resumed
+from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
-from florg_app.reports.report import HISTORY, PREFIX, SUMMARY, Report
+from florg_app.folder_lock import RUN_LOCK, FolderError, folder_lock
+from florg_app.reports.history import HISTORY
+from florg_app.reports.report import PREFIX, SUMMARY, Report
+from florg_app.terminal import INTERRUPTED
 
-EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": 130}
+EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": INTERRUPTED}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Experiment:
     """Those that Flower has to be told, because they are not what pyproject.toml says."""
     folder: Path
     """Absolute; exists."""
+
+    @property
+    def new(self) -> bool:
+        """Whether it begins a run and goes on with none."""
+        return not self.config.get("resume-from")
 
 
 def prepare(
@@ -65,8 +74,8 @@ def settle(
     folder = Path(str(named or Path("runs") / _name(config))).absolute()
     if config.get("resume-from") and not remote:
         config, overrides, folder = resumed.resumed_run_config(config | overrides, overrides, folder if named else None)
-    elif not config.get("resume-from") and (folder / HISTORY).exists() and (folder / HISTORY).stat().st_size:
-        raise ValueError(f"{folder} already holds a run; choose another --output, or go on with it by resume-from")
+    elif not config.get("resume-from"):
+        check_free(folder)
     parse_settings(config | overrides)
     if output or not remote:
         overrides["output-dir"] = str(folder)
@@ -74,8 +83,6 @@ def settle(
         overrides.setdefault("client.threads", threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not remote and overrides.get("resume-from"):
-            resumed.copy_clients(Path(str(overrides["resume-from"])).parent, folder)
     except OSError as error:
         raise ValueError(f"the folder {folder} cannot be made: {error.strerror}; choose another --output") from error
     return Experiment(app, config | overrides, overrides, folder)
@@ -87,22 +94,27 @@ def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Sa
 
 
 def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
-    """Run on a private SuperLink with Ray. Raises LaunchError where it cannot be started or followed."""
+    """Run on a private SuperLink with Ray.
+
+    Raises LaunchError where it cannot be started or followed, and FolderError where the folder is another's.
+    """
     from clients.memory import STATE_DIR  # here: it imports Flower
 
-    resumed.note_clients(experiment.folder, simulation.num_clients)
-    env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
-    return launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say)
+    with held_folder(experiment.folder, experiment.new):
+        _make_ready(experiment, simulation)
+        env = {**os.environ, STATE_DIR: str(experiment.folder / resumed.CLIENTS), **offline(experiment.config)}
+        return launch.simulate(experiment.app, experiment.overrides, simulation, experiment.folder, env, say)
 
 
 def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
     """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status."""
-    return _account(
-        experiment,
-        lambda: launch.submit(
-            experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
-        ),
-    )
+    with held_folder(experiment.folder, experiment.new):
+        return _account(
+            experiment,
+            lambda: launch.submit(
+                experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
+            ),
+        )
 
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
@@ -111,19 +123,32 @@ def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) 
 
 
 def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
-    """Run server and clients in this process, one client at a time; what the server raises is in the outcome."""
+    """Run server and clients in this process, one client at a time; what the server raises is in the outcome.
+
+    Raises FolderError where the folder is another's.
+    """
     os.environ.update({"TOKENIZERS_PARALLELISM": "false", **offline(experiment.config)})  # before transformers
     from florg_app.engines import inline
 
-    resumed.note_clients(experiment.folder, simulation.num_clients)
-    runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
-    with _flower_log_to(experiment.folder / launch.LOG, say):
+    with held_folder(experiment.folder, experiment.new), _flower_log_to(experiment.folder / launch.LOG, say):
+        _make_ready(experiment, simulation)
+        runconfig.write_run_config(experiment.folder / launch.RUN_CONFIG, experiment.overrides)
         try:
             inline.run_in_process(experiment.config, simulation.num_clients, experiment.folder / resumed.CLIENTS)
         except Exception as error:  # whatever it is, the run has failed and its log says where
             logging.getLogger("flwr").error("%s", traceback.format_exc())
             return launch.Outcome("", "failed", str(error))
     return launch.Outcome("", "completed", "")
+
+
+def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
+    """What a simulated run needs in its folder. Raises FolderError where that cannot be written."""
+    try:
+        if source := str(experiment.overrides.get("resume-from") or ""):
+            resumed.copy_clients(resumed.source_folder(source), experiment.folder)
+        resumed.note_clients(experiment.folder, simulation.num_clients)
+    except OSError as error:
+        raise FolderError(f"the folder {experiment.folder} cannot be written: {error}; choose another") from error
 
 
 def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:
@@ -142,7 +167,8 @@ def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
     if (folder / HISTORY).exists() and not (folder / SUMMARY).exists():
         # The server was ended before it could write its summary; its history holds all rounds it finished.
         try:
-            Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
+            with folder_lock(folder / RUN_LOCK, "the server of the run"):
+                Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
         except (ValueError, OSError) as error:
             print(f"the summary could not be written: {error}", file=sys.stderr)
     if outcome.status == "failed":
@@ -168,14 +194,14 @@ def offline(config: RunConfig) -> dict[str, str]:
 @contextmanager
 def _flower_log_to(log_file: Path, say: Say):
     """Send what Flower's logger says to a file, and our own lines among it to `say`."""
-    import flwr.common.logger  # noqa: F401 - makes the logger's console handler, so that it can be replaced
+    from florg_app.engines.flower_internals import flower_logger
 
     class Speaker(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if (text := record.getMessage()).startswith(PREFIX):
                 say(text.removeprefix(PREFIX))
 
-    logger = logging.getLogger("flwr")
+    logger = flower_logger()
     previous = logger.handlers
     file = logging.FileHandler(log_file, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(levelname)s :      %(message)s"))

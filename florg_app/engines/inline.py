@@ -1,18 +1,17 @@
 """The in-process engine: the same ServerApp and ClientApp without Ray or network, for notebooks and debuggers."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flwr.app import Context, Error, Message, RecordDict
-from flwr.common.constant import ErrorCode
+from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.task_identity import TaskIdentity
+
+from florg_app.engines.flower_internals import assign_message_id, client_error, task_identity
 
 Client = Callable[[Message, Context], Message]
 
-SERVER_NODE, FIRST_NODE = 1, 100
+FIRST_NODE = 100
 
 
 class InProcessGrid(Grid):
@@ -43,7 +42,7 @@ class InProcessGrid(Grid):
         ids = []
         for message in messages:
             self._sent += 1
-            message.metadata.__dict__["_message_id"] = str(self._sent)
+            assign_message_id(message, str(self._sent))
             self._waiting[str(self._sent)] = message
             ids.append(str(self._sent))
         return ids
@@ -56,9 +55,8 @@ class InProcessGrid(Grid):
         context = self._contexts[message.metadata.dst_node_id]
         try:
             return self._client(message, context)
-        except Exception as error:  # what Flower's runtimes do with a client's exception, in the same words
-            reason = f"{type(error)}:<'{error}'>"
-            return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=message)
+        except Exception as error:
+            return client_error(error, message)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         ids = list(self.push_messages(messages))
@@ -75,17 +73,6 @@ class InProcessGrid(Grid):
         self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
     ) -> Message:
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
-
-
-@contextmanager
-def task_identity() -> Iterator[None]:
-    """Give this process the identity that Flower's Message needs outside a Flower task."""
-    previous = TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id
-    TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = 1, 1, SERVER_NODE
-    try:
-        yield
-    finally:
-        TaskIdentity._task_id, TaskIdentity._run_id, TaskIdentity._node_id = previous
 
 
 def run_in_process(run_config: Mapping[str, Any], num_clients: int, state_dir: Path | None = None) -> None:

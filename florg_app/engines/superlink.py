@@ -7,12 +7,9 @@ working directory and, through the latter, the code of the first.
 import contextlib
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPException
@@ -21,13 +18,17 @@ from typing import IO
 
 import psutil
 
+from florg_app.engines.process_family import ProcessFamily
+
 CONNECTION = "florg"
 """Name of the connection to the private SuperLink in its own Flower configuration."""
 
 BIN = Path(sys.executable).parent
 """Where Flower's commands of this Python environment are."""
 
-START_SECONDS, PROCESS_END_SECONDS = 60.0, 5.0
+START_SECONDS, PORTS = 300.0, 3
+
+_REMEDY = "are there limits on processes, open files or space (ulimit -a, df)?"
 
 
 class LaunchError(RuntimeError):
@@ -38,34 +39,39 @@ class LaunchError(RuntimeError):
 def private_superlink(environment: Mapping[str, str], log: IO[bytes]) -> Iterator[dict[str, str]]:
     """Start a SuperLink for simulations; yields the environment in which `flwr` commands reach it as CONNECTION.
 
-    On leaving, it and every process that it started, Ray's included, has ended, and its files are gone.
-    Raises LaunchError where it does not start.
+    On leaving, and where this process is killed, it and every process that it started, Ray's included, has ended, and
+    its files are gone. Raises LaunchError where it does not start.
     """
-    home = Path(tempfile.mkdtemp(prefix="florg-"))
-    family = None
-    try:
-        port = _free_port()
-        (home / "config.toml").write_text(
-            f'[superlink]\ndefault = "{CONNECTION}"\n\n'
-            f'[superlink.{CONNECTION}]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
-        )
-        env = {**environment, "FLWR_HOME": str(home)}
-        command = [find_command("flower-superlink"), "--insecure", "--simulation", "--isolation", "subprocess"]
-        command += ["--host", "127.0.0.1", "--port", str(port)]
-        # cwd: Ray puts it on the clients' module path; here it holds no module that could shadow the app's.
-        # A session of its own: Ctrl-C reaches this process alone, which then stops the run in order.
-        process = subprocess.Popen(
-            command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-        family = ProcessFamily(process)
-        _wait_until_healthy(process, port)
-        family.meet()
+    with contextlib.ExitStack() as stack:
+        try:
+            env = _started(environment, log, stack)
+        except OSError as error:
+            raise LaunchError(f"no process could be started: {error}; {_REMEDY}") from error
         yield env
-    finally:
-        with _uninterrupted():
-            if family is not None:
-                family.end()
-            shutil.rmtree(home, ignore_errors=True)
+
+
+def _started(environment: Mapping[str, str], log: IO[bytes], stack: contextlib.ExitStack) -> dict[str, str]:
+    """A SuperLink that serves; `stack` ends it and removes its files. Raises LaunchError and OSError."""
+    for port in _free_ports():
+        home = Path(tempfile.mkdtemp(prefix="florg-"))
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        env = {**environment, "FLWR_HOME": str(home)}
+        family = _start(home, env, port, log)
+        stack.callback(family.end)
+        if _becomes_healthy(family, port):
+            return env
+    raise LaunchError(f"flower-superlink could not be started: {PORTS} ports were taken by others meanwhile")
+
+
+def _start(home: Path, env: Mapping[str, str], port: int, log: IO[bytes]) -> ProcessFamily:
+    (home / "config.toml").write_text(
+        f'[superlink]\ndefault = "{CONNECTION}"\n\n'
+        f'[superlink.{CONNECTION}]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+    )
+    command = [find_command("flower-superlink"), "--insecure", "--simulation", "--isolation", "subprocess"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    # In `home`: Ray puts the working directory on the clients' module path; no module there could shadow the app's.
+    return ProcessFamily(command, home, env, log)
 
 
 def find_command(name: str) -> str:
@@ -76,65 +82,45 @@ def find_command(name: str) -> str:
     return found
 
 
-class ProcessFamily:
-    """A process and all that it started, known by session: that stays where a parent dies before its child."""
-
-    def __init__(self, leader: subprocess.Popen[bytes]):
-        """`leader` leads a session of its own."""
-        self._leader = leader
-        self._since = psutil.Process(leader.pid).create_time()
-        self._sessions = {leader.pid}
-
-    def meet(self) -> None:
-        """Take in the sessions of the leader's present descendants; to be called once its services are up."""
-        for child in psutil.Process(self._leader.pid).children(recursive=True):
-            with contextlib.suppress(OSError):
-                self._sessions.add(os.getsid(child.pid))
-
-    def members(self) -> list[psutil.Process]:
-        """Those that are alive."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                ours = os.getsid(process.pid) in self._sessions and process.create_time() >= self._since
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
-
-    def end(self) -> None:
-        """End the leader, which ends its children in order; then those that did not listen."""
-        self._leader.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._leader.wait(PROCESS_END_SECONDS)
-        self._wait_for_members()
-        for signal_one in (psutil.Process.terminate, psutil.Process.kill):
-            for process in self.members():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    signal_one(process)
-            self._wait_for_members()
-        self._leader.wait()
-
-    def _wait_for_members(self) -> None:
-        deadline = time.monotonic() + PROCESS_END_SECONDS
-        while self.members() and time.monotonic() < deadline:  # psutil.wait_procs would wait for zombies too
-            time.sleep(0.05)
+def _free_ports() -> Iterator[int]:
+    """Ports that nobody has at this moment; somebody may before the SuperLink does."""
+    for _ in range(PORTS):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        yield port
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def _becomes_healthy(family: ProcessFamily, port: int) -> bool:
+    """Wait until the SuperLink serves; False where it has ended because somebody else has the port by now.
 
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
+    Raises LaunchError where it ends for another reason, or does neither.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise LaunchError(f"flower-superlink ended with status {process.returncode} while starting")
-        if _healthy(port):
-            return
+        if (status := family.status()) is not None:
+            if _taken(port):
+                return False
+            raise LaunchError(f"flower-superlink ended with status {status} while starting")
+        if _healthy(port) and any(_listens(process, port) for process in family.members()):
+            return True
         time.sleep(0.1)
     raise LaunchError(f"flower-superlink did not answer within {START_SECONDS:.0f} s")
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp"))
+    return False
 
 
 def _healthy(port: int) -> bool:
@@ -146,20 +132,6 @@ def _healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM for the seconds in which child processes are ended."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -19,6 +20,7 @@ from florg_app.exports.peft_folder import layer_factors, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
 from florg_app.pretrained import EMBEDDED, load_pretrained
+from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.start_adapter import joined
 from strategies.manifest import Manifest
@@ -70,9 +72,9 @@ def export_run(
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
-        summary = run_dir / SUMMARY
-        text = summary.read_text(encoding="utf-8") if summary.is_file() else None
-        card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, text)
+        final, problems = _final_scores(run_dir)
+        notes += problems
+        card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
         (folder / "README.md").write_text(card, encoding="utf-8")
     for note in notes:
         say(f"note: {note}")
@@ -80,6 +82,17 @@ def export_run(
     size = ours.abs().max().item()
     say(f"checked: reloaded, its logits (up to {size:.3g}) differ from the run's by at most {difference:.1e}")
     say(f"load it with:\n\n{written.code(str(target))}\n")
+
+
+def _final_scores(run_dir: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(the last evaluation that the run's summary has, what is wrong with the summary in words); empty without one."""
+    try:
+        final = read_json_object(run_dir / SUMMARY).get("final")
+    except FileNotFoundError:
+        return {}, ()
+    except (OSError, ValueError) as error:
+        return {}, (f"The run's summary cannot be read, and its scores are missing here: {error}",)
+    return (final, ()) if isinstance(final, dict) else ({}, ())
 
 
 def whole_modules(model: PreTrainedModel, further: Iterable[str]) -> dict[str, dict[str, Tensor]]:

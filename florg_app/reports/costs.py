@@ -36,8 +36,8 @@ def _short(count: float | None) -> str:
     return "-" if count is None else f"{count:.3g}"
 
 
-CLIENT_SECONDS, PEAK_MEMORY = "client-seconds", "peak-memory-bytes"
-"""Keys of the summary; PEAK_MEMORY also of a round's record, and of what a client reports."""
+CLIENT_SECONDS, PEAK_BYTES = "client-seconds", "peak-memory-bytes"
+"""Keys of the summary; PEAK_BYTES also of a round's record, and of what a client reports."""
 
 SERVER_PHASES = ("load", "train", "aggregate", "evaluate")
 """Of a run, in the order in which they come; "train" is the wait for the clients."""
@@ -55,14 +55,14 @@ def summarise_resources(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[
     clients = [client for record in records for client in (record.get("clients") or {}).values()]
     reported = {phase: [client[key] for client in clients if key in client] for phase, key in PHASES.items()}
     held = {
-        "client": [client[PEAK_MEMORY] for client in clients if PEAK_MEMORY in client],
-        "server": [record[PEAK_MEMORY] for record in records if PEAK_MEMORY in record],
+        "client": [client[PEAK_BYTES] for client in clients if PEAK_BYTES in client],
+        "server": [record[PEAK_BYTES] for record in records if PEAK_BYTES in record],
     }
     return {
         CLIENT_SECONDS: {
             phase: {"mean": fmean(seconds), "longest": max(seconds)} for phase, seconds in reported.items() if seconds
         },
-        PEAK_MEMORY: {who: max(peaks) for who, peaks in held.items() if peaks},
+        PEAK_BYTES: {who: max(peaks) for who, peaks in held.items() if peaks},
     }
 
 
@@ -71,6 +71,6 @@ def resource_lines(summary: Mapping[str, Any], size: Callable[[float], str]) -> 
     taken, of_clients = summary["seconds"], summary.get(CLIENT_SECONDS, {})
     server = [f"{phase} {taken[phase]:.1f} s" for phase in SERVER_PHASES if phase in taken]
     clients = [f"{phase} {s['mean']:.1f} s (longest {s['longest']:.1f})" for phase, s in of_clients.items()]
-    peaks = [f"{who} {size(peak)}" for who, peak in summary.get(PEAK_MEMORY, {}).items()]
+    peaks = [f"{who} {size(peak)}" for who, peak in summary.get(PEAK_BYTES, {}).items()]
     titles = {"run": server, "client's round": clients, "peak memory": peaks}
     return [f"{title}: {', '.join(parts)}" for title, parts in titles.items() if parts]

@@ -1,8 +1,6 @@
 """The account of a run: a progress line and a JSON line per round; a summary, a table and a plot at its end."""
 
-import json
 import logging
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,11 +10,14 @@ from typing import Any, Literal
 from clients.atomic_files import write_atomically
 from florg_app.reports import summary
 from florg_app.reports.hardware import processors
+from florg_app.reports.history import HISTORY, rescue_history
+from florg_app.reports.history_file import HistoryFile
+from florg_app.reports.json_text import json_document, strict
 
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
 
-HISTORY, SUMMARY, CURVES = "history.jsonl", "summary.json", "curves.png"
+SUMMARY, CURVES = "summary.json", "curves.png"
 
 _log = logging.getLogger("flwr")  # Flower streams what its own logger says to `flwr log`
 
@@ -25,25 +26,6 @@ def note(text: str, level: int = logging.INFO) -> None:
     """Say something to the person who watches the run; each line of `text` becomes a line of the log."""
     for line in text.splitlines():
         _log.log(level, "%s%s", PREFIX, line.rstrip())
-
-
-def strict(value: Any) -> Any:
-    """The value with what JSON cannot say replaced: NaN and infinities by null, keys and paths by strings."""
-    if isinstance(value, Mapping):
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [strict(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item"):  # a NumPy or torch scalar
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The round records of a run so far; a last line cut off by a kill is left out. Raises OSError."""
-    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 class Report:
@@ -71,32 +53,30 @@ class Report:
         self._num_rounds = int(settings["num-server-rounds"])
         self._started = time.monotonic() - seconds
         self._resumed = [dict(resume) for resume in resumed]
-        self._records = self._open(resume_round)
-        self._unwritten = ""
-        self._size = (self.output_dir / HISTORY).stat().st_size
+        self._history = self._open(resume_round)
 
     @property
     def seconds(self) -> float:
         """Since the run began, time between its parts not counted."""
         return time.monotonic() - self._started
 
-    def _open(self, resume_round: int | None) -> list[dict[str, Any]]:
-        history = self.output_dir / HISTORY
+    def _open(self, resume_round: int | None) -> HistoryFile:
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             if not os.access(self.output_dir, os.W_OK | os.X_OK):
                 raise PermissionError("no permission to write there")
-            records = read_history(self.output_dir) if history.exists() else []
+            records, damage = rescue_history(self.output_dir, self.output_dir)
+            for text in damage:
+                note(text, logging.WARNING)
             if records and resume_round is None:
                 raise ValueError(
                     f"output-dir {self.output_dir} already holds a run; choose another, or resume that one"
                 )
-            kept = [record for record in records if record["round"] <= (resume_round or 0)]
-            text = "".join(_line(record) for record in kept)
-            write_atomically(history, lambda path: path.write_text(text, encoding="utf-8"))
+            return HistoryFile(
+                self.output_dir / HISTORY, [record for record in records if record["round"] <= (resume_round or 0)]
+            )
         except OSError as error:
             raise ValueError(f"output-dir {self.output_dir} cannot be written: {error}; choose another") from error
-        return kept
 
     def round(self, record: Mapping[str, Any]) -> None:
         """Append the record of one round to history.jsonl and log its progress line.
@@ -104,27 +84,14 @@ class Report:
         `record` is what `RoundRecord.as_dict()` gives; round 0 holds the evaluation before training.
         """
         clean = strict(record)
-        self._unwritten += _line(clean)
         try:
-            self._append()
+            self._history.append(clean)
         except OSError as error:
             note(f"{HISTORY} could not be written: {error}; its lines wait for the next round", logging.ERROR)
-        self._records.append(clean)
         first, *details = summary.progress_line(clean, self._num_rounds)
         note(first)
         for detail in details:
             note(detail, logging.WARNING)
-
-    def _append(self) -> None:
-        """Put the unwritten lines on the disk. Raises OSError, after which it can be tried again."""
-        with (self.output_dir / HISTORY).open("r+b") as file:
-            file.truncate(self._size)  # the part of a line that a full disk took the last time
-            file.seek(self._size)
-            file.write(self._unwritten.encode())
-            file.flush()
-            os.fsync(file.fileno())
-            self._size = file.tell()
-        self._unwritten = ""
 
     def finish(
         self,
@@ -136,13 +103,13 @@ class Report:
 
         Totals include the rounds before a run was resumed. Raises OSError.
         """
-        self._append()
+        self._history.flush()
         results = {"history": HISTORY, "curves": CURVES, **(paths or {})}
         document = {
             "status": status,
             "reason": reason,
             "resumed": self._resumed,
-            **summary.summarise_run(self._records, self._num_rounds),
+            **summary.summarise_run(self._history.records, self._num_rounds),
             "settings": self.settings,
             "versions": summary.package_versions(),
             "hardware": processors(),
@@ -150,8 +117,7 @@ class Report:
         }
         document["seconds"]["total"] = self.seconds
         clean = strict(document)
-        text = json.dumps(clean, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-        write_atomically(self.output_dir / SUMMARY, lambda path: path.write_text(text, encoding="utf-8"))
+        write_atomically(self.output_dir / SUMMARY, lambda path: path.write_bytes(json_document(clean)))
         self._draw()
         note(summary.summary_table(clean))
         note(f"results are in {self.output_dir}")
@@ -161,8 +127,4 @@ class Report:
         from florg_app.reports.curves import draw_curves
 
         title = f"{self.settings.get('strategy.name', '')} on {self.settings.get('task.name', '')}"
-        write_atomically(self.output_dir / CURVES, lambda path: draw_curves(self._records, path, title))
-
-
-def _line(record: Any) -> str:
-    return json.dumps(record, allow_nan=False, ensure_ascii=False) + "\n"
+        write_atomically(self.output_dir / CURVES, lambda path: draw_curves(self._history.records, path, title))

@@ -2,15 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from datasets import Dataset
 from torch import Tensor, nn
 
 from clients.architectures import Head
 from clients.batches import Batch, Collate
-
-Split = Literal["train", "validation"]
+from florg_app.tasks.files.bad_rows import BadRows
+from florg_app.tasks.split import Split
 
 Features = Sequence[Mapping[str, Any]]
 """One example each, unpadded: input_ids, attention_mask, ..., labels, and what `Task.score` needs to know of it.
@@ -22,8 +22,8 @@ Preprocessor = Any
 """A tokenizer or an image processor of transformers, whichever `Task.head` says; a task names the one it takes."""
 
 
-OWNER_COLUMN = "client-file"
-"""The column that says from which file of `task.client-files` a training row is, by number from 0."""
+ROW = "row"
+"""In a feature: the place of its row among those it was made of; absent from images, of which each row is one."""
 
 
 class Task(ABC):
@@ -41,8 +41,13 @@ class Task(ABC):
     cacheable: bool = True
     """Whether features follow from their rows and the settings of the task alone, so that they can be kept on disk."""
 
-    skipped: Mapping[tuple[Split, str], int]
-    """Rows that `rows` has left out so far as bad, by split and file; none where task.bad-rows is "error"."""
+    bad_rows: BadRows
+    """What becomes of rows that it cannot use, and how many were left out so far."""
+
+    @property
+    def skipped(self) -> Mapping[tuple[Split, str], int]:
+        """Rows left out so far as bad, by split and file; none where task.bad-rows is "error"."""
+        return self.bad_rows.counts
 
     @abstractmethod
     def rows(self, split: Split) -> Dataset:
@@ -53,7 +58,10 @@ class Task(ABC):
 
     @abstractmethod
     def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
-        """The rows in order, made into examples once, each of at most `max_length` tokens."""
+        """The rows in order, made into examples once, each of at most `max_length` tokens; bad ones are left out.
+
+        Raises ConfigError where a bad row ends the run, or none is left.
+        """
 
     @abstractmethod
     def specimens(self, preprocessor: Preprocessor) -> Dataset:

@@ -10,7 +10,9 @@ from florg_app.config.section import kebab
 from florg_app.config.settings import Settings
 from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks.base import Task
-from florg_app.tasks.files.folder import LocalFolder
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of, local_folder
+from florg_app.tasks.files.owner import Owner
+from florg_app.tasks.files.wording import Wording
 from florg_app.tasks.images import make as images
 from florg_app.tasks.instruct import make as instruct
 from florg_app.tasks.instruct.sources import SOURCES
@@ -72,19 +74,24 @@ def make_task(settings: Settings, data_path: Path | None = None, validation_path
 
 def _own(settings: Settings, data_path: Path, validation_path: Path | None) -> LocalFolder:
     """The files of one client, which are not divided."""
-    validation = None if validation_path is None else ("validation-path", validation_path)
-    return LocalFolder(data_path, "data-path", settings.task.bad_rows, private=True, validation=validation)
+    task = settings.task
+    validation = None if validation_path is None else Wording("validation-path", validation_path, private=True)
+    wording = Wording("data-path", data_path, private=True)
+    return local_folder(wording, bad_rows_of(task), validation=validation)
 
 
 def _shared(settings: Settings) -> LocalFolder | None:
     """Files that all processes can read; None: the task's rows come from elsewhere."""
     task, column = settings.task, settings.partition.column
     if task.client_files is not None:
-        validation = None if task.path is None else ("task.path", task.path)
-        return LocalFolder(
-            task.client_files, "task.client-files", task.bad_rows, one_per_client=True, validation=validation
+        wording, validation = (
+            Wording("task.client-files", task.client_files),
+            task.path and Wording("task.path", task.path),
         )
-    return None if task.path is None else LocalFolder(task.path, "task.path", task.bad_rows, column=column)
+        return local_folder(wording, bad_rows_of(task), Owner(by_file=True), validation or None)
+    if task.path is None:
+        return None
+    return local_folder(Wording("task.path", task.path), bad_rows_of(task), Owner(column=column))
 
 
 def _foreign(task: TaskSettings, own: frozenset[str]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 SAMPLE = 4096
@@ -24,7 +25,7 @@ class Basis(ABC):
     """Whether M M^T = I_k, so that norms and Gram matrices pass through unchanged."""
 
     @abstractmethod
-    def apply(self, A: Tensor) -> Tensor:
+    def apply(self, A: Float[Tensor, "*b r k"]) -> Float[Tensor, "*b r d"]:
         """A M: (..., r, k) -> (..., r, d), differentiable in A."""
 
     @abstractmethod
@@ -32,7 +33,7 @@ class Basis(ABC):
         """The basis of one layer of the group (itself where the layers share it)."""
 
     @abstractmethod
-    def dense(self) -> Tensor:
+    def dense(self) -> Float[Tensor, "*l k d"]:
         """M itself, (k, d), or (l, k, d) where each layer has its own."""
 
     @abstractmethod
@@ -44,13 +45,13 @@ class Basis(ABC):
         """A short hash that differs between bases and agrees between machines."""
 
 
-def spaced(values: np.ndarray) -> np.ndarray:
+def spaced(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, " s"]:
     """Up to SAMPLE evenly spaced elements, the first and the last among them."""
     flat = values.reshape(-1)
     return flat[np.linspace(0, flat.size - 1, min(flat.size, SAMPLE)).round().astype(np.int64)]
 
 
-def digest(kind: str, shape: Sequence[int], integers: np.ndarray) -> str:
+def digest(kind: str, shape: Sequence[int], integers: Shaped[np.ndarray, "..."]) -> str:
     """16 hexadecimal digits over a basis' kind, shape and a sample of its defining integers."""
     head = f"{kind}/{'x'.join(map(str, shape))}/"
     return hashlib.sha256(head.encode() + spaced(integers).astype("<i8").tobytes()).hexdigest()[:16]
@@ -69,13 +70,13 @@ class Identity(Basis):
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", self.rows)
 
-    def apply(self, A: Tensor) -> Tensor:
+    def apply(self, A: Float[Tensor, "*b r k"]) -> Float[Tensor, "*b r d"]:
         return A
 
     def layer(self, index: int) -> Basis:
         return self
 
-    def dense(self) -> Tensor:
+    def dense(self) -> Float[Tensor, "*l k d"]:
         return torch.eye(self.rows, device=self.device, dtype=self.dtype)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
@@ -91,12 +92,12 @@ class Dense(Basis):
 
     rows: int
     dim: int
-    values: Tensor
+    values: Float[Tensor, "*l k d"]
     isometric: bool
     hash: str
 
     @classmethod
-    def of(cls, kind: str, values: Tensor, isometric: bool) -> "Dense":
+    def of(cls, kind: str, values: Float[Tensor, "*l k d"], isometric: bool) -> "Dense":
         """The basis with its fingerprint: values rounded to 1e-4, as float64 results differ in their last bits.
 
         The fingerprint is taken once, so that a rounded copy on an accelerator still tells where it came from.
@@ -105,13 +106,13 @@ class Dense(Basis):
         integers = np.rint(spaced(values.cpu().numpy()).astype(np.float64) * 1e4)
         return cls(rows, dim, values, isometric, digest(kind, values.shape, integers))
 
-    def apply(self, A: Tensor) -> Tensor:
+    def apply(self, A: Float[Tensor, "*b r k"]) -> Float[Tensor, "*b r d"]:
         return A @ self.values
 
     def layer(self, index: int) -> Basis:
         return self if self.values.ndim == 2 else replace(self, values=self.values[index])
 
-    def dense(self) -> Tensor:
+    def dense(self) -> Float[Tensor, "*l k d"]:
         return self.values
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:
@@ -127,9 +128,9 @@ class SignedPermutation(Basis):
 
     rows: int
     dim: int
-    columns: Tensor
+    columns: Int[Tensor, " k"]
     """(k,) int64, distinct, below dim"""
-    signs: Tensor
+    signs: Float[Tensor, " k"]
     """(k,), +1 or -1, in the dtype of the inputs"""
     isometric = True
 
@@ -140,13 +141,13 @@ class SignedPermutation(Basis):
         signs = rng.integers(0, 2, rows) * 2 - 1
         return cls(rows, dim, torch.from_numpy(columns), torch.from_numpy(signs).float())
 
-    def apply(self, A: Tensor) -> Tensor:
+    def apply(self, A: Float[Tensor, "*b r k"]) -> Float[Tensor, "*b r d"]:
         return A.new_zeros(*A.shape[:-1], self.dim).index_copy(-1, self.columns, A * self.signs)
 
     def layer(self, index: int) -> Basis:
         return self
 
-    def dense(self) -> Tensor:
+    def dense(self) -> Float[Tensor, "*l k d"]:
         return self.apply(torch.eye(self.rows, device=self.signs.device, dtype=self.signs.dtype))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from strategies.bases.basis import Basis, digest
@@ -17,7 +18,7 @@ def power_of_two_blocks(dim: int) -> tuple[int, ...]:
     return tuple(1 << bit for bit in reversed(range(dim.bit_length())) if dim >> bit & 1)
 
 
-def sylvester(size: int) -> Tensor:
+def sylvester(size: int) -> Float[Tensor, "m m"]:
     """The Hadamard matrix (size, size) of +1 and -1 in Sylvester's order, size a power of two.
 
     Element (p, q) is (-1) to the number of common one bits of p and q, so that every leading power-of-two block is the
@@ -29,7 +30,7 @@ def sylvester(size: int) -> Tensor:
     return H
 
 
-def walsh_hadamard(x: Tensor, core: Tensor) -> Tensor:
+def walsh_hadamard(x: Float[Tensor, "*b m"], core: Float[Tensor, "c c"]) -> Float[Tensor, "*b m"]:
     """x H / sqrt(m) over the last axis, m = x.shape[-1] a power of two: orthogonal and its own inverse.
 
     H_m is a Kronecker product of blocks of `core` = sylvester(RADIX): each pass multiplies one axis of the folded x by
@@ -53,11 +54,11 @@ class Hadamard(Basis):
 
     rows: int
     dim: int
-    signs: Tensor
+    signs: Int[Tensor, "p d"]
     """(PASSES, d) int8, +1 or -1"""
-    permutations: Tensor
+    permutations: Int[Tensor, "p d"]
     """(PASSES, d) int64"""
-    core: Tensor
+    core: Float[Tensor, "c c"]
     """sylvester(RADIX) in the dtype of the inputs"""
     isometric = True
 
@@ -68,7 +69,7 @@ class Hadamard(Basis):
         permutations = np.stack([rng.permutation(dim) for _ in range(PASSES)])
         return cls(rows, dim, torch.from_numpy(signs).to(torch.int8), torch.from_numpy(permutations), sylvester(RADIX))
 
-    def apply(self, A: Tensor) -> Tensor:
+    def apply(self, A: Float[Tensor, "*b r k"]) -> Float[Tensor, "*b r d"]:
         x = torch.nn.functional.pad(A, (0, self.dim - self.rows))
         blocks = power_of_two_blocks(self.dim)
         for signs, permutation in zip(self.signs, self.permutations, strict=True):
@@ -79,7 +80,7 @@ class Hadamard(Basis):
     def layer(self, index: int) -> Basis:
         return self
 
-    def dense(self) -> Tensor:
+    def dense(self) -> Float[Tensor, "k d"]:
         return self.apply(torch.eye(self.rows, dtype=self.core.dtype, device=self.core.device))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Basis:

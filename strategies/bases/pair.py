@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Dense, Identity, SignedPermutation
@@ -68,14 +69,14 @@ DRAWS: dict[str, Callable[[int, int, int, np.random.Generator], Basis]] = {
 """Kinds that need no weights: (k, d, fan_in, generator) -> a basis shared by the layers of the group."""
 
 
-def _svd_pair(W0: Tensor) -> Pair:
+def _svd_pair(W0: Float[Tensor, "l o i"]) -> Pair:
     """L = U, R = V^T of the thin SVD W0 = U S V^T (l, o, i): a basis for each layer, fixed up to joint signs."""
     with one_thread():
         U, _, Vh = svd(W0.cpu().double())
     return Dense.of("svd", U.mT.float().contiguous(), True), Dense.of("svd", Vh.float().contiguous(), True)
 
 
-def _svd_one(W0: Tensor) -> Basis:
+def _svd_one(W0: Float[Tensor, "l o i"]) -> Basis:
     """O = U V^T of W0, the product of the two bases; as M (l, k, d), so transposed where o > i."""
     with one_thread():
         U, _, Vh = svd(W0.cpu().double())

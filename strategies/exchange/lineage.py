@@ -40,20 +40,23 @@ class Lineage:
         return attempt in names and all(t <= later.after for later in self.attempts[names.index(attempt) + 1 :])
 
     def needed(self, rounds: Iterable[int]) -> list[int]:
-        """Those rounds, ascending, after which a client may have to go on: the newest up to `oldest` and all later."""
+        """Return the rounds whose client state must be kept, ascending.
+
+        They are the last one at or before the server's oldest checkpoint, and every one after it.
+        """
         ordered = sorted(rounds)
         return [t for t in ordered if t <= self.oldest][-1:] + [t for t in ordered if t > self.oldest]
 
     def as_config(self) -> dict[str, str | int | list[str]]:
-        """What a train message says of it; sources stay on the server."""
+        """Return what a train message says of it; sources stay on the server."""
         return {RUN: self.run, ATTEMPTS: [f"{a.after}:{a.name}" for a in self.attempts], OLDEST: self.oldest}
 
-
-def lineage_from_config(config: Mapping[str, Any]) -> Lineage:
-    """Inverse of `as_config`, sources aside."""
-    pairs = [text.split(":", 1) for text in config[ATTEMPTS]]
-    attempts = tuple(Attempt(name, int(after)) for after, name in pairs)
-    return Lineage(str(config[RUN]), attempts, int(config[OLDEST]))
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Lineage":
+        """Read what `as_config` wrote, sources aside."""
+        pairs = [text.split(":", 1) for text in config[ATTEMPTS]]
+        attempts = tuple(Attempt(name, int(after)) for after, name in pairs)
+        return cls(str(config[RUN]), attempts, int(config[OLDEST]))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ server aggregates padded uploads as any others. Which axis is the rank follows f
 
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Shaped
 from torch import Tensor
 from torch.nn import functional
 
 from strategies.manifest import Manifest
 from strategies.method import Role
-from strategies.state import Shape, Shapes, State, flatten, nest
+from strategies.state import Shape, Shapes, State
 
 
 def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], largest: int) -> int:
@@ -22,12 +23,12 @@ def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], la
 
 def cut(state: State, shapes: Shapes) -> State:
     """The leading elements of each tensor along each axis, as many as `shapes` says; views. None: all of them."""
-    return nest({key: tensor[tuple(map(slice, shapes[key]))] for key, tensor in flatten(state).items()})
+    return state.zip(shapes, lambda tensor, shape: tensor[tuple(map(slice, shape))])
 
 
 def padded(state: State, shapes: Shapes) -> State:
     """Each tensor with zeros behind its elements up to the size that `shapes` says. None: as it is."""
-    return nest({key: _padded(tensor, shapes[key]) for key, tensor in flatten(state).items()})
+    return state.zip(shapes, _padded)
 
 
 def limited(state: State, manifest: Manifest, rank: int) -> State:
@@ -35,12 +36,7 @@ def limited(state: State, manifest: Manifest, rank: int) -> State:
     return padded(cut(state, manifest.at(rank).shapes(*Role)), manifest.shapes(*Role))
 
 
-def sizes(state: State) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor under its wire key."""
-    return {key: tuple(tensor.shape) for key, tensor in flatten(state).items()}
-
-
-def _padded(tensor: Tensor, shape: Shape) -> Tensor:
+def _padded(tensor: Shaped[Tensor, "..."], shape: Shape) -> Shaped[Tensor, "..."]:
     missing = [0 if size is None else size - have for size, have in zip(shape, tensor.shape, strict=True)]
     assert min(missing) >= 0, f"{tuple(tensor.shape)} is larger than {shape}"
     before_and_behind = [count for behind in reversed(missing) for count in (0, behind)]

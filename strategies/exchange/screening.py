@@ -1,24 +1,32 @@
 """Which replies of a round are used. A bad reply is a value with a reason, never an exception."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from flwr.app import Message
+from flwr.app import ArrayRecord, Message, RecordDict
 
+from strategies.exchange.array_reader import Malformed
+from strategies.exchange.foreign_text import safe_text, shown_names, shown_value
+from strategies.exchange.metrics import Metrics, parse_metrics
 from strategies.exchange.traffic import Traffic, measure_traffic
-from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, Malformed, unpack
+from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, ROUND, unpack
 from strategies.state import Shapes, State
 
-Metrics = dict[str, int | float]
+_RECORDS = (ARRAYS, METRICS, CONFIG)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a train message asked for."""
+    """What a train message asked for, and what its answer may say."""
 
     partition: int
     rank: int
+    scores: bool = False
+    """Whether the client is to score the model that it received."""
+    rows: int | None = None
+    """How many training rows the client said at the start that it has; None where it said nothing."""
+    more_metrics: Collection[str] = ()
+    """Names of metrics beside those of `METRIC_SPECS`."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +48,62 @@ class Rejected:
 
     partition: int | None
     reason: str
+    """One line of visible characters."""
 
 
-def validate_reply(reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes]) -> Upload | Rejected:
-    """Check a reply to round t's message (None: it answers none); `shapes` of a rank are those of its tensors."""
-    partition = None if asked is None else asked.partition
+Reader = Callable[[ArrayRecord, Shapes], State | Malformed]
+"""Reads the arrays of an upload, once all about them is as the shapes say."""
+
+
+def validate_reply(
+    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: Reader = unpack
+) -> Upload | Rejected:
+    """Check a reply to round t's message; `asked` is None where it answers none.
+
+    `shapes` gives the wire keys and shapes of an upload of a rank. Nothing that the reply claims is believed: it costs
+    no more than what its own bytes cost.
+    """
     if reply.has_error():
-        return Rejected(partition, f"error {reply.error.code}: {reply.error.reason}")
-    if asked is None or partition is None:
+        reason = f"error {shown_value(reply.error.code)}: {safe_text(str(reply.error.reason))}"
+        return Rejected(None if asked is None else asked.partition, reason)
+    if asked is None:
         return Rejected(None, "a reply to no message of this round")
-    content = reply.content
-    records = {ARRAYS: content.array_records, METRICS: content.metric_records, CONFIG: content.config_records}
-    if absent := [name for name, found in records.items() if name not in found]:
-        return Rejected(partition, f"records {absent} are missing")
-    metrics = dict(content.metric_records[METRICS])
-    if content.config_records[CONFIG].get(ROUND) != t:
-        return Rejected(partition, f"answers round {content.config_records[CONFIG].get(ROUND)}, now is round {t}")
-    if metrics.get(PARTITION) != partition:
-        return Rejected(partition, f"calls itself partition {metrics.get(PARTITION)}, was asked as {partition}")
-    examples = metrics.get(EXAMPLES)
-    if not isinstance(examples, int | float) or not math.isfinite(examples) or examples <= 0:
-        return Rejected(partition, f"{EXAMPLES} = {examples}, expected a positive number")
-    rank = metrics.get(RANK)
-    if not isinstance(rank, int) or not min(1, asked.rank) <= rank <= asked.rank:
-        return Rejected(partition, f"{RANK} = {rank}, expected a whole number up to {asked.rank}, its rank till now")
-    record = content.array_records[ARRAYS]
-    tensors = unpack(record, shapes(rank))
+    content = reply.content if reply.has_content() else None
+    if not isinstance(content, RecordDict):  # Flower does not look at what it unpacks
+        return Rejected(asked.partition, f"it carries {shown_value(content)}, expected records")
+    metrics = _metrics(content, asked, t)
+    if isinstance(metrics, str):
+        return Rejected(asked.partition, metrics)
+    record, rank = content.array_records[ARRAYS], int(metrics[RANK])
+    tensors = read(record, shapes(rank))
     if isinstance(tensors, Malformed):
-        return Rejected(partition, tensors.reason)
-    scalars = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return Upload(partition, rank, tensors, examples, scalars, measure_traffic(record))
+        return Rejected(asked.partition, tensors.reason)
+    return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record))
+
+
+def _metrics(content: RecordDict, asked: Asked, t: int) -> Metrics | str:
+    """The metrics of a reply that fits the question; or, in words, why it does not."""
+    if problem := _of_other_form(content):
+        return problem
+    config: Mapping[str, object] = content.config_records[CONFIG]
+    if type(config.get(ROUND)) is not int or config[ROUND] != t:
+        return f"answers round {shown_value(config.get(ROUND))}, now is round {t}"
+    metrics = parse_metrics(content.metric_records[METRICS], asked.scores, asked.more_metrics)
+    if isinstance(metrics, str):
+        return metrics
+    if metrics[PARTITION] != asked.partition:
+        return f"calls itself partition {metrics[PARTITION]}, was asked as {asked.partition}"
+    if asked.rows is not None and metrics[EXAMPLES] > asked.rows:
+        return f"{EXAMPLES} = {metrics[EXAMPLES]}, but it said at the start that it has {asked.rows}"
+    if not min(1, asked.rank) <= metrics[RANK] <= asked.rank:
+        return f"{RANK} = {metrics[RANK]}, expected a whole number up to {asked.rank}, its rank till now"
+    return metrics
+
+
+def _of_other_form(content: RecordDict) -> str:
+    """Which records are missing or too many; empty where all is as it should be."""
+    there = {ARRAYS: content.array_records, METRICS: content.metric_records, CONFIG: content.config_records}
+    if absent := [name for name in _RECORDS if name not in there[name]]:
+        return f"records {absent} are missing"
+    extra = sorted(content.keys() - set(_RECORDS))
+    return f"records not expected: {shown_names(extra)}" if extra else ""

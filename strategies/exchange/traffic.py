@@ -8,17 +8,20 @@ from math import prod
 import numpy as np
 from flwr.app import ArrayRecord
 
+from strategies.exchange.array_reader import WIRE_DTYPE, array_numbers, header_bytes
 from strategies.state import HEAD
 
-WIRE_DTYPE = np.dtype(np.float32)
+SECURE_SUM = "secure-sum"
+"""Name of the record with a secure sum's own bytes, and of the group of arrays beside a masked summand."""
 
 
 @dataclass(frozen=True)
 class Traffic:
     """One direction's traffic; adapters and head apart, since a head can outweigh all adapters.
 
-    `wire_bytes` is what Flower moves for the arrays: payload, each array's npy header, and the names. Records of
-    settings and metrics (some hundred bytes) and the transport's own framing are not in it.
+    `wire_bytes` is what Flower moves for the arrays: payload, each array's npy header, and the names; and of a secure
+    sum the weights, keys and shares. Records of settings and metrics (some hundred bytes) and the transport's own
+    framing are not in it.
     """
 
     adapter_numbers: int = 0
@@ -35,33 +38,38 @@ class Traffic:
         return Traffic(**{name: value * times for name, value in asdict(self).items()})
 
 
-def predict_traffic(shapes: Mapping[str, tuple[int, ...]]) -> Traffic:
-    """The traffic of one message that carries tensors of these shapes in the wire's dtype."""
+def predict_traffic(shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype = WIRE_DTYPE) -> Traffic:
+    """Return the traffic of one message that carries tensors of these shapes, by default in the wire's dtype."""
     total = Traffic()
     for key, shape in shapes.items():
-        payload = prod(shape) * WIRE_DTYPE.itemsize
-        total += _one(key, prod(shape), payload, payload + _header_bytes(shape) + len(key))
+        payload = prod(shape) * dtype.itemsize
+        total += _one(key, prod(shape), payload, payload + _header_bytes(shape, dtype) + len(key))
     return total
 
 
 def measure_traffic(record: ArrayRecord) -> Traffic:
-    """The traffic of a message that was really sent or received."""
+    """Return the traffic of a message that was really sent or received, from its bytes alone.
+
+    What a message claims of its arrays, their dtype and shape, does not count.
+    """
     total = Traffic()
     for key, array in record.items():
-        numbers = prod(array.shape)
-        total += _one(key, numbers, numbers * np.dtype(array.dtype).itemsize, len(array.data) + len(key))
+        payload = len(array.data) - header_bytes(array.data)
+        total += _one(key, array_numbers(array.data), payload, len(array.data) + len(key))
     return total
 
 
 def _one(key: str, numbers: int, payload: int, wire: int) -> Traffic:
+    if key.startswith(f"{SECURE_SUM}/"):
+        return Traffic(wire_bytes=wire)
     if key.startswith(f"{HEAD}/"):
         return Traffic(head_numbers=numbers, head_payload_bytes=payload, wire_bytes=wire)
     return Traffic(adapter_numbers=numbers, adapter_payload_bytes=payload, wire_bytes=wire)
 
 
-def _header_bytes(shape: tuple[int, ...]) -> int:
+def _header_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
     """Length of the npy header that precedes an array of this shape."""
     buffer = io.BytesIO()
-    description = {"descr": WIRE_DTYPE.str, "fortran_order": False, "shape": shape}
+    description = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, description)
     return buffer.tell()

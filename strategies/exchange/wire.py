@@ -1,26 +1,25 @@
 """Tensors <-> ArrayRecord, and what makes a message's arrays acceptable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from flwr.app import DEFAULT_TTL, Array, ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
+from jaxtyping import Float, Float32
 
-from strategies.exchange.traffic import WIRE_DTYPE
-from strategies.state import Shape, Shapes, State, fits, flatten, nest
+from strategies.exchange.array_reader import WIRE_DTYPE, Malformed, read_array
+from strategies.exchange.foreign_text import LONGEST_NAME, safe_text, shown_names, shown_value
+from strategies.state import Shape, Shapes, State, fits
 
 ARRAYS, CONFIG, METRICS = "arrays", "config", "metrics"
 ROUND, PARTITION, EXAMPLES = "round", "partition-id", "num-examples"
 RANK = "rank"
 """Of the factors in a message: down in its config, up among its metrics."""
 OWN = "own-"
-"""Prefix of a client's scores of the model that it received, with what it keeps itself, on own-examples rows."""
+"""Prefix of client-side evaluation metrics: the client evaluates the received global tensors together with its LOCAL
+tensors, on "own-examples" rows."""
 RUN = "run"
 """Key of the name that a run keeps when it is resumed, so that clients know their memories of it from older ones."""
-
-LARGEST = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
-"""Of the numbers in a message: one whose square is beyond float32 overflows the products of any method."""
 
 ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
@@ -37,65 +36,34 @@ class RefusalError(ValueError):
     """A client's refusal to work on a message; its text reaches the server as the reason."""
 
 
-@dataclass(frozen=True)
-class Malformed:
-    """Why arrays were not accepted."""
-
-    reason: str
-
-
 def pack(state: State, shapes: Shapes) -> ArrayRecord:
-    """The tensors named by `shapes`, in that order, as float32 arrays."""
-    flat = flatten(state)
+    """Encode the tensors named by `shapes`, in that order, as float32 arrays."""
+    flat = state.flat
     return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
 
 
-def _float32(tensor: torch.Tensor, shape: Shape) -> np.ndarray:
+def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndarray, "*s"]:
     assert fits(tensor.shape, shape), f"{tuple(tensor.shape)} is not {shape}"
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
 
-def unpack(record: ArrayRecord, shapes: Shapes) -> State | Malformed:
-    """The nested state of a record, once every name, dtype, shape and value has been checked."""
+def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) -> State | Malformed:
+    """Read the state of a record, or say why not: names, then of each array dtype, order, shape, bytes and values."""
     missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
     if missing or extra:
-        return Malformed(f"arrays missing {sorted(missing)}, not expected {sorted(extra)}; other strategy or model?")
+        lacks, has = shown_names(sorted(missing)), shown_names(sorted(extra))
+        return Malformed(f"arrays missing [{lacks}], not expected [{has}]; other strategy or model?")
     flat: dict[str, torch.Tensor] = {}
     for key, shape in shapes.items():
-        array = _decode(record[key], key, shape)
+        array = read_array(record[key].data, key, shape, dtype)
         if isinstance(array, Malformed):
             return array
         flat[key] = torch.from_numpy(array)
-    return nest(flat)
-
-
-def _decode(array: Array, key: str, shape: Shape) -> np.ndarray | Malformed:
-    try:
-        values = array.numpy()
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        return Malformed(f"'{key}' cannot be decoded ({error})")
-    if values.dtype != WIRE_DTYPE:
-        return Malformed(f"'{key}' has dtype {values.dtype}, expected {WIRE_DTYPE}")
-    if not fits(values.shape, shape):
-        return Malformed(f"'{key}' is {values.shape}, expected {tuple(shape)}; other model, targets or rank?")
-    if not np.isfinite(values).all():
-        bad = int(values.size - np.isfinite(values).sum())
-        return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
-    if huge := int((np.abs(values) > LARGEST).sum()):
-        return Malformed(f"'{key}' has {huge} numbers beyond {LARGEST:.1e} of {values.size}; its training diverged")
-    return values
-
-
-def broadcast(
-    arrays: ArrayRecord, t: int, rank: int, identity: Mapping[str, str | int | list[str]], evaluate: bool
-) -> RecordDict:
-    """The content of a train message of round t, to clients of this rank; `identity`: of the server and its run."""
-    config: dict[str, int | str | bool | list[str]] = {ROUND: t, RANK: rank, "evaluate": evaluate, **identity}
-    return RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
+    return State.from_flat(flat)
 
 
 def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
-    """A message of round t that, with its reply, outlives the seconds for which the round waits.
+    """Make a message of round t that, with its reply, outlives the seconds for which the round waits.
 
     Flower drops what is older than 12 hours where nothing else is said.
     """
@@ -103,13 +71,15 @@ def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Mes
 
 
 def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:
-    """The content of a client's reply in round t; `metrics` holds at least num-examples, partition-id and rank."""
+    """Make the content of a client's reply in round t; `metrics` has at least num-examples, partition-id and rank."""
     config = ConfigRecord({ROUND: t})
     return RecordDict({ARRAYS: arrays, CONFIG: config, METRICS: MetricRecord(dict(metrics))})
 
 
-def check_identity(config: ConfigRecord, own: Mapping[str, str]) -> None:
+def check_identity(config: Mapping[str, object], own: Mapping[str, str]) -> None:
     """Raise RefusalError, saying which part differs and what to do, unless the sender's identity is ours."""
     for part, value in own.items():
         if config.get(part) != value:
-            raise RefusalError(f"{part} is {value} here and {config.get(part)} on the server; {ADVICE[part]}")
+            theirs = config.get(part)
+            named = safe_text(theirs, LONGEST_NAME) if isinstance(theirs, str) else shown_value(theirs)
+            raise RefusalError(f"{part} is {value} here and {named} on the server; {ADVICE[part]}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -17,9 +17,14 @@ class Centralised(Method):
 
     name = "centralised"
     summary = "LoRA trained by one client with the rows of all (upper reference)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    mean_of_uploads = True
-    pooled = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, pooled=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

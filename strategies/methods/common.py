@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
@@ -22,14 +23,14 @@ def plan_with_merged_update(form: Form, A: Role, B: Role, weighting: Literal["un
     return Plan(adapter=f"lora+{form}", roles=roles, weighting=weighting)
 
 
-def initial_A(group: Group, rank: int, seed: int, *keys: int) -> Tensor:
+def initial_A(group: Group, rank: int, seed: int, *keys: int) -> Float[Tensor, "l r i"]:
     """A ~ U(-1/sqrt(i), 1/sqrt(i)), (l, r, i), as in loralib and PEFT; `keys` tell one draw of a run from another."""
     bound = 1 / math.sqrt(group.in_features)
     shape = (len(group.layers), rank, group.in_features)
     return torch.from_numpy(generator(seed, "initial-A", group.name, *keys).uniform(-bound, bound, shape)).float()
 
 
-def initial_B(group: Group, rank: int) -> Tensor:
+def initial_B(group: Group, rank: int) -> Float[Tensor, "l o r"]:
     """B = 0, (l, o, r), so that training starts at W0."""
     return torch.zeros(len(group.layers), group.out_features, rank)
 
@@ -39,7 +40,7 @@ def initial_factors(group: Group, rank: int, seed: int) -> Tensors:
     return {"A": initial_A(group, rank, seed), "B": initial_B(group, rank)}
 
 
-def append_factors(state: Tensors, U: Tensor, V: Tensor) -> Tensors:
+def append_factors(state: Tensors, U: Float[Tensor, "l o m"], V: Float[Tensor, "l m i"]) -> Tensors:
     """Factors "U" (l, o, m) and "V" (l, m, i) of state U V + U V, the columns and rows of both side by side.
 
     Beyond m = min(o, i) the product is decomposed anew at that width, without loss, S^(1/2) on each side.
@@ -60,7 +61,9 @@ def zero_merged_update(group: Group, form: Form) -> Tensors:
     return {"U": torch.zeros(num_layers, o, 0), "V": torch.zeros(num_layers, 0, i)}
 
 
-def side_by_side(B: Tensor, A: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+def side_by_side(
+    B: Float[Tensor, "n l o r"], A: Float[Tensor, "n l r i"], w: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, "l o n*r"], Float[Tensor, "l n*r i"]]:
     """Factors [w_1 B_1 ... w_n B_n] (l, o, n r) and [A_1; ...; A_n] (l, n r, i) of sum_n w_n B_n A_n.
 
     B (n, l, o, r) and A (n, l, r, i) are the stacked uploads; the weights w (n,) enter one factor only.

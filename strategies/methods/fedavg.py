@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_change
 from strategies.state import Group, Tensors
 
@@ -16,10 +16,14 @@ class FedAvg(Method):
 
     name = "fedavg"
     summary = "full weights of the adapted layers averaged (FedAvg, arXiv 1602.05629)"
-    plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
-    mean_of_uploads = True
-    exact = True
-    gauge_free = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """D = 0."""

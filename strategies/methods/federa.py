@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import one_thread
 from strategies.linalg import svd
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 
@@ -20,8 +21,14 @@ class FeDeRA(Method):
 
     name = "federa"
     summary = "LoRA from the principal components of W0, factors averaged (FeDeRA, arXiv 2404.18848)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    mean_of_uploads = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """B0 (l, o, r) and A0 (l, r, i) with B0 A0 = P, which the frozen weight loses."""
@@ -38,7 +45,7 @@ class FeDeRA(Method):
         return {"A": (A0 / scale**0.5).float(), "B": (B0 / scale**0.5).float()}
 
 
-def _principal(W0: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def _principal(W0: Float[Tensor, "l o i"], rank: int) -> tuple[Float[Tensor, "l o r"], Float[Tensor, "l r i"]]:
     """(U_r S_r^(1/2), S_r^(1/2) V_r^T) of W0 (l, o, i), float64 on the CPU."""
     with one_thread():
         U, S, Vh = svd(W0.cpu().double())

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role
+from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
 from strategies.methods.common import initial_factors, side_by_side
 from strategies.state import Group, Tensors
 
@@ -21,15 +22,24 @@ class FeDeRASVD(Method):
 
     name = "federa-svd"
     summary = "LoRA products averaged, then decomposed, sqrt(S) on both factors (FeDeRA as FLoRG reads it)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="uniform")
-    needs = "stack"
-    gauge_free = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="uniform")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack", gauge_free=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """The product, which is all that counts."""
+        return {"BA": MatrixProduct(upload["B"], upload["A"])}
+
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The r leading singular triplets of D, split evenly."""
         r = state["A"].shape[-2]
         U, S, Vh = svd_of_product(*side_by_side(uploads["B"], uploads["A"], w))

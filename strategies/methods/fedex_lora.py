@@ -1,12 +1,12 @@
 """FedEx-LoRA: factors averaged, and what that loses added to W0. Singhal et al., ACL 2025, arXiv 2410.09432."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -31,39 +31,31 @@ class FedExLoRA(Method):
 
     name = "fedex-lora"
     summary = "LoRA factors averaged, the residual of the product added to W0 (FedEx-LoRA, arXiv 2410.09432)"
-    exact = True
-    gauge_free = True
 
     residual: Form = "dense"
 
     @property
-    def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
+    def plan(self) -> Plan:
         return plan_with_merged_update(self.residual, Role.SHARED, Role.SHARED, "uniform")
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
-        return "sum" if self.residual == "dense" else "stack"
+    def traits(self) -> Traits:
+        return Traits(exact=True, gauge_free=True, needs="sum" if self.residual == "dense" else "stack")
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0, P = 0."""
         return {**initial_factors(group, rank, seed), **zero_merged_update(group, self.residual)}
 
-    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """A_n, B_n and their product (l, o, i)."""
-        return {**upload, "BA": upload["B"] @ upload["A"]}
-
-    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
-        """The same added to the total without a temporary of the product's size."""
-        total["A"].add_(upload["A"], alpha=weight)
-        total["B"].add_(upload["B"], alpha=weight)
-        total["BA"].baddbmm_(upload["B"], upload["A"], alpha=weight)
+        return {**upload, "BA": MatrixProduct(upload["B"], upload["A"])}
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """The means, and W + sum_n w_n B_n A_n - B A."""
         A, B = total["A"], total["B"]
         return {"A": A, "B": B, "W": state["W"] + total["BA"] - B @ A}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The means, and U V + sum_{m<n} w_m (B_m - B) (A_m - A_n) in factors at most min(o, i) wide."""
         A_n, B_n = uploads["A"], uploads["B"]
         A, B = (torch.einsum("n,n...->...", w, stacked) for stacked in (A_n, B_n))

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from strategies.method import Method, Plan, Projection, Role
+from strategies.method import Method, Plan, Projection, Role, Traits
 from strategies.methods.common import initial_change
 from strategies.state import Group, Tensors
 
@@ -20,10 +20,6 @@ class FedFTG(Method):
 
     name = "fedftg"
     summary = "full MLP up-projections, GaLore on the clients, averaged (FedFTG, arXiv 2410.23111)"
-    plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False, targets="mlp-up")
-    mean_of_uploads = True
-    exact = True
-    gauge_free = True
 
     rank: Annotated[int, Ge(1)] = 4
     """Of the projected gradients; adapter.rank has no effect."""
@@ -33,6 +29,14 @@ class FedFTG(Method):
     """Factor of each step."""
     side: Literal["std", "left", "right"] = "std"
     """Of the projector; std = the shorter side of the weight."""
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False, targets="mlp-up")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
 
     def check(self, group: Group, rank: int) -> None:
         super().check(group, rank)

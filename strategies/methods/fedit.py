@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -16,8 +16,14 @@ class FedIT(Method):
 
     name = "fedit"
     summary = "LoRA factors averaged separately (FedIT, arXiv 2305.05644)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    mean_of_uploads = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Gt
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_change
-from strategies.state import ByGroup, Group, Tensors, flatten
+from strategies.state import Group, State, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,18 +18,21 @@ class FedProx(Method):
 
     name = "fedprox"
     summary = "FedAvg with a proximal term in the local loss (FedProx, arXiv 1812.06127)"
-    plan = Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
-    mean_of_uploads = True
-    exact = True
-    gauge_free = True
 
     mu: Annotated[float, Gt(0)] = 0.01
     """Strength of the proximal term."""
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor:
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="full", roles={"D": Role.SHARED}, scaled=False)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
+
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""]:
         """mu/2 ||w - w^t||^2 over all that is trained."""
-        before, after = flatten(received), flatten(now)
-        squares = [(after[key] - before[key]).square().sum() for key in after]
+        squares = list(now.zip(received.flat, lambda w, start: (w - start).square().sum()).flat.values())
         return self.mu / 2 * sum(squares[1:], squares[0])
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import polar, rotation
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -27,15 +28,18 @@ class FedRotLoRA(Method):
 
     name = "fedrot-lora"
     summary = "LoRA factors turned towards the broadcast, then averaged (FedRot-LoRA, arXiv 2602.23638)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
 
     rotate_lambda: Annotated[float, Ge(0)] = 1.5
     """Up to 1: polar((1 - lambda) I + lambda R*), R* in SO(r). Above 1: R* in O(r), what the published code runs."""
 
     @property
-    def gauge_free(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
-        """For hard alignment."""
-        return self.rotate_lambda > 1
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        """Hard alignment does not see how clients turned their factors."""
+        return Traits(gauge_free=self.rotate_lambda > 1)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
@@ -53,13 +57,13 @@ class FedRotLoRA(Method):
         R = torch.where(has_reference[:, None, None], R, torch.eye(R.shape[-1], dtype=R.dtype, device=R.device))
         return {"A": R.mT @ A, "B": B @ R}
 
-    def _soft(self, C: Tensor) -> Tensor:
+    def _soft(self, C: Float[Tensor, "l r r"]) -> Float[Tensor, "l r r"]:
         """R_lambda (l, r, r) of the cross product C = A_n A^T or B_n^T B, whose nearest orthogonal matrix is R*."""
         if self.rotate_lambda > 1:
             return polar(C)
         target, unit = rotation(C), torch.eye(C.shape[-1], dtype=C.dtype, device=C.device)
 
-        def mixture(weight: float) -> Tensor:
+        def mixture(weight: float) -> Float[Tensor, "l r r"]:
             return (1 - weight) * unit + weight * target
 
         mixed = mixture(self.rotate_lambda)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -19,7 +19,6 @@ class FedSALoRA(Method):
 
     name = "fedsa-lora"
     summary = "LoRA with A averaged and B kept by each client (FedSA-LoRA, arXiv 2410.01463)"
-    mean_of_uploads = True
 
     head: Literal["local", "shared"] = "local"
     """The trained layers outside the adapters; local as in the authors' GLUE runs."""
@@ -27,10 +26,14 @@ class FedSALoRA(Method):
     """Also upload what is local, so that the server has a mean model to score."""
 
     @property
-    def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # nobody sets it
+    def plan(self) -> Plan:
         own = Role.REPORTED if self.global_model else Role.LOCAL
         roles = {"A": Role.SHARED, "B": own}
         return Plan(adapter="lora", roles=roles, head=own if self.head == "local" else Role.SHARED)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, the same for all; B = 0, also for a client that joins late."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_A, initial_B
 from strategies.state import FrozenWeights, Group, Tensors
 
@@ -18,9 +18,14 @@ class FFALoRA(Method):
 
     name = "ffa-lora"
     summary = "LoRA with A frozen from the seed, B averaged (FFA-LoRA, arXiv 2403.12313)"
-    plan = Plan(adapter="lora", roles={"A": Role.FIXED, "B": Role.SHARED})
-    mean_of_uploads = True
-    exact = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.FIXED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, exact=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """A0 uniform."""

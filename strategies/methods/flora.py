@@ -1,11 +1,11 @@
 """FLoRA: the factors stacked and merged, begun anew each round. Wang et al., NeurIPS 2024, arXiv 2409.05976."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -29,20 +29,18 @@ class FLoRA(Method):
 
     name = "flora"
     summary = "LoRA factors stacked and merged, begun anew each round (FLoRA, arXiv 2409.05976)"
-    exact = True
-    gauge_free = True
-    client_ranks = True
 
     base: Form = "dense"
     """Of P: dense, a running sum; factored, the stacks of all rounds, sum_n r_n wider each until min(o, i)."""
 
     @property
-    def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
+    def plan(self) -> Plan:
         return plan_with_merged_update(self.base, Role.FRESH, Role.FRESH, "examples")
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
-        return "sum" if self.base == "dense" else "stack"
+    def traits(self) -> Traits:
+        needs = "sum" if self.base == "dense" else "stack"
+        return Traits(exact=True, gauge_free=True, client_ranks=True, needs=needs)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """P = 0."""
@@ -52,19 +50,15 @@ class FLoRA(Method):
         """A uniform, another one each round; B = 0."""
         return {"A": initial_A(group, rank, seed, t), "B": initial_B(group, rank)}
 
-    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """B_n A_n (l, o, i)."""
-        return {"BA": upload["B"] @ upload["A"]}
-
-    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
-        """The same added to the total without a temporary of its size."""
-        total["BA"].baddbmm_(upload["B"], upload["A"], alpha=weight)
+        return {"BA": MatrixProduct(upload["B"], upload["A"])}
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """W + sum_n w_n B_n A_n."""
         return {"W": state["W"] + total["BA"]}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """U V + the stack of the round, without the rows of A that are zero in all layers: the padding of low ranks."""
         B_st, A_st = side_by_side(uploads["B"], uploads["A"], w)
         trained = A_st.any(-1).any(0)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -24,17 +25,23 @@ class FLoRANA(Method):
 
     name = "flora-na"
     summary = "LoRA factors mixed so that their product is nearly the mean product (FLoRA-NA, arXiv 2509.26399)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    needs = "stack"
 
     steps: Annotated[int, Ge(1)] = 20
     """Least-squares problems solved for q and for p, in turn."""
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack")
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The mixed factors; a client of weight 0 does not take part."""
         A_n, B_n, w = uploads["A"][w > 0], uploads["B"][w > 0], w[w > 0]
         AA = torch.einsum("ulri,vlsi->luvrs", A_n, A_n)  # A_u A_v^T
@@ -47,7 +54,9 @@ class FLoRANA(Method):
         return {"A": torch.einsum("ln,nlri->lri", p, A_n), "B": torch.einsum("ln,nlor->lor", q, B_n)}
 
 
-def _least_squares(p: Tensor, held: Tensor, free: Tensor, w: Tensor) -> Tensor:
+def _least_squares(
+    p: Float[Tensor, "l n"], held: Float[Tensor, "l n n r r"], free: Float[Tensor, "l n n r r"], w: Float[Tensor, " n"]
+) -> Float[Tensor, "l n"]:
     """The weights (l, n) of the free factors that minimise ||B A - D||_F for the weights p (l, n) of the held ones.
 
     The normal equations G q = h, G_uv = <B_u A, B_v A> and h_u = <B_u A, D>, from the inner products (l, n, n, r, r) of

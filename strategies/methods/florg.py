@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Gt
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import BasisKind, NumBases, basis_pair
 from strategies.linalg import gram_factor, procrustes, psd_factor, psd_inverse_sqrt
-from strategies.method import Method, Plan, Role
+from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
 
@@ -38,8 +39,6 @@ class FLoRG(Method):
 
     name = "florg"
     summary = "one matrix A per layer, Gram matrices averaged, Procrustes-aligned (FLoRG, arXiv 2602.17095)"
-    plan = Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
-    gauge_free = True
 
     solver: Solver = "closed-form"
     align: bool = True
@@ -59,8 +58,12 @@ class FLoRG(Method):
             )
 
     @property
-    def needs(self) -> Literal["sum", "stack"]:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
-        return "stack" if self.solver == "truncate" else "sum"
+    def plan(self) -> Plan:
+        return Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(gauge_free=True, needs="stack" if self.solver == "truncate" else "sum")
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         L, R = basis_pair(self.basis, self.bases, group, seed, weights)
@@ -74,20 +77,16 @@ class FLoRG(Method):
         A = generator(seed, "initial-A", group.name).normal(0, self.initial_std, shape)
         return {"A": torch.from_numpy(A).float()}
 
-    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Tensors:
+    def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """closed-form: Z_n^T = (A A_n^T) A_n, (l, r, k); literal: Q_n = A_n^T A_n, (l, k, k)  (eq. 4)."""
         A, A_n = state["A"], upload["A"]
         if self.solver == "literal":
-            return {"Q": A_n.mT @ A_n}
-        return {"Zt": (A @ A_n.mT) @ A_n}
+            return {"Q": MatrixProduct(A_n.mT, A_n)}
+        return {"Zt": MatrixProduct(A @ A_n.mT, A_n)}
 
-    def fold(self, t: int, state: Tensors, upload: Tensors, weight: float, total: Tensors) -> None:
-        """The same added to the total without a temporary of the summand's size, which is l k^2 for the literal Q."""
-        A, A_n = state["A"], upload["A"]
-        if self.solver == "literal":
-            total["Q"].baddbmm_(A_n.mT, A_n, alpha=weight)
-        else:
-            total["Zt"].baddbmm_(A @ A_n.mT, A_n, alpha=weight)
+    def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
+        """The Gram matrix Q_n = A_n^T A_n, which is the same for -A_n and any other O A_n."""
+        return {"Q": MatrixProduct(upload["A"].mT, upload["A"])}
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """A^{t+1} from the sum."""
@@ -99,12 +98,12 @@ class FLoRG(Method):
         Zt = total["Zt"]
         return {"A": psd_inverse_sqrt(Zt @ A.mT, A.shape[-1]) @ Zt}
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """truncate: the leading r rows of F, which carry the best rank-r part of Q, turned towards A."""
         A = state["A"]
         return {"A": self._factor(A, gram_factor(uploads["A"], w)[..., : A.shape[-2], :])}
 
-    def _factor(self, A: Tensor, F: Tensor) -> Tensor:
+    def _factor(self, A: Float[Tensor, "*l r k"], F: Float[Tensor, "*l m k"]) -> Float[Tensor, "*l r k"]:
         """S F nearest to A (eqs. 11, 12), or without alignment the leading r rows of F, filled up with zeros."""
         if self.align:
             return procrustes(A, F) @ F

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Lt
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
-from strategies.state import HEAD, ByGroup, Group, Tensors
+from strategies.state import Group, State, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +25,6 @@ class HetLoRA(Method):
 
     name = "hetlora"
     summary = "LoRA of a rank per client, pruned by the client, weighted by norm (HetLoRA, arXiv 2401.06432)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="norm")
-    mean_of_uploads = True
-    client_ranks = True
 
     gamma: Annotated[float, Gt(0), Lt(1)] = 0.99
     """Of its rank, what a client keeps when it prunes itself."""
@@ -35,16 +33,24 @@ class HetLoRA(Method):
     min_rank: Annotated[int, Ge(1)] = 1
     """No client prunes itself below."""
 
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED}, weighting="norm")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, client_ranks=True)
+
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def penalty(self, rank: int, received: ByGroup, now: ByGroup) -> Tensor | None:
+    def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""] | None:
         """lambda times the tail; None where there is nothing to prune."""
         q = self._pruned(rank)
         return self.regularization * pruned_tail(now, q) if self.regularization and q < rank else None
 
-    def pruned_rank(self, rank: int, received: ByGroup, trained: ByGroup) -> int:
+    def pruned_rank(self, rank: int, received: State, trained: State) -> int:
         """q where the tail is smaller than it was received."""
         q = self._pruned(rank)
         return q if q < rank and pruned_tail(trained, q) < pruned_tail(received, q) else rank
@@ -53,9 +59,8 @@ class HetLoRA(Method):
         return min(rank, max(self.min_rank, floor(self.gamma * rank)))
 
 
-def pruned_tail(groups: ByGroup, q: int) -> Tensor:
+def pruned_tail(groups: State, q: int) -> Float[Tensor, ""]:
     """sum over all layers of ||B[:, q:]||_F ||A[q:, :]||_F; where one is 0, its gradient is 0."""
     norm = torch.linalg.matrix_norm
-    adapters = [tensors for name, tensors in groups.items() if name != HEAD]
-    products = [(norm(a["B"][..., q:]) * norm(a["A"][..., q:, :])).sum() for a in adapters]
+    products = [(norm(a["B"][..., q:]) * norm(a["A"][..., q:, :])).sum() for a in groups.adapters.values()]
     return torch.stack(products).sum()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -17,8 +17,14 @@ class Local(Method):
 
     name = "local"
     summary = "LoRA trained by each client alone, nothing is sent (lower reference)"
-    plan = Plan(adapter="lora", roles={"A": Role.LOCAL, "B": Role.LOCAL}, head=Role.LOCAL)
-    mean_of_uploads = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.LOCAL, "B": Role.LOCAL}, head=Role.LOCAL)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, the same for all; B = 0."""

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Gt
+from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors
 from strategies.state import Group, Tensors
 
@@ -25,8 +26,6 @@ class LoRAFAIR(Method):
 
     name = "lora-fair"
     summary = "LoRA factors averaged, B corrected towards the mean product (LoRA-FAIR, arXiv 2411.14961)"
-    plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
-    needs = "stack"
 
     solver: Literal["similarity", "ridge"] = "similarity"
     regularization: Annotated[float, Gt(0)] = 0.01
@@ -34,11 +33,19 @@ class LoRAFAIR(Method):
     steps: Annotated[int, Ge(1)] = 500
     """Gradient steps of `similarity`."""
 
+    @property
+    def plan(self) -> Plan:
+        return Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.SHARED})
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(needs="stack")
+
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""
         return initial_factors(group, rank, seed)
 
-    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Tensor) -> Tensors:
+    def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The mean A and the corrected B."""
         A_n, B_n = uploads["A"], uploads["B"]
         A, B = (torch.einsum("n,n...->...", w, stacked) for stacked in (A_n, B_n))
@@ -49,7 +56,9 @@ class LoRAFAIR(Method):
             return {"A": A, "B": B + torch.linalg.solve(ridge, M - B @ K, left=False)}
         return {"A": A, "B": self._most_similar(B, K, M, _norm_of_mean(A_n, B_n, w))}
 
-    def _most_similar(self, B: Tensor, K: Tensor, M: Tensor, d: Tensor) -> Tensor:
+    def _most_similar(
+        self, B: Float[Tensor, "l o r"], K: Float[Tensor, "l r r"], M: Float[Tensor, "l o r"], d: Float[Tensor, " l"]
+    ) -> Float[Tensor, "l o r"]:
         """X after gradient descent from B, with K = A A^T and d = ||D|| (l,); B where D or B A is zero.
 
         cos = <M, X> / (d q) with q^2 = <X K, X>. Its curvature is at most 2 ||K|| / q^2, which sets the step's length.
@@ -63,12 +72,14 @@ class LoRAFAIR(Method):
         return torch.where((d > 0) & (_dot(B @ K, B) > 0), X, B)
 
 
-def _dot(X: Tensor, Y: Tensor) -> Tensor:
+def _dot(X: Float[Tensor, "l o r"], Y: Float[Tensor, "l o r"]) -> Float[Tensor, "l 1 1"]:
     """<X, Y> of each layer, (l, 1, 1)."""
     return (X * Y).sum((-2, -1), keepdim=True)
 
 
-def _norm_of_mean(A_n: Tensor, B_n: Tensor, w: Tensor) -> Tensor:
+def _norm_of_mean(
+    A_n: Float[Tensor, "n l r i"], B_n: Float[Tensor, "n l o r"], w: Float[Tensor, " n"]
+) -> Float[Tensor, " l"]:
     """||sum_n w_n B_n A_n||_F (l,), from the inner products of the factors."""
     BB = torch.einsum("u,v,ulor,vlos->luvrs", w, w, B_n, B_n)
     return (BB * torch.einsum("ulri,vlsi->luvrs", A_n, A_n)).sum((1, 2, 3, 4)).clamp(min=0).sqrt()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -25,15 +25,17 @@ class RACLoRA(Method):
 
     name = "rac-lora"
     summary = "LoRA with A frozen anew each round, B merged (Fed-RAC-LoRA, arXiv 2410.08305)"
-    mean_of_uploads = True
-    exact = True
 
     base: Form = "dense"
     """Of P: dense, or factored, r wider each round until min(o, i)."""
 
     @property
-    def plan(self) -> Plan:  # pyright: ignore[reportIncompatibleVariableOverride]  # depends on a setting
+    def plan(self) -> Plan:
         return plan_with_merged_update(self.base, Role.FIXED, Role.FRESH, "examples")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True, exact=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """A_1, which vouches for the draws of the later rounds."""

@@ -7,11 +7,12 @@ from typing import Annotated
 import numpy as np
 import torch
 from annotated_types import Ge, Gt, Le
+from jaxtyping import Int
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.linalg import svd
-from strategies.method import Method, Plan, Role
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_B
 from strategies.parametrisation import scattered
 from strategies.rng import generator
@@ -29,13 +30,20 @@ class SLoRA(Method):
 
     name = "slora"
     summary = "sparse weights first, then LoRA from their decomposition (SLoRA, arXiv 2308.06522)"
-    plan = Plan(adapter="lora+sparse", roles={"A": Role.SHARED, "B": Role.SHARED, "S": Role.SHARED, "M": Role.FIXED})
-    mean_of_uploads = True
 
     rounds: Annotated[int, Ge(1)] = 5
     """Of stage 1."""
     density: Annotated[float, Gt(0), Le(1)] = 0.01
     """Share of the weights that stage 1 trains; one of each layer at least."""
+
+    @property
+    def plan(self) -> Plan:
+        roles = {"A": Role.SHARED, "B": Role.SHARED, "S": Role.SHARED, "M": Role.FIXED}
+        return Plan(adapter="lora+sparse", roles=roles)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(mean_of_uploads=True)
 
     def active_rank(self, t: int, rank: int) -> int:
         """0 in stage 1: pairs of zeros neither travel nor train."""
@@ -64,7 +72,7 @@ class SLoRA(Method):
 
 
 @lru_cache(maxsize=16)
-def places(group: Group, density: float, seed: int) -> Tensor:
+def places(group: Group, density: float, seed: int) -> Int[Tensor, "l m"]:
     """M (l, m) int64, ascending: m = max(1, round(density o i)) different places of each layer, row x i + column."""
     size = group.out_features * group.in_features
     count, rng = max(1, round(density * size)), generator(seed, "places", group.name)

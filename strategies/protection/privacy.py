@@ -1,10 +1,11 @@
 """Client-level differential privacy: each client's change clipped, Gaussian noise on it or on the round's mean.
 
 Neighbouring federations differ in one client, whose rows are there or are replaced by none ("zero-out": its change is
-then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. What the client keeps to
-itself counts as its rows. The samples of the rounds come from the run's public seed, so no amplification by sampling
-is claimed. The noise is drawn in double precision from a generator that is no cryptographic one, and rounded to
-float32: this withstands who reads the numbers, not who attacks their last bits (Mironov, CCS 2012).
+then zero, the number of clients stays). Replacing its rows by others doubles the sensitivity. LOCAL tensors, which a
+client keeps to itself, are treated as part of its private data set. The samples of the rounds come from the run's
+public seed, so no amplification by sampling is claimed. The noise is drawn in double precision from a generator that is
+no cryptographic one, and rounded to float32: this withstands who reads the numbers, not who attacks their last bits
+(Mironov, CCS 2012).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,11 +14,13 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from strategies.protection.accountant import epsilon
 from strategies.protection.robust import change_norm
 from strategies.rng import private_generator
-from strategies.state import State, Tensors, flatten, nest
+from strategies.state import State, Tensors
 
 Where = Literal["client", "server"]
 """Who adds the noise: each client, before it sends, or the server, which is trusted with the clipped changes."""
@@ -90,14 +93,14 @@ def clipped(tensors: State, unchanged: State, clip: float) -> State:
     """unchanged + d min(1, clip / ||d||), d = tensors - unchanged over all groups together; float64."""
     norm = change_norm(tensors, unchanged)
     factor = min(1.0, clip / norm) if norm else 1.0
-    now, before = flatten(tensors), {key: tensor.double() for key, tensor in flatten(unchanged).items()}
-    return nest({key: before[key] + factor * (now[key].double() - before[key]) for key in now})
+    before = unchanged.map(Tensor.double).flat
+    return tensors.zip(before, lambda now, start: start + factor * (now.double() - start))
 
 
 def noised(tensors: State, std: float, rng: np.random.Generator) -> State:
     """The tensors with independent N(0, std^2) on every number."""
-    return nest({key: tensor + _noise(tensor, std, rng) for key, tensor in flatten(tensors).items()})
+    return tensors.map(lambda tensor: tensor + _noise(tensor, std, rng))
 
 
-def _noise(tensor: torch.Tensor, std: float, rng: np.random.Generator) -> torch.Tensor:
+def _noise(tensor: Float[Tensor, "*s"], std: float, rng: np.random.Generator) -> Float[Tensor, "*s"]:
     return torch.from_numpy(rng.normal(0.0, std, tuple(tensor.shape))).to(tensor)

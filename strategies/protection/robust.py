@@ -3,7 +3,7 @@
 Yin, Chen, Ramchandran, Bartlett, *Byzantine-Robust Distributed Learning*, ICML 2018, arXiv 1803.01498.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.exchange.screening import Rejected, Upload
-from strategies.state import State, flatten
+from strategies.state import State
 
 Mean = Literal["mean", "median", "trimmed-mean"]
 """How the summands of a round become one: weighted, or coordinate by coordinate with every client alike."""
 
-Reduction = Callable[[Tensor], Tensor]
+Reduction = Callable[[Float[Tensor, "n ..."]], Float[Tensor, "..."]]
 """(n, ...) -> (...)"""
 
 
@@ -31,6 +31,8 @@ class Robustness:
     combine: Mean = "mean"
     trim: float = 0.1
     """Share of the values of a coordinate that "trimmed-mean" leaves out at each end, below 0.5."""
+    max_share: float = 1.0
+    """The largest share of a round's weight that one client has, above 0; 1 = any."""
 
     @property
     def reduction(self) -> Reduction | None:
@@ -38,6 +40,47 @@ class Robustness:
         shares: dict[Mean, float] = {"median": 0.5, "trimmed-mean": self.trim}
         share = shares.get(self.combine)
         return None if share is None else lambda stacked: trimmed_mean(stacked, share)
+
+
+def bounded_weights(weights: Sequence[float], max_share: float) -> list[float]:
+    """Lower raw weights that are more than `max_share` of the sum until none is; the others stay as they are.
+
+    So what is taken from some is spread over the others in proportion to theirs. Of m clients with a weight above 0 one
+    has at least 1/m: where `max_share` is below, they all count alike.
+
+    >>> bounded_weights([1.0, 3.0, 16.0], 0.5)
+    [1.0, 3.0, 4.0]
+    """
+    positive = sorted((weight for weight in weights if weight > 0), reverse=True)
+    share = max(max_share, 1 / max(1, len(positive)))
+    if not positive or positive[0] <= share * sum(positive):
+        return list(weights)
+    for lowered in range(1, len(positive)):
+        # k clients at the bound b, all others as they are: b = share (rest + k b).
+        bound = share * sum(positive[lowered:]) / (1 - lowered * share)
+        if positive[lowered] <= bound:
+            return [min(weight, bound) for weight in weights]
+    raise AssertionError(f"no bound for the weights {weights} at {max_share}")
+
+
+def lowered_shares(raw: Mapping[int, float], bounded: Sequence[float]) -> dict[int, dict[str, float]]:
+    """Return by client, for those whose raw weight was bounded, the share that it would have had and that it has.
+
+    Both are in one order.
+
+    >>> lowered_shares({0: 1.0, 1: 3.0, 2: 16.0}, [1.0, 3.0, 4.0])
+    {2: {'of': 0.8, 'to': 0.5}}
+    """
+    return {
+        client: {"of": weight / sum(raw.values()), "to": now / sum(bounded)}
+        for (client, weight), now in zip(raw.items(), bounded, strict=True)
+        if now != weight
+    }
+
+
+def most_lowered(max_share: float) -> int:
+    """Return how many clients can have more than this share at once."""
+    return ceil(1 / max_share) - 1
 
 
 def trimmed_mean(stacked: Float[Tensor, "n ..."], share: float) -> Float[Tensor, "..."]:
@@ -52,14 +95,13 @@ def trimmed_mean(stacked: Float[Tensor, "n ..."], share: float) -> Float[Tensor,
 
 
 def within_bound(
-    uploads: Sequence[Upload], like: Callable[[int], State], bound: float, exempt: Collection[str] = ()
+    uploads: Sequence[Upload], norms: Sequence[float], bound: float
 ) -> tuple[list[Upload], list[Rejected]]:
-    """The uploads whose change has a norm of at most `bound` medians of all norms, and the others with the reason.
+    """Return the uploads whose change has a norm of at most `bound` medians of all norms, and the others as rejected.
 
-    The change is over all tensors but those under the keys `exempt`; `like`, by rank, is an upload without any. No
-    upload is beyond a median of 0: where most clients changed nothing, there is no scale to go by.
+    `norms` are those of the changes, one for each upload. No upload is beyond a median of 0: where most clients changed
+    nothing, there is no scale to go by.
     """
-    norms = [change_norm(upload.tensors, like(upload.rank), exempt) for upload in uploads]
     middle = float(trimmed_mean(torch.tensor(norms, dtype=torch.float64), 0.5)) if norms else 0.0
     kept: list[Upload] = []
     beyond: list[Rejected] = []
@@ -75,12 +117,7 @@ def within_bound(
     return kept, beyond
 
 
-def change_norm(tensors: State, unchanged: State, exempt: Collection[str] = ()) -> float:
-    """||tensors - unchanged||_F over all groups, float64."""
-    now, before = flatten(tensors), flatten(unchanged)
-    squares = [
-        float((now[key].double() - before[key].to(now[key]).double()).square().sum())
-        for key in now
-        if key not in exempt
-    ]
-    return sum(squares) ** 0.5
+def change_norm(tensors: State, unchanged: State) -> float:
+    """Return ||tensors - unchanged||_F over all groups, float64."""
+    squares = tensors.zip(unchanged.flat, lambda now, start: (now.double() - start.to(now).double()).square().sum())
+    return sum(map(float, squares.flat.values())) ** 0.5

@@ -2,28 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-import torch
+from typing import Protocol, runtime_checkable
 
 from strategies.flops import counter
 
 SERVER_FLOPS, SERVER_PEAK = "server-flops", "server-peak-memory-bytes"
-_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+@runtime_checkable
+class PeakMemory(Protocol):
+    """A high-water mark of memory that can be set back; the application has one for each device."""
+
+    def reset(self) -> bool:
+        """Begin a new measurement; False where that is impossible."""
+        ...
+
+    def read(self) -> int | None:
+        """Return the most that was held since the reset, in bytes; None where nobody knows."""
+        ...
 
 
 class CostMeter:
     """Adds up the phases of one round: uploads are folded in between waits, which are not measured.
 
     server-flops: as `strategies.flops` counts them. server-peak-memory-bytes: the most that was held during any phase,
-    what was held before it included (state, uploads, model). On CUDA by torch on the device. On Linux the resident size
-    of the whole process, whose high-water mark in the kernel each phase resets: a client in the same process sees its
-    own peak since then. Elsewhere, or where the kernel refuses, None.
+    what was held before it included (state, uploads, model); None without a `memory` that can measure it.
     """
 
-    def __init__(self, device: torch.device, wanted: bool = True) -> None:
+    def __init__(self, memory: PeakMemory | None = None, wanted: bool = True) -> None:
         """Not `wanted`: nothing is measured, nothing reported, and a phase costs nothing."""
-        self._device, self._wanted = device, wanted
+        self._memory, self._wanted = memory, wanted
         self._flops = 0
         self._peaks: list[int | None] = []
 
@@ -33,39 +41,16 @@ class CostMeter:
         if not self._wanted:
             yield
             return
-        can = _reset_peak(self._device)
+        can = self._memory is not None and self._memory.reset()
         with counter() as mode:
             yield
         self._flops += int(mode.get_total_flops())
-        self._peaks.append(_peak(self._device) if can else None)
+        self._peaks.append(self._memory.read() if can and self._memory is not None else None)
 
     def as_dict(self) -> dict[str, int | None]:
-        """Both numbers so far, for the round's record; {} where they are not wanted."""
+        """Return both numbers so far, for the round's record; {} where they are not wanted."""
         if not self._wanted:
             return {}
         known = [peak for peak in self._peaks if peak is not None]
         whole = bool(known) and len(known) == len(self._peaks)
         return {SERVER_FLOPS: self._flops, SERVER_PEAK: max(known) if whole else None}
-
-
-def _reset_peak(device: torch.device) -> bool:
-    """Whether a new measurement of the peak has begun."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return True
-    try:
-        _CLEAR.write_text("5")  # proc(5): "reset the peak resident set size to the process's current value"
-    except OSError:
-        return False
-    return True
-
-
-def _peak(device: torch.device) -> int | None:
-    """Since the reset."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        found = [line.split() for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
-    except OSError:
-        return None
-    return int(found[0][1]) * 1024 if found else None

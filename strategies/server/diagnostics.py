@@ -77,7 +77,7 @@ def diagnose(
 
     bases: as `diagnostics.for_norms` gives them; new: the state that the combination made.
     """
-    method, old = combination.method, combination.given
+    method, old = combination.method, combination.start
     w = [weight / sum(combination.weights) for weight in combination.weights]
     next_begins = state_at_start(method, manifest, new, combination.t + 1)
     parametrisation = PARAMETRISATIONS[manifest.plan.adapter]

@@ -1,29 +1,89 @@
-"""Replies one by one, as they arrive."""
+"""Messages out, replies in: one by one, as they arrive, each with what its message was for."""
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from flwr.app import Message
 from flwr.serverapp import Grid
+from google.protobuf.message import DecodeError
+
+from strategies.exchange.foreign_text import safe_text
+from strategies.server.bounded_arrays import bounded_arrays
+
+_T = TypeVar("_T")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two looks for replies; the pause doubles while nothing comes."""
 
+OF_THE_BYTES = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+    MemoryError,
+    EOFError,
+    DecodeError,
+)
+"""What unpacking a stranger's bytes may raise. A failing network is none of these, and ends the run."""
 
-def collect(grid: Grid, messages: Sequence[Message], timeout: float) -> Iterator[Message]:
-    """Push the messages and yield each reply as it arrives, until all have answered or `timeout` seconds are over.
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A reply that came but that Flower could not unpack."""
+
+    reason: str
+
+
+Reply = Message | Unreadable
+
+
+def collect(
+    grid: Grid, messages: Sequence[tuple[Message, _T]], timeout: float, most_bytes: int
+) -> Iterator[tuple[_T | None, Reply]]:
+    """Push messages and yield each reply as it arrives, until all have answered or `timeout` seconds are over.
 
     Flower's `Grid.send_and_receive` returns only when all replies are in memory.
+
+    Args:
+        grid: Flower's.
+        messages: each with something of the caller's that says what it is for; its reply comes with the same, and a
+            reply to none of them with None.
+        timeout: in seconds.
+        most_bytes: that the arrays of one reply may have; a reply with more is unreadable.
     """
     if not messages:
         return
-    waiting = {message_id for message_id in grid.push_messages(messages) if message_id}
+    pushed = {message_id for message_id in grid.push_messages([message for message, _ in messages]) if message_id}
+    waiting = {m.metadata.message_id: purpose for m, purpose in messages if m.metadata.message_id in pushed}
+    purposes = dict(waiting)
     deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
     while waiting and time.monotonic() < deadline:
-        replies = list(grid.pull_messages(list(waiting)))
-        for reply in replies:
-            waiting.discard(reply.metadata.reply_to_message_id)
-            yield reply
-        if waiting and not replies:
+        came = False
+        for message_id in list(waiting):
+            for reply in _pull(grid, message_id, most_bytes):
+                answered = message_id if isinstance(reply, Unreadable) else reply.metadata.reply_to_message_id
+                waiting.pop(answered, None)
+                came = True
+                yield purposes.get(answered), reply
+            if time.monotonic() >= deadline:
+                break
+        if waiting and not came:
             time.sleep(pause)
-        pause = FIRST_PAUSE if replies else min(2 * pause, LONGEST_PAUSE)
+        pause = FIRST_PAUSE if came else min(2 * pause, LONGEST_PAUSE)
+
+
+def _pull(grid: Grid, message_id: str, most_bytes: int) -> Sequence[Reply]:
+    """The reply to one message, if it is there.
+
+    One at a time: what Flower unpacks together it also loses together, where it stumbles over the bytes of one client.
+    """
+    try:
+        with bounded_arrays(most_bytes):
+            return list(grid.pull_messages([message_id]))
+    except OF_THE_BYTES as error:
+        return [Unreadable(f"its reply cannot be unpacked: {type(error).__name__}: {safe_text(str(error), 200)}")]

@@ -1,84 +1,92 @@
-"""The replies of a round: validated as they arrive, each client settled once, uploads used in partition order."""
+"""The replies of a round: validated as they arrive, each client settled once, uploads in partition order."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from flwr.app import Message
-
-from strategies.exchange.ranks import sizes
-from strategies.exchange.screening import Asked, Rejected, Upload, validate_reply
+from strategies.exchange.screening import Asked, Reader, Rejected, Upload, validate_reply
+from strategies.exchange.wire import unpack
 from strategies.protection.robust import within_bound
-from strategies.state import State
+from strategies.server.polling import Reply, Unreadable
+from strategies.state import Shapes
+
+Verdict = Upload | Rejected
 
 
 class PartitionOrder:
-    """Hands each upload on as soon as all clients before it are settled, and drops it.
+    """Hands each upload on as soon as all clients before it are settled.
 
     Floating-point sums depend on their order. Holding back only what came early keeps memory at the few uploads that
     overtook a slower client instead of all of them.
     """
 
-    def __init__(self, partitions: Iterable[int], use: Callable[[Upload], None]) -> None:
+    def __init__(self, partitions: Iterable[int]) -> None:
         self._next = deque(sorted(partitions))
         self._held: dict[int, Upload | None] = {}
-        self._use = use
 
     @property
     def unsettled(self) -> list[int]:
+        """The clients that have not answered yet."""
         return [partition for partition in self._next if partition not in self._held]
 
-    def settle(self, partition: int, upload: Upload | None) -> None:
-        """This client has answered; None when its answer is not used."""
+    def settle(self, partition: int, upload: Upload | None) -> Iterator[Upload]:
+        """Take a client's answer, None where it is not used, and yield the uploads whose turn has come."""
         self._held[partition] = upload
         while self._next and self._next[0] in self._held:
             ready = self._held.pop(self._next.popleft())
             if ready is not None:
-                self._use(ready)
+                yield ready
 
 
 def accept_replies(
-    replies: Iterable[Message],
-    sent: Sequence[tuple[Message, Asked]],
+    answers: Iterable[tuple[Asked | None, Reply]],
+    partitions: Iterable[int],
     t: int,
-    like: Callable[[int], State],
-    use: Callable[[Upload], None],
-    bound: float = 0.0,
-    exempt: Collection[str] = (),
-) -> list[Rejected]:
-    """Use the good uploads of round t in partition order, each as early as that allows; what is not used, and why.
+    shapes: Callable[[int], Shapes],
+    read: Reader = unpack,
+) -> Iterator[Verdict]:
+    """Validate the replies of round t and yield the rejected ones, and valid uploads in partition order.
 
-    like: by rank, an upload that changed nothing. With a `bound` on the norms of changes, in medians of them and over
-    all keys but the `exempt` ones, all uploads are held until the last client is settled.
+    An upload is yielded as soon as all earlier clients are settled; a client that does not answer is settled at the
+    end.
+
+    Args:
+        answers: each reply with what its message asked for; None where it answers no message of the round.
+        partitions: the clients that were asked.
+        t: the round.
+        shapes: the wire keys and shapes of an upload of a rank.
+        read: what makes the tensors of an upload of its arrays.
     """
-    held: list[Upload] = []
-    order = PartitionOrder((client.partition for _, client in sent), held.append if bound else use)
-    rejected = list(_settle(replies, sent, t, like, order))
-    kept, beyond = within_bound(held, like, bound, exempt)
-    for upload in kept:
-        use(upload)
-    return rejected + beyond
-
-
-def _settle(
-    replies: Iterable[Message],
-    sent: Sequence[tuple[Message, Asked]],
-    t: int,
-    like: Callable[[int], State],
-    order: PartitionOrder,
-) -> Iterable[Rejected]:
-    asked: dict[str, Asked] = {}
-    for reply in replies:
-        # Here and not above: a message has its id once it was pushed, and replies come after that.
-        asked = asked or {message.metadata.message_id: client for message, client in sent}
-        client = asked.get(reply.metadata.reply_to_message_id)
-        partition = None if client is None else client.partition
-        verdict = validate_reply(reply, client, t, lambda rank: sizes(like(rank)))
-        if partition is not None and partition not in order.unsettled:
-            verdict = Rejected(partition, "a second reply in one round")
-        elif partition is not None:
-            order.settle(partition, verdict if isinstance(verdict, Upload) else None)
+    order = PartitionOrder(partitions)
+    for asked, reply in answers:
+        if asked is not None and asked.partition not in order.unsettled:
+            yield Rejected(asked.partition, "a second reply in one round")
+            continue
+        if isinstance(reply, Unreadable):
+            verdict = Rejected(None if asked is None else asked.partition, reply.reason)
+        else:
+            verdict = validate_reply(reply, asked, t, shapes, read)
         if isinstance(verdict, Rejected):
             yield verdict
+        if asked is not None:
+            yield from order.settle(asked.partition, verdict if isinstance(verdict, Upload) else None)
     for partition in order.unsettled:
-        order.settle(partition, None)
         yield Rejected(partition, "no reply before the time-out")
+        yield from order.settle(partition, None)
+
+
+def reject_beyond_bound(
+    verdicts: Iterable[Verdict], norms: Callable[[Sequence[Upload]], Sequence[float]], bound: float
+) -> Iterator[Verdict]:
+    """Hold all uploads until the last client is settled; then yield those within the bound, and the others rejected.
+
+    `norms` are those of the changes, see `within_bound`. Uploads keep their order.
+    """
+    held: list[Upload] = []
+    for verdict in verdicts:
+        if isinstance(verdict, Rejected):
+            yield verdict
+        else:
+            held.append(verdict)
+    kept, beyond = within_bound(held, norms(held), bound)
+    yield from kept
+    yield from beyond

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
 from strategies.method import Plan, Weighting
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.protection.robust import Robustness
-from strategies.state import HEAD
+from strategies.protection.secure_sum.rules import SecureSumRules
 
 SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
 """Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
@@ -31,6 +33,10 @@ class Policy:
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
     """The client of partition p has rank client_ranks[p modulo their number]; () = all have the largest."""
+    more_metrics: tuple[str, ...] = ()
+    """Names of numbers that clients report beside those of `strategies.exchange.metrics`; a round takes their mean."""
+    secure_sum: SecureSumRules | None = None
+    """None: the server sees every upload."""
     measure_costs: bool = False
     """Of the server's combination, see `strategies.server.cost_meter`."""
 
@@ -42,7 +48,6 @@ def raw_weight(weighting: Weighting, plan: Plan, upload: Upload) -> float:
     """
     if weighting == "norm":
         make = PARAMETRISATIONS[plan.adapter].factors
-        groups = (tensors for name, tensors in upload.tensors.items() if name != HEAD)
-        wide = ({symbol: tensor.double() for symbol, tensor in tensors.items()} for tensors in groups)
-        return sum(squared_norm_of_product(*make(tensors, {}, 1.0)) for tensors in wide) ** 0.5
+        groups = upload.tensors.adapters.map(Tensor.double).values()
+        return sum(squared_norm_of_product(*make(tensors, {}, 1.0)) for tensors in groups) ** 0.5
     return upload.num_examples if weighting == "examples" else 1.0

@@ -1,37 +1,39 @@
-"""The one Flower Strategy: sample, send, screen, combine, record. It knows no method's name."""
+"""The one Flower Strategy: sample, send, validate, combine, record. It knows no method's name."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from logging import INFO
 from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
-from flwr.common.logger import log
 from flwr.serverapp import Grid
 from flwr.serverapp.exception import AggregationError
 from flwr.serverapp.strategy import Strategy
 
 from strategies.bases.basis import Fixed
 from strategies.exchange.lineage import Lineage
-from strategies.exchange.ranks import cut, padded, rank_of, sizes
-from strategies.exchange.screening import Asked, Upload
+from strategies.exchange.ranks import cut, rank_of
+from strategies.exchange.screening import Asked
+from strategies.exchange.secure_step import session_of
 from strategies.exchange.traffic import Traffic, measure_traffic
-from strategies.exchange.uploads import zero_update
-from strategies.exchange.wire import broadcast, pack, train_message
-from strategies.manifest import Manifest, state_at_start
-from strategies.method import Method, Role
+from strategies.exchange.train_request import TrainRequest, train_content
+from strategies.exchange.wire import pack, train_message
+from strategies.logger import log
+from strategies.manifest import Manifest
+from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
-from strategies.server.combination import Combination
-from strategies.server.cost_meter import CostMeter
-from strategies.server.diagnostics import diagnose, for_norms
-from strategies.server.polling import collect
-from strategies.server.replies import accept_replies
+from strategies.server.cost_meter import PeakMemory
+from strategies.server.diagnostics import for_norms
+from strategies.server.polling import Reply, collect
+from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
-from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy, raw_weight
-from strategies.server.round_record import RoundRecord
-from strategies.state import State, flatten, select
+from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
+from strategies.server.round_record import RoundRecord, mean_metrics
+from strategies.server.secure_queries import ask_over
+from strategies.server.secure_round import open_secure_sum
+from strategies.server.training_round import Round, RoundSetup
+from strategies.state import State
 
 Evaluate = Callable[[int, State], Mapping[str, float] | None]
 """(round, state) -> metrics of the global model, or None in a round without evaluation."""
@@ -40,7 +42,7 @@ Evaluate = Callable[[int, State], Mapping[str, float] | None]
 class FederatedAdapters(Strategy):
     """Federated adapters by any `Method`. Flower's own `start` works; `run` adds streaming, failure policy and records.
 
-    Replies are screened and folded into the combination as they arrive, in partition order; without diagnostics the
+    Replies are validated and folded into the combination as they arrive, in partition order; without diagnostics the
     server holds the state, the running sum and the uploads that overtook a slower client. With a norm bound it holds
     all uploads until the last is there, with a robust combination all summands in float64.
     """
@@ -58,10 +60,23 @@ class FederatedAdapters(Strategy):
         on_round: Callable[[RoundRecord], None] = lambda record: None,
         bookkeeping: Mapping[str, Any] | None = None,
         private: PrivacyLedger | None = None,
+        memory: PeakMemory | None = None,
     ) -> None:
-        """`identity` must match on every client; `diagnostics`, the bases by group, turns the diagnostics on where
-        the server has a whole model to diagnose. A resumed run has the `state` and the `bookkeeping` of its checkpoint.
-        `private` has the noise and the account of differential privacy.
+        """Begin, or go on with the `state` and the `bookkeeping` of a checkpoint.
+
+        Args:
+            method: the rule.
+            manifest: which tensors there are.
+            state: the server's tensors, those of `manifest.held`.
+            identity: what every client must share.
+            lineage: the attempts at the run so far; may be replaced between rounds.
+            policy: the rules of every round.
+            device: of the aggregation.
+            diagnostics: the bases by group turn the diagnostics on where the server has a whole model to diagnose.
+            on_round: sees the record of each round at its end.
+            bookkeeping: what the property of this name was.
+            private: the noise and the account of differential privacy.
+            memory: measures the server's peak where the policy wants its costs.
         """
         self.state, self.lineage, self.private = state, lineage, private
         known = bookkeeping or {}
@@ -72,12 +87,15 @@ class FederatedAdapters(Strategy):
         skipped = int(known.get(SKIPPED, 0))
         self._skipped = 0 if skipped >= policy.max_skipped else skipped  # those had ended the run: it counts anew
         self._method, self._manifest, self._identity, self._policy = method, manifest, identity, policy
-        self._device, self._on_round = device, on_round
+        self._on_round = on_round
         diagnosed = diagnostics if manifest.plan.has_global_model else None
-        self._bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
+        bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
+        self._setup = RoundSetup(method, manifest, policy, device, bases, memory)
         self._roster = Roster()
-        self._asked: list[tuple[Message, Asked]] = []
-        self._record = RoundRecord(0, [])
+        self._used_keys: set[bytes] = set()
+        """Public keys of the secure sums so far."""
+        self._begun: Round | None = None
+        """Only for Flower's own `start`, which knows no rounds: what `configure_train` hands to `aggregate_train`."""
 
     @property
     def arrays(self) -> ArrayRecord:
@@ -101,74 +119,35 @@ class FederatedAdapters(Strategy):
         self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
         arrays = self.arrays
         for t in rounds:
+            record = self._train_round(t, arrays, grid)
             start = time.monotonic()
-            messages = list(self.configure_train(t, arrays, ConfigRecord(), grid))
-            new_arrays, _ = self.aggregate_train(t, collect(grid, messages, self._policy.round_timeout))
-            self._record.seconds["train"] = time.monotonic() - start - self._record.seconds["aggregate"]
-            start = time.monotonic()
-            self._record.evaluation = evaluate(t, self.state)
-            self._record.seconds["evaluate"] = time.monotonic() - start
-            arrays, self._skipped = (arrays, self._skipped + 1) if new_arrays is None else (new_arrays, 0)
-            self._on_round(self._record)
+            record.evaluation = evaluate(t, self.state)
+            record.seconds["evaluate"] = time.monotonic() - start
+            arrays, self._skipped = (arrays, self._skipped + 1) if record.skipped else (self.arrays, 0)
+            self._on_round(record)
             if self._skipped >= self._policy.max_skipped:
-                reason = self._record.skipped
-                raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {reason}")
+                raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {record.skipped}")
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for each sampled client; those of one rank share their broadcast."""
-        online = self._roster.online(grid)
-        candidates = [p for p in online if p == 0 or not self._method.pooled]
-        partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, server_round)
-        asked = [Asked(p, self._rank(server_round, p)) for p in partitions]
-        own, identity = self._policy.evaluate_on_clients, {**self._identity, **self.lineage.as_config()}
-        sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
-        contents = {rank: broadcast(sent[rank], server_round, rank, identity, own) for rank in sent}
-        self._asked = [
-            (train_message(contents[a.rank], online[a.partition], server_round, self._policy.round_timeout), a)
-            for a in asked
-        ]
-        down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
-        spent = self.private.begin(partitions) if self.private else {}
-        self._record = RoundRecord(server_round, partitions, down=down, privacy=spent)
-        return [message for message, _ in self._asked]
+        self._begun = self._begin_round(server_round, arrays, grid)
+        return self._begun.messages
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The next broadcast and the mean training metrics; (None, None) when the round is skipped."""
-        record, seconds, costs = self._record, 0.0, CostMeter(self._device, self._policy.measure_costs)
-        state = state_at_start(self._method, self._manifest, self.state, server_round)
-        combination = self._combination(state)
-
-        @cache
-        def like(rank: int) -> State:
-            """An upload at this rank that changed nothing."""
-            return zero_update(self._policy.upload, self._method, server_round, state, self._manifest.at(rank))
-
-        def use(upload: Upload) -> None:
-            nonlocal seconds
-            start = time.monotonic()
-            weight = raw_weight(self._policy.weighting, self._manifest.plan, upload)
-            with costs.phase():
-                combination.add(padded(upload.tensors, sizes(like(self._manifest.rank))), weight)
-            record.accept(upload)
-            record.weights[upload.partition] = weight
-            seconds += time.monotonic() - start
-
-        bound, exempt = self._policy.robust.norm_bound, self._manifest.shapes(Role.REPORTED)
-        record.rejected += accept_replies(replies, self._asked, server_round, like, use, bound, exempt)
-        start = time.monotonic()
-        new_state = self._finish(combination, costs)
-        record.seconds["aggregate"] = seconds + time.monotonic() - start
-        record.costs = costs.as_dict()
-        if new_state is None:
+        current, self._begun = self._begun, None
+        assert current is not None, f"round {server_round} was not configured"
+        assert current.t == server_round, f"round {current.t} was configured, not {server_round}"
+        asked = {message.metadata.message_id: asked for message, asked in current.sent}
+        answers = ((asked.get(reply.metadata.reply_to_message_id), reply) for reply in replies)
+        self._end_round(current, answers)
+        if current.record.skipped:
             return None, None
-        self.state = new_state
-        asked = {client.partition: client.rank for _, client in self._asked}
-        self.ranks |= {done.partition: done.rank for done in record.accepted if done.rank < asked[done.partition]}
-        return self.arrays, MetricRecord(dict(record.as_dict()["train"]))
+        return self.arrays, MetricRecord(dict(mean_metrics(current.record.accepted)))
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -179,6 +158,56 @@ class FederatedAdapters(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
 
+    def _train_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> RoundRecord:
+        """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
+        start = time.monotonic()
+        current = self._begin_round(t, arrays, grid)
+        self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
+        current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
+        return current.record
+
+    def _begin_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> Round:
+        """Sample the clients of a round and write their messages; `arrays` is the broadcast of the largest rank."""
+        online = self._roster.online(grid)
+        candidates = [p for p in online if p == 0 or not self._method.traits.pooled]
+        partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, t)
+        nodes, seconds = {p: online[p] for p in partitions}, self._policy.round_timeout
+        ask = ask_over(grid, nodes, self.lineage, t, seconds)
+        session = session_of(self.lineage, t)
+        secure, parcels = open_secure_sum(self._policy.secure_sum, session, ask, self._used_keys, partitions)
+        scores, more = self._policy.evaluate_on_clients, self._policy.more_metrics
+        asked = [
+            Asked(p, self._rank(t, p), scores, self._roster.rows(p), more)
+            for p in partitions
+            if secure is None or p in parcels
+        ]
+        sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
+        requests = {rank: self._request(t, rank) for rank in sent}
+        contents = [train_content(sent[a.rank], requests[a.rank], parcels.get(a.partition)) for a in asked]
+        messages = [
+            (train_message(content, nodes[a.partition], t, seconds), a)
+            for content, a in zip(contents, asked, strict=True)
+        ]
+        down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
+        spent = self.private.begin(partitions) if self.private else {}
+        release = self.private.release(len(partitions)) if self.private and partitions else None
+        record = RoundRecord(t, partitions, down=down, privacy=spent)
+        return Round(self._setup, self.state, messages, record, release, secure)
+
+    def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
+        """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
+        bound = self._policy.robust.norm_bound
+        verdicts = accept_replies(answers, current.partitions, current.t, current.shapes, current.reader)
+        for verdict in reject_beyond_bound(verdicts, current.change_norms, bound) if bound else verdicts:
+            current.take(verdict)
+        new_state = current.finish()
+        if new_state is not None:
+            self.state = new_state
+            self.ranks |= current.lowered
+
+    def _request(self, t: int, rank: int) -> TrainRequest:
+        return TrainRequest(t, rank, self._policy.evaluate_on_clients, self.lineage, self._identity)
+
     def _rank(self, t: int, partition: int) -> int:
         """Of the factors that the client of this partition receives in round t."""
         own = rank_of(partition, self._policy.client_ranks, self.ranks, self._manifest.rank)
@@ -187,34 +216,4 @@ class FederatedAdapters(Strategy):
     def _at(self, rank: int) -> ArrayRecord:
         """The broadcast to clients of this rank."""
         shapes = self._manifest.at(rank).downlink
-        return pack(cut(select(self.state, shapes), shapes), shapes)
-
-    def _combination(self, state: State) -> Combination:
-        """Of a round that begins with this state."""
-        contributed = self._policy.upload == "summand"
-        keep = self._bases is not None and not contributed
-        reduce = self._policy.robust.reduction
-        release = self.private and self.private.release(len(self._record.sampled))
-        return Combination(self._method, self._record.t, state, self._device, keep, contributed, reduce, release)
-
-    def _finish(self, combination: Combination, costs: CostMeter) -> State | None:
-        """The state after the round, or None with the reason in the record."""
-        record, needed = self._record, self._policy.min_uploads
-        if len(record.accepted) < needed:
-            record.skipped = f"{len(record.accepted)} of {len(record.sampled)} uploads accepted, min-uploads = {needed}"
-            return None
-        if not any(combination.weights):
-            record.skipped = "every upload has weight 0: no client changed its adapters"
-            return None
-        try:
-            with costs.phase():
-                new_state = combination.finish()
-        except torch.linalg.LinAlgError as error:  # pyright: ignore[reportPrivateImportUsage]  # documented name
-            record.skipped = f"the aggregation failed: {error}"
-            return None
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in flatten(new_state).values()):
-            record.skipped = "the combined state is not finite: an upload was huge"
-            return None
-        if self._bases is not None:
-            record.diagnostics = diagnose(self._manifest, self._bases, combination, new_state)
-        return new_state
+        return pack(cut(self.state.select(shapes), shapes), shapes)

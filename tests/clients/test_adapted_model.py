@@ -10,7 +10,7 @@ from clients.adapters import AdaptedLinear
 from strategies.bases.basis import Fixed
 from strategies.method import Plan, Role
 from strategies.methods.florg import FLoRG
-from strategies.state import State, flatten
+from strategies.state import State
 from tests.clients.test_linear import Quantised
 from tests.support.tiny_models import (
     METHODS,
@@ -30,7 +30,7 @@ METHOD_NAMES = pytest.mark.parametrize("name", METHODS)
 
 
 def assert_equal(state: State, other: State):
-    left, right = flatten(state), flatten(other)
+    left, right = state.flat, other.flat
     assert left.keys() == right.keys()
     assert all(torch.equal(left[key], right[key]) for key in left)
 
@@ -45,7 +45,7 @@ def test_what_is_filled_is_read(model: PreTrainedModel, name: str):
         state = random_state(adapted, seed=5)
         adapted.fill(state)
         assert_equal(adapted.read(Role.SHARED, Role.PUSHED), state)
-        assert {tensor.dtype for tensor in flatten(state).values()} == {torch.float32}
+        assert {tensor.dtype for tensor in state.flat.values()} == {torch.float32}
 
 
 def test_reading_gives_clones(llama: PreTrainedModel):
@@ -60,7 +60,7 @@ def test_a_filled_state_is_copied(llama: PreTrainedModel):
         state = random_state(adapted, seed=5)
         adapted.fill(state)
         expected = adapted.read(Role.SHARED)
-        for tensor in flatten(state).values():
+        for tensor in state.flat.values():
             tensor.zero_()
         assert_equal(adapted.read(Role.SHARED), expected)
 
@@ -68,27 +68,30 @@ def test_a_filled_state_is_copied(llama: PreTrainedModel):
 def test_the_head_travels_as_one_vector_in_model_order(llama: PreTrainedModel):
     with tiny_adapted(llama, FLoRG()) as adapted:
         values = torch.arange(3.0 * 32)
-        adapted.fill({**random_state(adapted, seed=5), "head": {"values": values}})
+        adapted.fill(random_state(adapted, seed=5).join(State({"head": {"values": values}})))
         assert torch.equal(llama.get_parameter("score.weight"), values.view(3, 32))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s["48x32"].pop("A"), r"48x32/A \(2, 3, 32\) is missing"),
-        (lambda s: s.pop("head"), r"head/values \(96,\) is missing"),
-        (lambda s: s["48x32"].update(C=torch.zeros(2)), r"48x32/C \(2,\) is unknown"),
-        (lambda s: s.update({"9x9": {"A": torch.zeros(1)}}), r"9x9/A \(1,\) is unknown"),
-        (lambda s: s["48x32"].update(A=torch.zeros(1, 3, 32)), r"48x32/A is \(1, 3, 32\), expected \(2, 3, 32\)"),
+        (lambda flat: flat.pop("48x32/A"), r"48x32/A \(2, 3, 32\) is missing"),
+        (lambda flat: flat.pop("head/values"), r"head/values \(96,\) is missing"),
+        (lambda flat: flat.update({"48x32/C": torch.zeros(2)}), r"48x32/C \(2,\) is unknown"),
+        (lambda flat: flat.update({"9x9/A": torch.zeros(1)}), r"9x9/A \(1,\) is unknown"),
+        (
+            lambda flat: flat.update({"48x32/A": torch.zeros(1, 3, 32)}),
+            r"48x32/A is \(1, 3, 32\), expected \(2, 3, 32\)",
+        ),
     ],
     ids=["missing", "no head", "unknown symbol", "unknown group", "a shape that would broadcast"],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(llama: PreTrainedModel, change, message: str):
     with tiny_adapted(llama, FLoRG()) as adapted:
-        before, state = adapted.read(Role.SHARED), random_state(adapted, seed=5)
-        change(state)
+        before, flat = adapted.read(Role.SHARED), random_state(adapted, seed=5).flat
+        change(flat)
         with pytest.raises(ValueError, match=message):
-            adapted.fill(state)
+            adapted.fill(State.from_flat(flat))
         assert_equal(adapted.read(Role.SHARED), before)
 
 
@@ -111,8 +114,8 @@ def test_fixed_symbols_are_set_by_fix_and_not_trained(llama: PreTrainedModel):
 def test_a_local_head_stays_off_the_shared_state(llama: PreTrainedModel):
     plan = Plan(adapter="lora", roles={"A": Role.SHARED, "B": Role.LOCAL}, head=Role.LOCAL)
     with AdaptedModel(llama, plan, tiny_groups(llama), RANK, SCALE) as adapted:
-        assert set(flatten(adapted.read(Role.SHARED))) == {"48x32/A", "24x32/A"}
-        assert set(flatten(adapted.read(Role.LOCAL))) == {"48x32/B", "24x32/B", "head/values"}
+        assert set(adapted.read(Role.SHARED).flat) == {"48x32/A", "24x32/A"}
+        assert set(adapted.read(Role.LOCAL).flat) == {"48x32/B", "24x32/B", "head/values"}
         assert adapted.num_trainable == 2 * RANK * (48 + 24 + 2 * 32) + 3 * 32
 
 

@@ -11,7 +11,7 @@ from clients.adapters import AdaptedLinear, GroupAdapter
 from strategies.bases.basis import Basis
 from strategies.method import Plan, Role
 from strategies.methods.florg import FLoRG
-from strategies.state import Group
+from strategies.state import Group, State
 from tests.reference.slora import dense
 from tests.support.tiny_models import METHODS, SCALE, loss_fn, pad, tiny_adapted, tiny_features
 
@@ -112,7 +112,7 @@ def test_zero_start_leaves_the_model_as_it_was(model: PreTrainedModel):
         state = adapted.read(Role.SHARED)
         head = torch.cat([parameter.flatten() for parameter in adapted._plain_head])
         initial = {group.name: method.initial(group, 3, 0) for group in adapted.groups}
-        adapted.fill({**state, **initial, "head": {"values": head}})
+        adapted.fill(state.join(State({**initial, "head": {"values": head}})))
         torch.testing.assert_close(loss_fn(model, batch), before)
 
 

@@ -3,10 +3,13 @@
 import pytest
 import torch
 from flwr.app import RecordDict
+from safetensors.torch import save_file
 
 from clients.memory import TENSORS, ClientStore, store_file
+from clients.sealed_tensors import load_sealed
 from strategies.exchange.lineage import Attempt, Lineage
-from strategies.state import flatten
+from strategies.exchange.wire import RefusalError
+from strategies.state import State
 from tests.support.moments import FIRST, at
 
 SHAPES = {"6x5/B": (3, 6, 2), "4x7/B": (1, 4, 2), "head/values": (9,)}
@@ -22,17 +25,13 @@ def memory(records, t=9, shapes=SHAPES, owner=OWN, file=None, lineage=FIRST) -> 
     return ClientStore(records, shapes, owner, at(t, lineage), file)
 
 
-def tensors(seed: int = 0) -> dict:
+def tensors(seed: int = 0) -> State:
     rng = torch.Generator().manual_seed(seed)
-    state: dict = {}
-    for key, shape in SHAPES.items():
-        group, symbol = key.split("/")
-        state.setdefault(group, {})[symbol] = torch.randn(shape, generator=rng)
-    return state
+    return State.from_flat({key: torch.randn(shape, generator=rng) for key, shape in SHAPES.items()})
 
 
 def same(one, other) -> bool:
-    first, second = flatten(one), flatten(other)
+    first, second = one.flat, other.flat
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -98,15 +97,43 @@ def test_the_disk_is_not_asked_while_the_context_remembers(tmp_path):
     assert same(memory(records, file=file).load(), tensors(1))
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-7], lambda data: data[:5], lambda _: b"", lambda _: b"x" * 99])
-def test_a_truncated_or_foreign_file_is_discarded_with_the_reason(damage, tmp_path, reasons):
+def flipped(data: bytes) -> bytes:
+    return data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
+
+
+DAMAGE = [lambda data: data[:-7], lambda data: data[:5], lambda _: b"", lambda _: b"x" * 99, flipped]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_client_whose_file_is_damaged_refuses_instead_of_beginning_anew(damage, tmp_path, reasons):
     file = store_file(tmp_path, "clinic")
     memory(RecordDict(), file=file, t=1).save(tensors())
     file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(RefusalError, match=r"keeps in clinic\.safetensors is damaged: .*; restore the file, or remove"):
+        memory(RecordDict(), file=file).load()
+    assert str(file) in reasons()[0]
+    file.unlink()
     assert memory(RecordDict(), file=file).load() is None
-    (reason,) = reasons()
-    assert str(file) in reason
-    assert "cannot be read" in reason
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_that_an_earlier_run_left_is_discarded_in_round_1(damage, tmp_path, reasons):
+    file = store_file(tmp_path, "clinic")
+    memory(RecordDict(), file=file, t=1).save(tensors())
+    file.write_bytes(damage(file.read_bytes()))
+    client = memory(RecordDict(), file=file, t=1)
+    assert client.load() is None
+    assert f"what {file} remembers is discarded: it cannot be read" in reasons()[0]
+    client.save(tensors(2))
+    assert same(memory(RecordDict(), file=file).load(), tensors(2))
+
+
+def test_a_file_of_an_earlier_version_without_digests_is_read(tmp_path):
+    file = store_file(tmp_path, "clinic")
+    memory(RecordDict(), file=file, t=1).save(tensors())
+    found, texts, _ = load_sealed(file)
+    save_file(found, file, texts)
+    assert same(memory(RecordDict(), file=file).load(), tensors())
 
 
 def test_numbers_that_are_not_finite_are_never_recalled(reasons):

@@ -13,7 +13,7 @@ from strategies.method import Method
 from strategies.methods.fedftg import FedFTG
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
-from strategies.state import HEAD, HEAD_SYMBOL, nest
+from strategies.state import HEAD, HEAD_SYMBOL, State
 from tests.support.families import DECODERS, ENCODERS, FAMILIES, collate, family_features, family_model, logits
 from tests.support.tiny_models import loss_fn
 
@@ -50,7 +50,7 @@ def adapted_by(model: PreTrainedModel, method: Method) -> AdaptedModel:
     adapted.fix({group.name: method.fixed(group, 4, 1, adapted.weights) for group in groups})
     head = torch.cat([parameter.detach().flatten() for parameter in find_head(model).values()])
     start = {f"{g.name}/{s}": v for g in groups for s, v in method.initial(g, 4, 1).items()}
-    adapted.fill(nest({**start, f"{HEAD}/{HEAD_SYMBOL}": head}))
+    adapted.fill(State.from_flat({**start, f"{HEAD}/{HEAD_SYMBOL}": head}))
     return adapted
 
 
@@ -58,8 +58,8 @@ def fit(adapted: AdaptedModel, method: Method, family: str, rate: float, steps: 
     """Steps on one batch, with the head as it is."""
     settings = TrainOptions(learning_rate=rate, head_learning_rate=0.0, max_steps=steps, batch_size=12, **how)
     optimizer = optimizer_for(adapted, settings, method.projection())
-    features, cpu = family_features(family, 12), torch.device("cpu")
-    return local_train(adapted, features, collate, loss_fn, settings, 1, cpu, optimizer=optimizer)
+    features = family_features(family, 12)
+    return local_train(adapted, features, settings, collate=collate, loss_fn=loss_fn, seed=1, optimizer=optimizer)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

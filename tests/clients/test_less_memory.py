@@ -1,7 +1,6 @@
 """Micro-batches and gradient checkpointing change what is held in memory, not what is learned."""
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +34,9 @@ CPU = torch.device("cpu")
 def fit(adapted: AdaptedModel, penalty=None, collate=pad, features=None, loss=loss_fn, **how) -> TrainReport:
     """Steps of plain gradient descent on batches of 7, 7 and 3 examples."""
     settings = TrainOptions("sgd", 0.1, 0.1, max_grad_norm=0.0, batch_size=7, **how)
-    return local_train(adapted, features or tiny_features(17), collate, loss, settings, 0, CPU, penalty)
+    return local_train(
+        adapted, features or tiny_features(17), settings, collate=collate, loss_fn=loss, seed=0, penalty=penalty
+    )
 
 
 def learned(adapted: AdaptedModel) -> Tensor:
@@ -130,12 +131,11 @@ def test_checkpointing_keeps_less_for_the_way_back_and_ends_with_its_block(llama
 
 
 def test_a_model_without_blocks_to_compute_again_is_refused():
-    class Odd(SimpleNamespace):
-        supports_gradient_checkpointing = False
-
+    model = tiny_model("bert")
+    model.__class__ = type("Odd", (type(model),), {"supports_gradient_checkpointing": False})
     with (
         pytest.raises(ValueError, match=r"train\.gradient-checkpointing = true: Odd"),
-        with_gradient_checkpointing(cast(Any, Odd()), True),
+        with_gradient_checkpointing(model, True),
     ):
         pass
 

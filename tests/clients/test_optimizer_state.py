@@ -24,7 +24,7 @@ from strategies.method import Method, Role
 from strategies.methods.fedftg import FedFTG
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
-from strategies.state import State, flatten, nest
+from strategies.state import State
 from tests.support.moments import at
 from tests.support.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
@@ -75,19 +75,25 @@ class Client:
         how = self.case.how(num_steps)
         with tiny_adapted(tiny_model("bert"), self.case.method, seed=0) as adapted:
             adapted.fill(self.state)
-            optimizer, named = optimizer_for(adapted, how, self.case.method.projection()), flatten(adapted.trained)
+            optimizer, named = optimizer_for(adapted, how, self.case.method.projection()), adapted.trained.flat
             self.t += 1
             records = self.records if keep else RecordDict()
             memory = ClientStore(records, state_shapes(optimizer, named), {"run": "r"}, at(self.t))
             with kept_optimizer_state(optimizer, named, memory):
                 local_train(
-                    adapted, tiny_features(5), lambda _: next(batches), loss_fn, how, 0, CPU, optimizer=optimizer
+                    adapted,
+                    tiny_features(5),
+                    how,
+                    collate=lambda _: next(batches),
+                    loss_fn=loss_fn,
+                    seed=0,
+                    optimizer=optimizer,
                 )
             self.state = adapted.read(Role.SHARED)
 
 
 def same(one: State, other: State) -> bool:
-    first, second = flatten(one), flatten(other)
+    first, second = one.flat, other.flat
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
@@ -113,12 +119,12 @@ def test_a_client_that_keeps_nothing_else_remembers_its_optimizers_state_alone(c
 def optimizer_of(case: Case) -> tuple[Optimizer, dict[str, Tensor]]:
     """A fresh optimizer and its parameters by name."""
     adapted = tiny_adapted(tiny_model("bert"), case.method)
-    return optimizer_for(adapted, case.how(1), case.method.projection()), flatten(adapted.trained)
+    return optimizer_for(adapted, case.how(1), case.method.projection()), adapted.trained.flat
 
 
 def test_a_fresh_optimizers_state_has_the_declared_shapes_and_is_zero(case: Case):
     optimizer, named = optimizer_of(case)
-    state = flatten(read_optimizer_state(optimizer, named))
+    state = read_optimizer_state(optimizer, named).flat
     assert {key: tuple(tensor.shape) for key, tensor in state.items()} == state_shapes(optimizer, named)
     assert not any(tensor.count_nonzero() for tensor in state.values())
     assert bool(state) == case.has_state
@@ -127,15 +133,15 @@ def test_a_fresh_optimizers_state_has_the_declared_shapes_and_is_zero(case: Case
 def test_the_state_is_copied_in_and_out():
     """Steps change neither what was put in nor what was read before."""
     optimizer, named = optimizer_of(CASES["adamw"])
-    ones = nest({key: torch.ones(shape) for key, shape in state_shapes(optimizer, named).items()})
+    ones = State.from_flat({key: torch.ones(shape) for key, shape in state_shapes(optimizer, named).items()})
     restore_optimizer_state(optimizer, named, ones)
     read = read_optimizer_state(optimizer, named)
     for parameter in named.values():
         parameter.grad = torch.full_like(parameter, 2.0)
     optimizer.step()
-    assert all(torch.equal(tensor, torch.ones_like(tensor)) for tensor in flatten(ones).values())
+    assert all(torch.equal(tensor, torch.ones_like(tensor)) for tensor in ones.flat.values())
     assert same(read, ones)
-    after = flatten(read_optimizer_state(optimizer, named))
+    after = read_optimizer_state(optimizer, named).flat
     assert {key: tensor.tolist() for key, tensor in after.items() if key.endswith("step")} == {
         f"{name}/step": [2.0] for name in named
     }

@@ -18,7 +18,7 @@ from clients.train_settings import TrainOptions
 from clients.trainer import TrainReport, local_train
 from strategies.method import Role
 from strategies.methods.florg import FLoRG
-from strategies.state import State, flatten
+from strategies.state import State
 from tests.support.repository import REPOSITORY
 from tests.support.tiny_models import METHODS, loss_fn, pad, random_state, tiny_adapted, tiny_features, tiny_model
 
@@ -26,11 +26,11 @@ CPU = torch.device("cpu")
 
 
 def fit(adapted: AdaptedModel, settings: TrainOptions, seed: int = 0, num_examples: int = 24) -> TrainReport:
-    return local_train(adapted, tiny_features(num_examples, seed), pad, loss_fn, settings, seed, CPU)
+    return local_train(adapted, tiny_features(num_examples, seed), settings, collate=pad, loss_fn=loss_fn, seed=seed)
 
 
 def digest(state: State) -> str:
-    values = b"".join(tensor.numpy().tobytes() for _, tensor in sorted(flatten(state).items()))
+    values = b"".join(tensor.numpy().tobytes() for _, tensor in sorted(state.flat.items()))
     return hashlib.sha256(values).hexdigest()
 
 
@@ -77,7 +77,9 @@ def test_the_loss_falls(name: str, optimizer: str):
 def test_the_report_counts_rows_steps_and_tokens_without_padding(llama: PreTrainedModel):
     features = tiny_features(13)
     with tiny_adapted(llama, FLoRG()) as adapted:
-        report = local_train(adapted, features, pad, loss_fn, TrainOptions(epochs=2, batch_size=5), 0, CPU)
+        report = local_train(
+            adapted, features, TrainOptions(epochs=2, batch_size=5), collate=pad, loss_fn=loss_fn, seed=0
+        )
     assert (report.num_examples, report.steps) == (13, 6)
     assert report.tokens == 2 * sum(len(example["input_ids"]) for example in features)
     assert report.tokens_per_second == pytest.approx(report.tokens / report.seconds)
@@ -100,7 +102,7 @@ def test_every_epoch_sees_every_row_once_in_an_order_of_its_own(llama: PreTraine
 
     features = tiny_features(13)
     with tiny_adapted(llama, FLoRG()) as adapted:
-        local_train(adapted, features, collate, loss_fn, TrainOptions(epochs=2, batch_size=5), 0, CPU)
+        local_train(adapted, features, TrainOptions(epochs=2, batch_size=5), collate=collate, loss_fn=loss_fn, seed=0)
     rows = {tuple(example["input_ids"]) for example in features}
     assert set(seen[:13]) == set(seen[13:]) == rows
     assert seen[:13] != seen[13:]
@@ -108,9 +110,9 @@ def test_every_epoch_sees_every_row_once_in_an_order_of_its_own(llama: PreTraine
 
 def step_length(adapted: AdaptedModel, max_norm: float) -> float:
     """How far one step of SGD at rate 1 moves everything trained: the norm of the clipped gradient."""
-    before = flatten(adapted.read(Role.SHARED))
+    before = adapted.read(Role.SHARED).flat
     fit(adapted, TrainOptions("sgd", 1.0, 1.0, max_grad_norm=max_norm, max_steps=1))
-    after = flatten(adapted.read(Role.SHARED))
+    after = adapted.read(Role.SHARED).flat
     return math.hypot(*((after[key] - before[key]).norm().item() for key in before))
 
 
@@ -122,9 +124,9 @@ def test_gradients_are_clipped_to_the_norm(llama: PreTrainedModel):
 
 def test_adapters_and_head_have_learning_rates_of_their_own(llama: PreTrainedModel):
     with tiny_adapted(llama, FLoRG()) as adapted:
-        before = flatten(adapted.read(Role.SHARED))
+        before = adapted.read(Role.SHARED).flat
         fit(adapted, TrainOptions(learning_rate=0.01, head_learning_rate=0.0))
-        changed = {key for key, old in before.items() if not torch.equal(flatten(adapted.read(Role.SHARED))[key], old)}
+        changed = {key for key, old in before.items() if not torch.equal(adapted.read(Role.SHARED).flat[key], old)}
     assert changed == set(before) - {"head/values"}
 
 
@@ -137,7 +139,7 @@ def test_the_warm_up_reaches_the_optimizer(llama: PreTrainedModel):
             losses = iter([1.0, *[0.0] * 9])
             scaled = lambda model, batch, losses=losses: loss_fn(model, batch) * next(losses)  # noqa: E731
             settings = TrainOptions("sgd", 0.1, 0.1, warmup=warmup, max_steps=10)
-            local_train(adapted, tiny_features(24), pad, scaled, settings, 0, CPU)
+            local_train(adapted, tiny_features(24), settings, collate=pad, loss_fn=scaled, seed=0)
             steps.append(adapted.read(Role.SHARED)["head"]["values"] - before)
     torch.testing.assert_close(steps[1], steps[0] / 10, rtol=1e-4, atol=1e-7)
 
@@ -150,7 +152,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_keys(llama: PreTrained
         return loss_fn(model, batch) * next(factors)
 
     with tiny_adapted(llama, FLoRG()) as adapted, pytest.raises(FloatingPointError, match=r"step 2: .*learning-rate"):
-        local_train(adapted, tiny_features(24), pad, broken, TrainOptions(batch_size=4), 0, CPU)
+        local_train(adapted, tiny_features(24), TrainOptions(batch_size=4), collate=pad, loss_fn=broken, seed=0)
 
 
 def test_a_finite_loss_with_an_infinite_gradient_is_refused(llama: PreTrainedModel):
@@ -158,12 +160,12 @@ def test_a_finite_loss_with_an_infinite_gradient_is_refused(llama: PreTrainedMod
         return (loss_fn(model, batch) * 0).sqrt()
 
     with tiny_adapted(llama, FLoRG()) as adapted, pytest.raises(FloatingPointError, match="gradient norm nan"):
-        local_train(adapted, tiny_features(8), pad, broken, TrainOptions(), 0, CPU)
+        local_train(adapted, tiny_features(8), TrainOptions(), collate=pad, loss_fn=broken, seed=0)
 
 
 def test_no_data_is_refused(llama: PreTrainedModel):
     with tiny_adapted(llama, FLoRG()) as adapted, pytest.raises(ValueError, match="no training examples"):
-        local_train(adapted, [], pad, loss_fn, TrainOptions(), 0, CPU)
+        local_train(adapted, [], TrainOptions(), collate=pad, loss_fn=loss_fn, seed=0)
 
 
 def test_bfloat16_autocast_trains_and_float16_is_refused_on_a_cpu(llama: PreTrainedModel):

@@ -3,18 +3,15 @@
 import re
 
 import pytest
-from flwr.common.config import parse_config_args
-from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
-from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 
 from florg_app import certificates
 from florg_app.engines.superlink import environment
 from scripts.settings_table import ROOT
 from tests.support.compose import DOCKER, VARIABLE, example_variables, load, partition, target
 from tests.support.dockerfile import stages
+from tests.support.flower_internals import node_configuration, options_of
 
 FILES = sorted(path.name for path in DOCKER.glob("*.yaml") if path.name != "common.yaml")
-PARSERS = {"flower-superlink": _parse_args_run_superlink, "flower-supernode": _parse_args_run_supernode}
 STAGES = stages(DOCKER / "Dockerfile")
 SERVICES = [
     pytest.param(file, name, service, id=f"{file}:{name}")
@@ -30,7 +27,7 @@ def stage_of(service):
 
 def arguments(service):
     """The command line, parsed by Flower."""
-    return PARSERS[stage_of(service).entrypoint[0]]().parse_args(service["command"])
+    return options_of(stage_of(service).entrypoint[0], service["command"])
 
 
 def test_every_machine_has_its_file():
@@ -44,7 +41,7 @@ def test_flower_accepts_every_command_line(file, name, service):
 
 def test_a_command_line_of_an_older_flower_would_be_noticed():
     with pytest.raises(SystemExit):
-        _parse_args_run_supernode().parse_args(["--superlink=superlink:9092", "--clientappio-api-address=0.0.0.0:9094"])
+        options_of("flower-supernode", ["--superlink=superlink:9092", "--clientappio-api-address=0.0.0.0:9094"])
 
 
 @pytest.mark.parametrize(("file", "name", "service"), SECURED)
@@ -137,7 +134,7 @@ def test_images_are_pinned_to_this_version_and_run_without_privileges(file, name
 def test_node_configurations_are_what_the_client_reads(file, name, service):
     if stage_of(service).name != "client":
         return
-    node = parse_config_args([arguments(service).node_config])
+    node = node_configuration(arguments(service).node_config)
     mounts = {target(volume) for volume in service["volumes"]}
     which, total = partition(node)
     assert 0 <= which < total

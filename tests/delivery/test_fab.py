@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from flwr.cli.config_utils import get_fab_metadata
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
@@ -51,6 +52,12 @@ def test_the_bundle_holds_all_code_and_only_what_is_listed(bundle):
     expected |= {f"florg_app/tasks/tiny/model/{path.name}" for path in _tiny_model()}
     ours = {name for name in names if not name.startswith(".info/")}
     assert ours == expected | {"LICENSE", "README.md", "pyproject.toml"}
+
+
+def test_the_bundle_has_the_version_of_the_project(bundle):
+    _, version = get_fab_metadata(bundle)
+    assert version == PROJECT["project"]["version"]
+    assert f".{version.replace('.', '-')}." in bundle.name
 
 
 def test_the_bundle_stays_below_flowers_limit(bundle):

@@ -6,11 +6,13 @@ import sys
 import pytest
 
 from florg_app import certificates
+from tests.support import patience
 from tests.support.compose import DOCKER
 from tests.support.health_server import health_server
 
 
 def check(**env):
+    env |= {"HEALTH_SECONDS": str(patience.left())}
     return subprocess.run([sys.executable, DOCKER / "health.py"], env=env, capture_output=True, check=False).returncode
 
 

@@ -5,11 +5,11 @@ import re
 
 import pytest
 import yaml
-from flwr.common.config import parse_config_args
 
 from florg_app import certificates
-from tests.delivery.test_compose import PARSERS, STAGES
+from tests.delivery.test_compose import STAGES
 from tests.support.compose import DOCKER, example_variables, load, partition
+from tests.support.flower_internals import node_configuration, options_of
 
 FOLDER = DOCKER / "kubernetes"
 OBJECTS = {
@@ -36,7 +36,7 @@ def stage(name):
 
 
 def arguments(name):
-    return PARSERS[stage(name).entrypoint[0]]().parse_args(container(name)["args"])
+    return options_of(stage(name).entrypoint[0], container(name)["args"])
 
 
 def mounts(name):
@@ -55,7 +55,7 @@ def test_image_and_command_are_those_of_the_compose_file(name, file, service):
     values = {**example_variables(), "SUPERLINK_HOST": "superlink", "CLIENT_NAME": "clinic-a"}
     composed = load(file, values)["services"][service]
     assert container(name)["image"] == composed["image"]
-    assert arguments(name) == PARSERS[stage(name).entrypoint[0]]().parse_args(composed["command"])
+    assert arguments(name) == options_of(stage(name).entrypoint[0], composed["command"])
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -125,7 +125,7 @@ def test_a_set_selects_its_own_pods(name):
 
 
 def test_the_client_reads_its_own_rows_and_its_node_configuration_is_complete():
-    node = parse_config_args([arguments(CLIENT).node_config])
+    node = node_configuration(arguments(CLIENT).node_config)
     assert partition(node) == (0, 2)
     assert mounts(CLIENT)[node["data-path"]]["readOnly"] is True
     assert node["state-dir"].startswith("/state/")

@@ -13,7 +13,6 @@ ONE, TWO, THREE = (Fault(number, f"fault {number}", "nothing happens") for numbe
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("scene", QUICK, ids=[scene.faults[0].name for scene in QUICK])
 def test_the_faults_of_a_scene_end_as_expected(scene, tmp_path):
     lines = lines_of(scene, tmp_path)

@@ -13,7 +13,7 @@ from tests.support.local_data import write
 from tests.support.processes import processes_of
 from tests.support.secure_federation import CONNECTION, federation_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def own_rows(folder: Path) -> Path:

@@ -4,27 +4,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Outcome, Scene
-from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
+from tests.faults.stage import TINY, Hold, Run, both, ended_well, faulty_app, reference
+from tests.support import patience
 from tests.support.processes import kill
 from tests.support.secure_federation import federation_of
 
 TRAINING = "FAULT: in the middle of training"
-"""What a client says that is made slow."""
+"""What a client says that is held."""
 
 
 def killed(folder: Path) -> Iterator[Outcome]:
-    """Client 1 loses its training process in round 1, its SuperNode in round 2; client 0 holds round 3 open."""
-    app = faulty_app(folder)
+    """Client 1 loses its training process in round 1, its SuperNode in round 2; client 0 holds round 3 open for it."""
+    app, hold = faulty_app(folder), Hold(folder)
     settings = {**TINY, "min-clients": 2, "num-server-rounds": 4}
-    with federation_of(folder, 2, 'faults="3:slow"', 'faults="1:killed 2:slow"') as federation:
+    nodes = [f'faults="{plan}" {hold.config}' for plan in ("3:held", "1:killed 2:held")]
+    with federation_of(folder, 2, *nodes) as federation:
         run = Run(federation, app, "killed", settings)
         run.await_round(1)
         federation.await_line("client-1", TRAINING)
         kill(federation.processes["client-1"])
         federation.start_supernode(1)
-        hasty = Outcome(federation.processes["client-1"].wait(60) != 0, "a start at once is refused")
+        hasty = Outcome(federation.processes["client-1"].wait(patience.left()) != 0, "a start at once is refused")
         run.await_round(2)
         federation.start_supernode(1, config='faults=""')
+        federation.await_online(2)
+        hold.let_go(3)
         right = reference(folder / "right", 2, [(1, 1), (2, 1), (3, 1)], **settings)
         completed = ended_well(run, right)
         yield run.rejected(1, 1, "ClientApp stopped responding")
@@ -34,11 +38,13 @@ def killed(folder: Path) -> Iterator[Outcome]:
 
 
 def hangs(folder: Path) -> Iterator[Outcome]:
-    """Client 1 hangs over the end of round 1; its late answer comes in round 2; client 0 is slow later."""
-    app = faulty_app(folder)
-    settings = {**TINY, "min-clients": 2, "num-server-rounds": 5, "round-timeout": 60.0}
-    with federation_of(folder, 2, 'faults="3:slow 4:slow"', 'faults="1:hang"') as federation:
+    """Client 1 hangs over the end of round 1; its late answer comes in round 2."""
+    app, hold = faulty_app(folder), Hold(folder)
+    settings = {**TINY, "min-clients": 2, "num-server-rounds": 4, "round-timeout": 90.0}
+    with federation_of(folder, 2, "", f'faults="1:held" {hold.config}') as federation:
         run = Run(federation, app, "hangs", settings)
+        run.await_round(1)
+        hold.let_go(1)
         run.wait()
         absent = [(record["round"], 1) for record in run.records[1:] if 1 not in record["accepted"]]
         completed = ended_well(run, reference(folder / "right", 2, absent, **settings))

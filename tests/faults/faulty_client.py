@@ -1,4 +1,4 @@
-"""The app's client, made to fail: `faults="1:nan 2:hang"` in a SuperNode's configuration says what it does in a round.
+"""The app's client, made to fail: `faults="1:nan 2:held"` in a SuperNode's configuration says what it does in a round.
 
 What a stranger might send is made here of the broadcast, without the app's own code, which would never send it.
 """
@@ -7,12 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from flwr.app import Array, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-
-SLOW_SECONDS, HANG_SECONDS = 20.0, 95.0
 
 app = ClientApp()
 
@@ -96,13 +95,13 @@ def killed(message: Message, context: Context) -> Message:
     raise AssertionError("it lives")
 
 
-def sleeps(seconds: float) -> Client:
-    def client(message: Message, context: Context) -> Message:
-        print("FAULT: in the middle of training", flush=True)
-        time.sleep(seconds)
-        return honest(message, context)
-
-    return client
+def held(message: Message, context: Context) -> Message:
+    """Stays in the middle of training until the file ROUND is in the folder `release` of the SuperNode."""
+    print("FAULT: in the middle of training", flush=True)
+    file = Path(str(context.node_config["release"])) / str(message.content.config_records["config"]["round"])
+    while not file.exists():
+        time.sleep(0.1)
+    return honest(message, context)
 
 
 FAULTS: dict[str, Client] = {
@@ -113,8 +112,7 @@ FAULTS: dict[str, Client] = {
     "huge": sends(lambda array: np.full_like(array, 3e38)),
     "out-of-memory": out_of_memory,
     "killed": killed,
-    "slow": sleeps(SLOW_SECONDS),
-    "hang": sleeps(HANG_SECONDS),
+    "held": held,
     "other-code": other_code,
     "other-model": with_settings(model__dtype="bfloat16"),
     "other-basis": with_settings(strategy__florg__basis="kaiming"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from florg_app import certificates
 from tests.faults.fault import Fault, Outcome, Scene
 from tests.faults.stage import both
+from tests.support import patience
 from tests.support.processes import BIN, end_all
 from tests.support.secure_federation import CONNECTION, SecureFederation, federation_of
 
@@ -17,7 +18,7 @@ def refused(federation: SecureFederation, client: str, because: str, **options: 
     """Start a SuperNode that must not get in, and see it end for this reason, unknown to the SuperLink as before."""
     known = {node["node-id"] for node in federation.nodes()}
     federation.start_supernode(0, client, max_retries=1, **options)
-    status, log = federation.processes[client].wait(90), federation.log(client)
+    status, log = federation.processes[client].wait(patience.left()), federation.log(client)
     found = because in log and status != 0
     unknown = {node["node-id"] for node in federation.nodes()} == known
     got_in = "Receiving" in log or (federation.folder / f"home-{client}/apps").exists()
@@ -76,7 +77,7 @@ def expired(folder: Path) -> Iterator[Outcome]:
             federation.trust = ssl._create_unverified_context()  # this test must see that it serves
             federation.start_superlink()
             federation.start_supernode(0, max_retries=1)
-            status, log = federation.processes["client-0"].wait(90), federation.log("client-0")
+            status, log = federation.processes["client-0"].wait(patience.left()), federation.log("client-0")
             found = "certificate has expired" in log
             yield Outcome(status != 0 and found, "refused: certificate has expired" if found else log[-400:])
     finally:

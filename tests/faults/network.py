@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
-from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
+from tests.faults.stage import TINY, Hold, Run, both, ended_well, faulty_app, reference
 from tests.support.processes import end_all
 from tests.support.secure_federation import SecureFederation
 
@@ -64,22 +64,26 @@ def link() -> Iterator[Link]:
 
 def play(folder: Path) -> Iterator[Outcome]:
     """Client 1 is behind the link, which is cut twice while it trains."""
-    app = faulty_app(folder)
-    settings = {**TINY, "min-clients": 2, "num-server-rounds": 5}
-    with link() as cable, _federation(folder, cable, "1:slow 2:slow") as federation:
+    app, hold = faulty_app(folder), Hold(folder)
+    settings = {**TINY, "min-clients": 2, "num-server-rounds": 4}
+    with link() as cable, _federation(folder, cable, hold) as federation:
         run = Run(federation, app, "cut", settings)
-        federation.await_line("client-1", TRAINING, 120)
+        federation.await_line("client-1", TRAINING)
         cable.cut()
         time.sleep(SHORT_CUT_SECONDS)
         cable.up()
+        hold.let_go(1)
         run.await_round(1)
         short = run.records[1]["accepted"]
         yield Outcome(short == [0, 1], f"clients {short} in that round")
 
-        _await_second(federation)
+        federation.await_line("client-1", TRAINING, times=2)
         cable.cut()
         run.await_round(2)
         cable.up()
+        hold.let_go(2)
+        federation.await_online(2)
+        hold.let_go(3)
         run.wait()
         absent = [(record["round"], 1) for record in run.records[1:] if 1 not in record["accepted"]]
         completed = ended_well(run, reference(folder / "right", 2, absent, **settings))
@@ -92,25 +96,17 @@ def play(folder: Path) -> Iterator[Outcome]:
         yield ended_well(slow, reference(folder / "right-slow", 2, **{**quick, "train.max-steps": 1}))
 
 
-def _await_second(federation: SecureFederation) -> None:
-    deadline = time.monotonic() + 120
-    while federation.log("client-1").count(TRAINING) < 2:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"client 1 does not train in round 2: {federation.log('client-1')[-1000:]}")
-        time.sleep(0.2)
-
-
 @contextmanager
-def _federation(folder: Path, cable: Link, plan: str) -> Iterator[SecureFederation]:
-    """Client 0 holds rounds 3 and 4 open, so that client 1 has time to come back."""
+def _federation(folder: Path, cable: Link, hold: Hold) -> Iterator[SecureFederation]:
+    """Client 0 holds round 3 open until client 1 has come back."""
     try:
         with ExitStack() as stack:
             federation = SecureFederation(folder, 2, stack, host=cable.server)
             federation.start_superlink()
             for client in ("client-0", "client-1"):
                 federation.register(client)
-            federation.start_supernode(0, config='faults="3:slow 4:slow"')
-            federation.start_supernode(1, config=f'faults="{plan}"', within=cable.within)
+            federation.start_supernode(0, config=f'faults="3:held" {hold.config}')
+            federation.start_supernode(1, config=f'faults="1:held 2:held" {hold.config}', within=cable.within)
             yield federation
     finally:
         end_all(folder)

@@ -11,24 +11,25 @@ import psutil
 from florg_app.checkpoints import checkpoint_file
 from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
-from tests.faults.stage import TINY, Run, both, ended_well, faulty_app, reference
+from tests.faults.stage import TINY, Hold, Run, both, ended_well, faulty_app, reference
 from tests.support.processes import kill
 from tests.support.secure_federation import SecureFederation, federation_of
 
 
 def dies(folder: Path) -> Iterator[Outcome]:
     """Clients keep tensors to themselves, so that a resumed run needs what they had."""
-    app = faulty_app(folder)
+    app, hold = faulty_app(folder), Hold(folder)
     settings = {**TINY, "min-clients": 2, "num-server-rounds": 3, "strategy.name": "fedsa-lora"}
     right = reference(folder / "right", 2, **settings)
     own = f'state-dir="{folder}/state"'
-    with federation_of(folder, 2, f'{own} faults="2:slow"', own) as federation:
+    with federation_of(folder, 2, f'{own} faults="2:held" {hold.config}', own) as federation:
         for name, end in (("serverapp", kill_serverapp), ("superlink", restart_superlink)):
-            broken = Run(federation, app, name, settings)
-            broken.await_round(1)
+            hold.take(2)
             (folder / "client-0.log").write_text("")
-            federation.await_line("client-0", TRAINING, 120)
+            broken = Run(federation, app, name, settings)
+            federation.await_line("client-0", TRAINING)
             end(federation)
+            hold.let_go(2)
             status = broken.wait()
             resumed = Run(federation, app, f"{name}-resumed", {**settings, "resume-from": "latest"}, broken.output)
             yield both(Outcome(status == 1, f"status {status}"), ended_well(resumed, right))
@@ -49,11 +50,12 @@ def restart_superlink(federation: SecureFederation) -> None:
 
 
 def full(folder: Path) -> Iterator[Outcome]:
-    """The server's folder has 4 MB; client 0 is slow in round 2, which is when the disk fills up."""
-    app = faulty_app(folder)
+    """The server's folder has 4 MB; client 0 holds round 2 open, which is when the disk fills up."""
+    app, hold = faulty_app(folder), Hold(folder)
     settings = {**TINY, "min-clients": 2, "num-server-rounds": 3}
     right = reference(folder / "right", 2, **settings)
-    with small_disk(folder / "disk", "4m") as disk, federation_of(folder, 2, 'faults="2:slow"', "") as federation:
+    held = f'faults="2:held" {hold.config}'
+    with small_disk(folder / "disk", "4m") as disk, federation_of(folder, 2, held, "") as federation:
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(3_500_000))
         early = Run(federation, app, "early", settings, disk / "early")
@@ -64,6 +66,7 @@ def full(folder: Path) -> Iterator[Outcome]:
         late = Run(federation, app, "late", settings, disk / "late")
         late.await_round(1)
         fill(ballast)
+        hold.let_go(2)
         late_status = late.wait()
         _, kept = checkpoint_file.load_checkpoint(late.output / checkpoint_file.CHECKPOINT_FILE)
         ballast.unlink()

@@ -14,14 +14,13 @@ from florg_app.engines.bundle import bundle_app
 from strategies.exchange.wire import CONFIG, ROUND
 from tests.faults.fault import Outcome
 from tests.florg_app.test_app import SMALL, history, run, same_bits, state_of
+from tests.support import patience
 from tests.support.processes import BIN, await_line, end
 from tests.support.repository import REPOSITORY
 from tests.support.secure_federation import CONNECTION, SecureFederation
 
 TINY = {**SMALL, "task.max-train-rows": 120, "partition.name": "iid", "train.max-steps": 2, "evaluate.every": 0}
 """Settings of a run that is over as soon as its processes are."""
-
-RUN_SECONDS = 400
 
 _RAISED = re.compile(r"error 2: <class '.*?'>:<['\"](.*)['\"]>", re.DOTALL)
 """How Flower words what a client raised."""
@@ -46,6 +45,24 @@ def faulty_app(folder: Path) -> Path:
     return app
 
 
+class Hold:
+    """Holds clients in the middle of the rounds in which their fault is `held`, until the scene lets go of a round."""
+
+    def __init__(self, folder: Path) -> None:
+        self._release = folder / "release"
+        self._release.mkdir()
+        self.config = f'release="{self._release}"'
+        """What the configuration of a held SuperNode needs."""
+
+    def let_go(self, t: int) -> None:
+        """Of round t, from now on."""
+        (self._release / str(t)).touch()
+
+    def take(self, t: int) -> None:
+        """Hold round t once more."""
+        (self._release / str(t)).unlink(missing_ok=True)
+
+
 class Run:
     """`florg run` on a federation, going on in the background; its words are in NAME-command.log."""
 
@@ -64,10 +81,10 @@ class Run:
         command = [BIN / "florg", "run", "--app", str(app), "--connection", CONNECTION, *sets]
         self._process = federation.start(f"{name}-command", [*map(str, command)])
 
-    def wait(self, seconds: float = RUN_SECONDS) -> int:
+    def wait(self) -> int:
         """The exit status. Raises subprocess.TimeoutExpired."""
         try:
-            return self._process.wait(seconds)
+            return self._process.wait(patience.left())
         finally:
             end(self._process)
 
@@ -76,9 +93,9 @@ class Run:
         """All that it said."""
         return (self._folder / f"{self.name}-command.log").read_text()
 
-    def await_round(self, t: int, seconds: float = 200) -> None:
-        """Wait until round t is on record."""
-        await_line(self.output / "history.jsonl", f'"round": {t},', seconds)
+    def await_round(self, t: int) -> None:
+        """Wait until round t is on record. Raises TimeoutError, and RuntimeError where the run ends before."""
+        await_line(self.output / "history.jsonl", f'"round": {t},', running=self._process)
 
     @property
     def records(self) -> list[dict]:
@@ -110,9 +127,9 @@ def reference(folder: Path, num_clients: int, absent: Iterable[tuple[int, int]] 
     return run(folder, num_clients=num_clients, client=client, **settings)
 
 
-def ended_well(of: Run, right: Path, seconds: float = RUN_SECONDS) -> Outcome:
+def ended_well(of: Run, right: Path) -> Outcome:
     """Whether the run completes, and with the bits of the right result, all of them finite."""
-    status = of.wait(seconds)
+    status = of.wait()
     if status != 0:
         return Outcome(False, f"ended with status {status}: {of.words[-600:]}")
     finite = all(bool(torch.isfinite(tensor).all()) for tensor in state_of(of.output).values())

@@ -9,12 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from tests.faults.fault import Line, Scene, lines_of
+from tests.support import patience
 
 
 def lines(scenes: Iterable[Scene], console: Console) -> list[Line]:
     """Play them one after another, each in a folder of its own that is removed; `console` follows them."""
     found: list[Line] = []
     for scene in scenes:
+        patience.begin()
         with tempfile.TemporaryDirectory(prefix="florg-faults-", ignore_cleanup_errors=True) as folder:
             found += lines_of(scene, Path(folder))
         for line in found[-len(scene.faults) :]:

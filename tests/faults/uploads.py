@@ -58,6 +58,7 @@ def play(folder: Path) -> Iterator[Outcome]:
 
 def too_few(folder: Path) -> Iterator[Outcome]:
     with federation_of(folder, 1, "") as federation:
+        federation.await_line("superlink", "Activated node_id")
         run = Run(federation, REPOSITORY, "too-few", {**TINY, "min-clients": 2, "wait-timeout": 2.0})
         status, words = run.wait(), run.summary["reason"]
     expected = "1 client(s) online after 2 s, min-clients = 2: start more SuperNodes"

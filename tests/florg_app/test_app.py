@@ -19,7 +19,6 @@ from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.wire import CONFIG
-from strategies.state import flatten
 from tests.support.fakes import known
 
 SMALL = {
@@ -42,7 +41,7 @@ def history(folder: Path) -> list[dict]:
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
-    return flatten(checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0])
+    return checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0].flat
 
 
 def same_bits(one: Path, other: Path) -> bool:
@@ -101,7 +100,8 @@ class BackwardGrid(InProcessGrid):
     """Serves the last client first."""
 
     def pull_messages(self, message_ids):
-        return super().pull_messages([max(message_ids, key=int)])
+        due = max(self._waiting, key=int, default=None)
+        return super().pull_messages([due] if due in message_ids else [])
 
 
 def test_clients_that_share_a_process_do_not_see_each_other(tmp_path):
@@ -137,7 +137,7 @@ def test_a_client_of_another_kind_refuses_and_the_report_says_why(part, tmp_path
             for message in messages:
                 content = message.content.copy()
                 content[CONFIG] = message.content.config_records[CONFIG].copy() if CONFIG in content else content
-                message.__dict__["_content"] = content
+                message.content = content
                 copies.append(message)
             return super().push_messages(copies)
 

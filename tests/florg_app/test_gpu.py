@@ -7,6 +7,7 @@ import torch
 
 from clients.adapted_model import AdaptedModel
 from clients.backbone import load_model
+from clients.device import ResettablePeak
 from clients.linear import stored_weight
 from clients.targets import find_head, find_targets, group_layers
 from clients.train_settings import TrainOptions
@@ -76,7 +77,7 @@ def test_a_run_with_clients_and_server_on_the_gpu_learns(precision, tmp_path):
 def test_the_servers_peak_is_what_torch_held_on_the_device_and_products_are_counted():
     size, peaks = 2**26, []
     for numbers in (4, size // 4):
-        with (measured := CostMeter(torch.device("cuda:0"))).phase():
+        with (measured := CostMeter(ResettablePeak(torch.device("cuda:0")))).phase():
             a = torch.ones(numbers, device="cuda:0").view(2, -1)
             a @ a.mT
         peaks.append(measured.as_dict()[SERVER_PEAK])
@@ -98,7 +99,7 @@ def test_a_quantised_backbone_is_adapted_and_learns(kind, family, tmp_path):
     with AdaptedModel(model, FLoRG().plan, groups, 3, 1.5) as adapted:
         adapted.fix({group.name: FLoRG().fixed(group, 3, 1, adapted.weights) for group in groups})
         adapted.fill(random_state(adapted, 1))
-        report = local_train(adapted, tiny_features(12), pad, loss_fn, settings, 1, torch.device("cuda:0"))
+        report = local_train(adapted, tiny_features(12), settings, collate=pad, loss_fn=loss_fn, seed=1)
         assert report.loss_last < 0.9 * report.loss_first
         with pytest.raises(ValueError, match="is quantised"), adapted.merged():
             pass

@@ -6,11 +6,10 @@ import torch
 from florg_app.assembly import assemble
 from florg_app.config.parse import parse_settings
 from strategies import METHODS
-from strategies.exchange.ranks import sizes
 from strategies.exchange.traffic import predict_traffic
 from tests.florg_app.test_app import SMALL, history, run, state_of
 
-NAMES = [name for name, cls in METHODS.items() if cls.client_ranks]
+NAMES = [name for name, cls in METHODS.items() if cls().traits.client_ranks]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -23,5 +22,5 @@ def test_clients_of_other_ranks_train_together_and_send_what_their_ranks_say(nam
     assert records[1]["up"]["adapter-numbers"] == sum(numbers)
     assert [client["rank"] for client in records[1]["clients"].values()] == [1, 4, 1]
     assert {key: tuple(tensor.shape) for key, tensor in state_of(tmp_path / "run").items()} == {
-        key: sizes(assembly.initial_state)[key] for key in assembly.manifest.held
+        key: assembly.initial_state.sizes[key] for key in assembly.manifest.held
     }

@@ -68,7 +68,7 @@ def begun(settings: dict, folder: Path) -> Assembly:
     """A run that stops before its first round, in a folder."""
     parsed = parse_settings(settings)
     assembly = assemble(parsed, CPU)
-    save_run(folder, parsed, assembly, select(assembly.initial_state, assembly.manifest.held), 0)
+    save_run(folder, parsed, assembly, assembly.initial_state.select(assembly.manifest.held), 0)
     return assembly
 
 

@@ -6,6 +6,9 @@ in FedIT.
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """B = B_0 and A = A_0 for one client."""

@@ -5,6 +5,9 @@ Deliberate difference: D = W - W0 travels instead of W, which the weights w, of 
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """D = sum_n w_n D_n, w_n proportional to the numbers of examples."""

@@ -6,6 +6,9 @@ frozen weight stays W0 and P = U_r S_r V_r^T is subtracted beside it, which is t
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """B = sum_n w_n B_n and A = sum_n w_n A_n; w sums to 1."""

@@ -6,6 +6,9 @@ change nothing but the factors. The text leaves the split of S open: the square 
 
 import numpy as np
 
+WEIGHTING = "uniform"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """(A, B) of the best rank-r part of D = sum_n w_n B_n A_n; w sums to 1."""

@@ -7,6 +7,9 @@ instead of 1/N. `residual` names how P travels, dense or in exact factors, and c
 
 import numpy as np
 
+WEIGHTING = "uniform"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """A = sum_n w_n A_n, B = sum_n w_n B_n, P += sum_n w_n B_n A_n - B A; w sums to 1."""

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """B = sum_n w_n B_n and A = sum_n w_n A_n; w sums to 1 and is proportional to the numbers of examples."""

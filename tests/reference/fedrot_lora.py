@@ -8,6 +8,9 @@ the server turns the uploads, not the clients, and in float64, not in the model'
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, *, rotate_lambda, **_):
     """A = sum_n w_n R_n^T A_n, B = sum_n w_n B_n R_n; w sums to 1."""

@@ -6,6 +6,9 @@ paper, the uploads hold B as well, and the mean of the B_n stands for them at th
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, *, global_model, **_):
     """A = sum_n w_n A_n; w sums to 1. B stays as it is, or is sum_n w_n B_n."""

@@ -6,6 +6,9 @@ paper leaves them open. The scale s = alpha / r is kept, which the paper absorbs
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """B = sum_n w_n B_n; w sums to 1."""

@@ -6,6 +6,9 @@ has alpha / r_n; it enters before the SVD and leaves B after it, so it cancels.
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """B = U_r S_r, A = V_r^T of sum_n w_n B_n A_n; w sums to 1 and is proportional to the numbers of examples."""

@@ -8,6 +8,9 @@ client begin with its own.
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """P += B_st A_st with A_st = [A_1; A_2; ...] and B_st = [w_1 B_1, w_2 B_2, ...]; w sums to 1."""

@@ -7,6 +7,9 @@ from the broadcast; the weights w_n in the target and nowhere else, where that c
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, *, steps, **_):
     """A = sum_n p_n A_n, B = sum_n q_n B_n with min ||B A - sum_n w_n B_n A_n||_F over p and q; w sums to 1."""

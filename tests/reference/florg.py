@@ -9,6 +9,9 @@ reference is the literal one.
 
 import numpy as np
 
+WEIGHTING = "uniform"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, *, solver, align, **_):
     """A^{t+1} (l, r, k) from A^t and the clients' A_n; w sums to 1."""

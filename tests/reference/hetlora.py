@@ -6,6 +6,9 @@ one tail and one norm per client, over all its layers.
 
 import numpy as np
 
+WEIGHTING = "norm"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def raw_weight(upload):
     """||dW_n||_F over the layers, as B_n A_n written out."""

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """Every client keeps its own A and B."""

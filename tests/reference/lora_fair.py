@@ -8,6 +8,9 @@ is the paper's 0.01, not that code's 1; `ridge` is not the paper's.
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, *, solver, regularization, steps, **_):
     """A = sum_n w_n A_n; B + dB with dB = argmin 1 - cos(D, (B + dB) A) + lambda ||dB||^2; w sums to 1."""

@@ -7,6 +7,9 @@ trained by the application's optimizer. `base` names how the merged part travels
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, **_):
     """P += (sum_n w_n B_n) A_t; w sums to 1."""

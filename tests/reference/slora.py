@@ -6,6 +6,9 @@ stages and the change beside it carries the factor s.
 
 import numpy as np
 
+WEIGHTING = "examples"
+"""How the clients weigh in the mean: as in the paper, or in its code where the paper is silent."""
+
 
 def aggregate(t, state, uploads, w, rounds, **_):
     """Means of A, B and S; after round `rounds` B = U_r S_r, A = V_r^T of the sparse change; w sums to 1."""

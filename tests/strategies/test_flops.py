@@ -12,7 +12,7 @@ from strategies.method import Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
 from strategies.server.combination import Combination, aggregate
-from strategies.state import Group, flatten
+from strategies.state import Group, State
 from tests.support.rounds import TALL, W, cases, start, trained
 from tests.support.tiny_models import RANK, loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
@@ -99,7 +99,7 @@ def test_a_florg_step_counts_lora_and_the_factors_made_from_a_by_hand():
             groups = adapted.groups
             totals.append(
                 count(
-                    lambda a=adapted: local_train(a, tiny_features(8), pad, loss_fn, settings, 0, torch.device("cpu"))
+                    lambda a=adapted: local_train(a, tiny_features(8), settings, collate=pad, loss_fn=loss_fn, seed=0)
                 )
             )
     shapes = [(len(g.layers), g.out_features, g.in_features, g.k) for g in groups]
@@ -113,8 +113,8 @@ def test_counting_changes_no_bit_and_without_it_nothing_happens():
         with tiny_adapted(tiny_model("bert"), FLoRG()) as adapted:
             optimizer = optimizer_for(adapted, how := TrainOptions(batch_size=4))
             with counted(wanted) as found:
-                local_train(adapted, tiny_features(8), pad, loss_fn, how, 0, torch.device("cpu"), optimizer=optimizer)
-            results.append(flatten(adapted.read(Role.SHARED)))
+                local_train(adapted, tiny_features(8), how, collate=pad, loss_fn=loss_fn, seed=0, optimizer=optimizer)
+            results.append(adapted.read(Role.SHARED).flat)
         assert list(found) == ([FLOPS] if wanted else [])
     assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
 
@@ -141,11 +141,11 @@ def server_flops(method, k: int = 64, n: int = 4) -> int:
     group = Group(k + 1, k, ("a", "b"))
     state = {"A": method.initial(group, RANK, 1)["A"]}
     noise = matrix(n, *state["A"].shape)
-    combination = Combination(method, 1, {group.name: state}, "cpu")
+    combination = Combination(method, 1, State({group.name: state}), "cpu")
 
     def whole_round() -> None:
         for client in range(n):
-            combination.add({group.name: {"A": state["A"] + 0.1 * noise[client]}}, 1.0)
+            combination.add(State({group.name: {"A": state["A"] + 0.1 * noise[client]}}), 1.0)
         combination.finish()
 
     return count(whole_round)

@@ -10,7 +10,7 @@ from strategies.linalg import gram_factor, polar, procrustes, psd_factor, psd_in
 from tests.support.generators import gaussian, matrix, orthogonal, seeds, sizes, spectra, weights
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
-few = settings(deadline=None, max_examples=30)
+few = settings(max_examples=30)
 
 
 def psd(rng, spectrum):

@@ -1,11 +1,10 @@
 """Compose files as Docker Compose reads them: variables filled in, `extends` resolved, volumes merged by target."""
 
 import re
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import yaml
-from flwr.app import Context
+from flwr.app import Context, RecordDict
 
 from florg_app.client_app import partition_of
 from tests.support.repository import REPOSITORY
@@ -30,7 +29,7 @@ def load(name: str, values: dict[str, str]) -> dict[str, Any]:
 
 def partition(node_config: dict[str, Any]) -> tuple[int, int]:
     """(which, of how many), as the ClientApp reads them from a node configuration."""
-    return partition_of(cast(Context, SimpleNamespace(node_config=node_config)))
+    return partition_of(Context(run_id=1, node_id=2, node_config=node_config, state=RecordDict(), run_config={}))
 
 
 def target(volume: str) -> str:

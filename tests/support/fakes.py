@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 
+from florg_app.client_side.secure_sum import SecureSumClient
 from florg_app.engines.inline import InProcessGrid
 from strategies.exchange.lineage import Attempt, Lineage
-from strategies.exchange.ranks import cut, limited, padded, rank_of, sizes
+from strategies.exchange.ranks import cut, limited, padded, rank_of
 from strategies.exchange.screening import Upload
+from strategies.exchange.secure_step import read_step
 from strategies.exchange.traffic import Traffic
-from strategies.exchange.uploads import UploadForm, encode_upload
+from strategies.exchange.train_request import TrainRequest
+from strategies.exchange.uploads import UploadForm, encode_upload, zero_update
 from strategies.exchange.wire import (
     ARRAYS,
     CONFIG,
@@ -18,7 +21,6 @@ from strategies.exchange.wire import (
     METRICS,
     PARTITION,
     RANK,
-    ROUND,
     Malformed,
     pack,
     unpack,
@@ -28,12 +30,14 @@ from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method, Role
 from strategies.methods.florg import FLoRG
 from strategies.protection.privacy import PrivacyLedger
+from strategies.protection.secure_sum.rules import SecureSumRules
+from strategies.protection.secure_sum.upload import mask_upload
 from strategies.rng import generator
 from strategies.server.combination import Combination
 from strategies.server.round_policy import Policy, raw_weight
 from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
-from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, flatten, nest, select
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State
 from tests.support.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
@@ -48,24 +52,25 @@ def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
 
 
 def initial_state(method: Method, manifest: Manifest) -> State:
-    state = {
+    adapters = {
         g.name: {
             **method.initial(g, manifest.rank, manifest.seed),
             **method.from_weights(g, manifest.rank, manifest.scale, frozen),
         }
         for g in manifest.groups
     }
-    return select({**state, HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}, manifest.held)
+    head = {HEAD: {HEAD_SYMBOL: torch.linspace(-1, 1, manifest.head_numbers)}}
+    return State({**adapters, **head}).select(manifest.held)
 
 
 def moved(manifest: Manifest, state: State, t: int, partition: int) -> State:
     """What the client of this partition makes of a state in round t; what is not broadcast it starts from zero."""
-    given = {**flatten(state), **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
+    given = {**state.flat, **{key: torch.zeros(shape) for key, shape in manifest.shapes(Role.REPORTED).items()}}
     uploads = {}
     for key in manifest.uplink:
         noise = generator(0, "client", t, partition, key).standard_normal(given[key].shape)
         uploads[key] = given[key] + 0.1 * torch.from_numpy(noise).float()
-    return nest(uploads)
+    return State.from_flat(uploads)
 
 
 def served(method: Method, manifest: Manifest, state: State, t: int, partition: int, rank: int) -> tuple[int, State]:
@@ -77,12 +82,12 @@ def served(method: Method, manifest: Manifest, state: State, t: int, partition: 
 
 def asked(method: Method, num_clients: int = 4) -> list[int]:
     """The partitions that take part in a round of all clients."""
-    return [0] if method.pooled else list(range(num_clients))
+    return [0] if method.traits.pooled else list(range(num_clients))
 
 
 def known(shapes: Shapes, state: State) -> dict[str, tuple[int, ...]]:
     """Shapes without a free size, which is that of the tensor in the state."""
-    return {key: sizes(state)[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
+    return {key: state.sizes[key] if None in shape else tuple(s or 0 for s in shape) for key, shape in shapes.items()}
 
 
 def examples_of(partition: int) -> int:
@@ -90,7 +95,7 @@ def examples_of(partition: int) -> int:
 
 
 class ToyClient:
-    """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong."""
+    """Answers like the real ClientApp; `faults` maps (round, partition) to what goes wrong with its upload."""
 
     def __init__(
         self,
@@ -98,27 +103,50 @@ class ToyClient:
         manifest: Manifest,
         faults: Mapping[tuple[int, int], Fault] | None = None,
         form: UploadForm = "tensors",
+        secure: SecureSumRules | None = None,
     ) -> None:
         self.method, self.manifest, self.faults, self.form = method, manifest, faults or {}, form
+        self.secure = secure
         self.served: list[tuple[int, int]] = []
 
     def __call__(self, message: Message, context: Context) -> Message:
         partition = int(context.node_config["partition-id"])
         if message.metadata.message_type == "query":
             return Message(RecordDict({METRICS: MetricRecord({PARTITION: partition})}), reply_to=message)
-        t = int(message.content.config_records[CONFIG][ROUND])
+        if message.metadata.message_type != "train":
+            return self.answer_step(message, context, partition)
+        request = TrainRequest.from_config(message.content.config_records[CONFIG])
+        t, rank = request.t, request.rank
         self.served.append((t, partition))
-        rank = int(message.content.config_records[CONFIG][RANK])
         state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
         assert not isinstance(state, Malformed)
         begins = state_at_start(self.method, self.manifest, padded(state, self.manifest.downlink), t)
         rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
         sent = encode_upload(self.form, self.method, t, begins, tensors)
-        arrays = pack(sent, sizes(sent))
+        arrays = pack(sent, sent.sizes) if self.secure is None else self.masked(sent, begins, message, context)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
         return reply if fault is None else fault(reply)
+
+    def answer_step(self, message: Message, context: Context, partition: int) -> Message:
+        """A query step of a secure sum; `faults` has its faults under (round, partition, step)."""
+        request = read_step(message.content)
+        reply = Message(SecureSumClient(context, self.secure, partition, request).answer(), reply_to=message)
+        fault = self.faults.get((request.context.t, partition, request.step))
+        return reply if fault is None else fault(reply)
+
+    def masked(self, sent: State, begins: State, message: Message, context: Context) -> ArrayRecord:
+        """The arrays of a client's part in a secure sum, as long as those of the largest rank."""
+        partition, request = int(context.node_config["partition-id"]), read_step(message.content)
+        client = SecureSumClient(context, self.secure, partition, request)
+        opened = client.open()
+        t, largest = request.context.t, self.method.active_rank(request.context.t, self.manifest.rank)
+        sizes = zero_update(self.form, self.method, t, begins, self.manifest.at(largest)).sizes
+        weight = examples_of(partition) if self.secure.max_weight > 1 else 1
+        arrays = mask_upload(padded(sent, sizes), weight, opened.point, opened.masks)
+        client.uploaded(opened)
+        return arrays
 
 
 class Run:
@@ -139,7 +167,9 @@ class Run:
         method = method or FLoRG()
         self.manifest = manifest_of(method)
         self.records: list[RoundRecord] = []
-        self.client = ToyClient(method, self.manifest, faults, policy.get("upload", "tensors"))
+        self.client = ToyClient(
+            method, self.manifest, faults, policy.get("upload", "tensors"), policy.get("secure_sum")
+        )
         self.grid = grid_type(self.client, {}, num_clients)
         bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
         self.federation = FederatedAdapters(
@@ -166,7 +196,7 @@ class Run:
 
 
 def assert_same_bits(one, other):
-    one, other = flatten(one), flatten(other)
+    one, other = one.flat, other.flat
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
 

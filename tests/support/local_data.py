@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 
 import pyarrow
+from datasets import Dataset
 from pyarrow import parquet
 
 from florg_app.config.parse import parse_settings
 from florg_app.tasks.registry import make_task
+from florg_app.tasks.split import ORIGIN_COLUMN
 from florg_app.tasks.text.labelled_text import LabelledText
 
 ROWS = {
@@ -40,3 +42,8 @@ def local_task(folder: Path, name: str = "glue/mrpc", **keys: int | str) -> Labe
     task = make_task(parse_settings({"task.name": name, "task.path": str(folder), **keys}))
     assert isinstance(task, LabelledText)
     return task
+
+
+def cells_of(rows: Dataset) -> dict[str, list]:
+    """The columns of the rows without the one that says where they are from."""
+    return {name: column for name, column in rows.to_dict().items() if name != ORIGIN_COLUMN}  # pyright: ignore[reportAttributeAccessIssue]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support import patience
+
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -44,13 +46,17 @@ def process(name: str, arguments: list[str], folder: Path, env: dict[str, str]) 
             end(running)
 
 
+GRACE_SECONDS = 20.0
+"""For a process to end in order before it is killed; nothing that a test asserts hangs on how it ended."""
+
+
 def end(running: subprocess.Popen) -> None:
     """End a process and what it started in its session; one that has ended already is fine."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(running.pid, sign)
         with suppress(subprocess.TimeoutExpired):
-            running.wait(timeout=20)
+            running.wait(GRACE_SECONDS)
 
 
 def kill(running: subprocess.Popen, how: signal.Signals = signal.SIGKILL) -> None:
@@ -60,7 +66,7 @@ def kill(running: subprocess.Popen, how: signal.Signals = signal.SIGKILL) -> Non
             with suppress(psutil.NoSuchProcess):
                 child.send_signal(how)
     running.send_signal(how)
-    running.wait(60)
+    running.wait(patience.left())
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -73,43 +79,59 @@ def processes_of(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def end_all(folder: Path, seconds: float = 15) -> None:
-    """Wait until no process of the folder is left, as children that notice their parent's end; then kill the rest."""
-    deadline = time.monotonic() + seconds
-    while processes_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.2)
+def await_end(folder: Path) -> None:
+    """Wait until no process of the folder is left. Raises AssertionError with those that are, having killed them."""
+    try:
+        patience.until("no process is left", lambda: not processes_of(folder))
+    except TimeoutError as error:
+        commands = [" ".join(process.cmdline())[:200] for process in processes_of(folder)]
+        end_all(folder)
+        raise AssertionError(f"still running: {commands}") from error
+
+
+def end_all(folder: Path) -> None:
+    """Give the processes of the folder some time to notice their parent's end, then kill them."""
+    _until_none(folder)
     for left in processes_of(folder):
         with suppress(psutil.NoSuchProcess):
             left.kill()
+    _until_none(folder)
+
+
+def _until_none(folder: Path) -> None:
+    deadline = time.monotonic() + GRACE_SECONDS
+    while processes_of(folder) and time.monotonic() < deadline:  # psutil.wait_procs would wait for zombies too
+        time.sleep(0.2)
 
 
 def await_health(
-    running: subprocess.Popen,
-    port: int,
-    seconds: float = 60,
-    tls: ssl.SSLContext | None = None,
-    host: str = "localhost",
+    running: subprocess.Popen, port: int, tls: ssl.SSLContext | None = None, host: str = "localhost"
 ) -> None:
-    """Wait until the process serves its port; raises OSError where it has ended or does not come up."""
+    """Wait until the process serves its port. Raises RuntimeError where it ends before, TimeoutError."""
     url = f"{'https' if tls else 'http'}://{host}:{port}/health"
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=2, context=tls).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline or running.poll() is not None:
-                raise
-            time.sleep(0.2)
+
+    def serves() -> bool:
+        with suppress(OSError):
+            urllib.request.urlopen(url, timeout=patience.left(), context=tls).close()
+            return True
+        return False
+
+    patience.until(f"{url} answers", serves, running)
 
 
-def await_line(log: Path, text: str, seconds: float = 60) -> None:
-    """Wait until a log holds the text. Raises TimeoutError with the end of the log."""
-    deadline = time.monotonic() + seconds
-    while not log.exists() or text not in log.read_text(encoding="utf-8", errors="replace"):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{log.name} has no {text!r} after {seconds:.0f} s:\n{log.read_text()[-2000:]}")
-        time.sleep(0.2)
+def await_line(log: Path, text: str, times: int = 1, running: subprocess.Popen | None = None) -> None:
+    """Wait until a log holds the text so many times.
+
+    Raises TimeoutError, and RuntimeError where the process that writes it ends before, with the end of the log.
+    """
+
+    def said() -> str:
+        return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+    try:
+        patience.until(f"{log.name} says {text!r}", lambda: said().count(text) >= times, running)
+    except (TimeoutError, RuntimeError) as error:
+        raise type(error)(f"{error}:\n{said()[-2000:]}") from error
 
 
 @contextmanager

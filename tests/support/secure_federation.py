@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from florg_app import certificates
+from tests.support import patience
 from tests.support.processes import BIN, ENVIRONMENT, await_health, await_line, end, end_all, free_port, process
 
 CONNECTION = "secure"
@@ -94,9 +95,17 @@ class SecureFederation:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
-    def await_line(self, name: str, text: str, seconds: float = 60) -> None:
-        """Wait until the log of a process holds the text. Raises TimeoutError with the log."""
-        await_line(self.folder / f"{name}.log", text, seconds)
+    def await_line(self, name: str, text: str, times: int = 1) -> None:
+        """Wait until the log of a process holds the text so many times. Raises TimeoutError, RuntimeError."""
+        await_line(self.folder / f"{name}.log", text, times, self.processes[name])
+
+    def await_online(self, num_nodes: int) -> None:
+        """Wait until so many SuperNodes are there. Raises TimeoutError."""
+
+        def online() -> bool:
+            return sum(node["status"] == "online" for node in self.nodes()) == num_nodes
+
+        patience.until(f"{num_nodes} SuperNodes are online", online)
 
     def nodes(self) -> list[dict]:
         """The registered SuperNodes as the SuperLink sees them."""
@@ -105,7 +114,7 @@ class SecureFederation:
     def flwr(self, *arguments: str) -> dict:
         """The JSON answer of a `flwr` command. Raises AssertionError with its output where it fails."""
         command = [BIN / "flwr", *arguments, "--format", "json"]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout[done.stdout.index("{") :])
 

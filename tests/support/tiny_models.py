@@ -28,7 +28,7 @@ from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
 from strategies.methods.slora import SLoRA
 from strategies.rng import generator
-from strategies.state import Group, State, nest
+from strategies.state import Group, State
 
 VOCABULARY = 64
 POSITIONS = 130
@@ -106,7 +106,7 @@ def random_state(adapted: AdaptedModel, seed: int, std: float = 0.2) -> State:
     """A state that `fill` accepts, N(0, std^2); free sizes are other than the rank."""
     shapes = {key: [RANK + 2 if size is None else size for size in shape] for key, shape in adapted.shapes.items()}
     draws = {key: generator(seed, "state", key).normal(0, std, shape) for key, shape in shapes.items()}
-    return nest({key: torch.from_numpy(values).float() for key, values in draws.items()})
+    return State.from_flat({key: torch.from_numpy(values).float() for key, values in draws.items()})
 
 
 def tiny_features(num_examples: int, seed: int = 0, num_labels: int = 3) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from florg_app.compare.run.disk import MATRIX
-from florg_app.reports.report import SUMMARY, read_history
+from florg_app.reports.history import read_whole_history
+from florg_app.reports.report import SUMMARY
 from florg_app.reports.summary import LOWER_IS_BETTER, Record
 from strategies.exchange.traffic import Traffic
 
@@ -171,9 +172,9 @@ def _cell(directory: Path, entry: Record, metric: str) -> CellResult:
     if entry["status"] != FINISHED:
         return CellResult(*key, entry["status"], entry.get("reason") or "", settings)
     try:
-        records = read_history(directory / entry["folder"])
+        records = read_whole_history(directory / entry["folder"])
         summary = json.loads((directory / entry["folder"] / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         return CellResult(*key, FAILED, f"its results cannot be read: {error}", settings)
     settings = {**settings, **summary.get("settings", {})}
     found, by_clients = scored_rounds(records, metric)
@@ -200,7 +201,7 @@ def _problem(found: Sequence[ScoredRound], metric: str) -> str:
 def _cost(directory: Path, entry: Record) -> Cost:
     key = (entry["variant"], entry["label"])
     try:
-        records = read_history(directory / entry["folder"]) if entry["status"] == FINISHED else []
-    except OSError as error:
+        records = read_whole_history(directory / entry["folder"]) if entry["status"] == FINISHED else []
+    except (OSError, ValueError) as error:
         return Cost(*key, FAILED, f"its results cannot be read: {error}", {})
     return Cost(*key, entry["status"], entry.get("reason") or "", records[-1] if records else {})

@@ -1,8 +1,5 @@
 """What of a comparison is on disk: how each cell stands, the matrix's own files, and who is at work there."""
 
-import fcntl
-import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +9,8 @@ from typing import Any, Literal
 from clients.atomic_files import write_atomically
 from florg_app.compare.matrix.cells import ELSEWHERE, CellSpec
 from florg_app.config.parse import default_settings
+from florg_app.folder_lock import BusyError, folder_lock
+from florg_app.reports.json_text import json_document, read_json_object
 from florg_app.reports.report import SUMMARY
 
 MATRIX, TUNED, LOCK, FAILURE = "matrix.json", "tuned.json", "compare.lock", "failure.json"
@@ -25,16 +24,12 @@ class CellState:
     reason: str = ""
 
 
-class BusyError(ValueError):
-    """Another comparison is at work in the folder."""
-
-
 def read_cell_state(folder: Path, cell: CellSpec, metric: str) -> CellState:
     """How the run of a cell ended, by what is in its folder; missing where it has not, or was another run."""
     if (failure := _read(folder / FAILURE)) is not None:
-        return CellState("failed", failure["reason"])
+        return CellState("failed", str(failure.get("reason", "unknown")))
     summary = _read(folder / SUMMARY)
-    if summary is None or not _same(summary["settings"], cell):
+    if summary is None or not summary.keys() >= {"settings", "status"} or not _same(summary["settings"], cell):
         return CellState("missing")
     if summary["status"] == "failed":
         return CellState("failed", summary["reason"])
@@ -60,10 +55,11 @@ def _same(recorded: Mapping[str, Any], cell: CellSpec) -> bool:
     return all(recorded.get(key, known.get(key)) == cell.config.get(key, known.get(key)) for key in keys)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file, or a damaged one: the cell is run again, and what there is stays beside it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return read_json_object(path)
+    except (FileNotFoundError, ValueError):
         return None
 
 
@@ -74,8 +70,7 @@ def record_failure(folder: Path, reason: str) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_bytes(json_document(document)))
 
 
 def move_aside(folder: Path) -> None:
@@ -88,23 +83,10 @@ def move_aside(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a second comparison out of the folder. Raises BusyError.
-
-    The lock is the kernel's and ends with the process that has it, however that ends; the file only says who it is.
-    """
-    path = folder / LOCK
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            raise BusyError(
-                f"{folder}: a comparison is at work there (process {owner}); wait for it, or choose another --output"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-        file.truncate(0)
+def locked(folder: Path) -> Iterator[str]:
+    """Keep a second comparison out of the folder. Raises BusyError; yields why it cannot be kept out, or ""."""
+    try:
+        with folder_lock(folder / LOCK, "a comparison") as problem:
+            yield problem
+    except BusyError as error:
+        raise BusyError(f"{error}; wait for it, or choose another --output") from None

@@ -1,6 +1,5 @@
 """Progress over the whole matrix: live on a terminal, one line per ended cell elsewhere."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from florg_app.compare.matrix.cells import CellSpec
 from florg_app.compare.run.disk import CellState
-from florg_app.reports.report import read_history
+from florg_app.reports.history import HISTORY, read_history
 from florg_app.reports.summary import evaluation_line
 
 
@@ -79,12 +78,12 @@ class Progress:
 
     def _round(self, folder: Path) -> tuple[int, str]:
         """The last round of a run and its score; (-1, "") before round 0 is over."""
-        history = folder / "history.jsonl"
+        history = folder / HISTORY
         try:
             size = history.stat().st_size
             if folder not in self._seen or self._seen[folder][0] != size:
                 self._seen[folder] = (size, _last(folder, self._metric))
-        except (OSError, json.JSONDecodeError):
+        except OSError:
             return -1, ""
         return self._seen[folder][1]
 

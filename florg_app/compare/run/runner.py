@@ -41,8 +41,10 @@ def run_matrix(standing: MatrixStatus, how: RunOptions, work: Work = worker.run_
     matrix.json is current after every cell, also where this is interrupted. Raises BusyError where another comparison
     is at work in the folder.
     """
-    with disk.locked(standing.folder):
+    with disk.locked(standing.folder) as unlocked:
         progress = Progress(standing.matrix.metric, Console(file=sys.stdout, quiet=how.quiet))
+        if unlocked:
+            progress.say(unlocked)
         progress.say(f"{standing.matrix.name}: {(counted := _expect(progress, standing, how))}")
         try:
             with progress.shown():

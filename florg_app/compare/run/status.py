@@ -8,7 +8,7 @@ from florg_app.compare.matrix.cells import CellSpec, Planner
 from florg_app.compare.matrix.matrix import Point, Variant
 from florg_app.compare.run import disk, tuning_choice
 from florg_app.compare.run.disk import CellState
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_whole_history
 
 
 class MatrixStatus:
@@ -170,7 +170,11 @@ class MatrixStatus:
     def _score(self, cell: CellSpec) -> float | None:
         if self.state(cell).status != "finished":
             return None
-        return tuning_choice.held_out_score(read_history(self.folder / cell.folder), self.matrix.tuned_by)
+        try:
+            records = read_whole_history(self.folder / cell.folder)
+        except (OSError, ValueError):
+            return None  # as of a run that failed
+        return tuning_choice.held_out_score(records, self.matrix.tuned_by)
 
 
 def failures(document: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,8 @@ class CellJob:
 
 def begin(threads: int) -> None:
     """The first thing that a worker does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # they reach all processes of a terminal; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before torch is imported
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

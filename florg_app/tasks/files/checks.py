@@ -1,6 +1,5 @@
 """What the cells of a row must be: checks that give the value, or raise ValueError in words that follow the cell."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 from datasets import ClassLabel, Value
 from datasets import Features as Columns
 
-from florg_app.tasks.files.row_error import DataError
+from florg_app.config.flat import listed_names
+from florg_app.tasks.files.canonical import TRUTH, alias_of, read_name, read_number
+from florg_app.tasks.files.wording import BadCell, DataError, public_words
 
 Check = Callable[[Any], Any]
 """Cell -> value. ValueError: what is wrong with the cell, in words that can follow "column = value" and do not quote
@@ -28,16 +29,26 @@ class Layout:
     """Of the values that the checks give, in the same order."""
     check_row: Callable[[Mapping[str, Any]], None] = _always_right
     """Raises ValueError where values that are right by themselves do not go together; a DataError says it in public."""
+    optional: frozenset[str] = frozenset()
+    """Columns that a file may lack; their checks are then given None."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns that a file must have."""
+        return tuple(name for name in self.checks if name not in self.optional)
 
     def row(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         """The checked values of a row. Raises ValueError naming the column and its value, the latter not in public."""
         values = {}
         for name, check in self.checks.items():
+            cell = cells.get(name)
+            if isinstance(cell, BadCell):
+                raise DataError(f"{name} {cell.problem}")
             try:
-                values[name] = check(cells[name])
+                values[name] = check(cell)
             except ValueError as error:
-                words = error.public if isinstance(error, DataError) else error
-                raise DataError(f"{name} = {_short(cells[name])} {error}", f"{name} {words}") from None
+                words = public_words(error) if isinstance(error, DataError) else str(error)
+                raise DataError(f"{name} = {_short(cell)} {error}", f"{name} {words}") from None
         self.check_row(values)
         return values
 
@@ -45,50 +56,57 @@ class Layout:
         """With one more column, unless it is read already."""
         if name in self.checks:
             return self
-        return Layout({**self.checks, name: check}, Columns({**self.types, name: kind}), self.check_row)
+        more = {**self.checks, name: check}, Columns({**self.types, name: kind})
+        return Layout(*more, self.check_row, self.optional)
 
 
 def check_text(value: Any) -> str:
-    """A text with at least one character that is not white."""
+    """A text with at least one character that is not white, all of them characters of Unicode."""
+    if isinstance(value, BadCell):
+        raise ValueError(value.problem)
     if not isinstance(value, str):
         raise ValueError("is not a text")
     if not value.strip():
         raise ValueError("is empty")
-    return value
+    return whole_characters(value)
+
+
+def whole_characters(text: str) -> str:
+    """The text. Raises ValueError where it holds half of a surrogate pair, which Arrow and tokenizers cannot take."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a surrogate pair (half an emoji), which is no character; remove it") from None
+    return text
 
 
 def check_number(value: Any) -> float:
     """A finite number, also one written as text."""
-    try:
-        found = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise ValueError("is not a number")
-    return found
+    return read_number(value)
 
 
 def check_class_number(names: Sequence[str]) -> Check:
-    """The number of a class, given by number or by name."""
-    numbers: dict[Any, int] = {name: number for number, name in enumerate(names)}
-    known = numbers | {str(n): n for n in numbers.values()} | {n: n for n in numbers.values()}
+    """The number of a class, given by number or by name; of two classes, also by a truth value."""
+    numbers = {name: number for number, name in enumerate(names)}
+    known = {str(number): number for number in numbers.values()} | {read_name(name): n for name, n in numbers.items()}
     allowed = ", ".join(f"{n} ({name})" for name, n in numbers.items())
 
     def check(value: Any) -> int:
-        if type(value) not in (int, str) or value not in known:
+        try:
+            name = read_name(value)
+        except ValueError:
+            name = ""
+        found = known.get(name, known.get(TRUTH.get(name, "")) if len(names) == 2 else None)
+        if found is None:
             raise ValueError(f"is none of {allowed}")
-        return known[value]
+        return found
 
     return check
 
 
 def check_class_name(value: Any) -> str:
-    """The name of a class or client in a user's own data: a text, a whole number or a truth value, as JSON has them."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str | int):
-        raise ValueError("is neither a text nor a whole number, and so no name")
-    return check_text(str(value).strip())
+    """The name of a class or client in a user's own data: a text, a whole number or a truth value."""
+    return check_text(read_name(value))
 
 
 def check_own_class(names: Sequence[str]) -> Check:
@@ -96,11 +114,11 @@ def check_own_class(names: Sequence[str]) -> Check:
     numbers = {name: n for n, name in enumerate(names)}
 
     def check(value: Any) -> int:
-        name = check_class_name(value)
+        name = alias_of(check_class_name(value), names)
         if name not in numbers:
             raise ValueError(
-                f"is none of the known classes {', '.join(names)}; if it is one, all clients must know it: add it to "
-                f"task.labels on the server"
+                f"is none of the known classes {listed_names(names)}; if it is one, all clients must know it: add it "
+                f"to task.labels on the server, in quotation marks where it has a comma"
             )
         return numbers[name]
 

@@ -1,202 +1,153 @@
-"""Rows from local files: found by the name of the split, checked row by row, bad ones refused or counted."""
+"""Rows from local files: found, read once, checked row by row, bad ones refused or counted, owners told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from logging import ERROR
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow
-from datasets import Dataset, Value
-from flwr.common.logger import log
+from datasets import Dataset
 
 from florg_app.config.parse import ConfigError
-from florg_app.tasks.base import OWNER_COLUMN, Split
-from florg_app.tasks.files.checks import Layout, check_class_name
-from florg_app.tasks.files.formats import READERS, FileColumns, read_file
-from florg_app.tasks.files.row_error import DataError, public
-
-SPLIT_STEMS: Mapping[Split, tuple[str, ...]] = {
-    "train": ("train", "train_subset"),
-    "validation": ("validation", "validation_matched", "dev", "dev_matched", "val", "valid"),
-}
-"""File names without suffix, the first one that is there counts; hub shards (train-00000-of-00002) as well."""
-
-Readers = Mapping[str, Callable[[Path], FileColumns]]
+from florg_app.config.task_settings import TaskSettings
+from florg_app.tasks.files.bad_rows import BadRows, Source
+from florg_app.tasks.files.checking import CheckedRows, check_rows
+from florg_app.tasks.files.checks import Layout
+from florg_app.tasks.files.finding import SPLIT_STEMS, Place, kind_of
+from florg_app.tasks.files.owner import Owner
+from florg_app.tasks.files.reading import READERS, Readers, read_file
+from florg_app.tasks.files.sampling import in_one
+from florg_app.tasks.files.table import FileTable
+from florg_app.tasks.files.wording import DataError, Wording, columns_named, surrounded
+from florg_app.tasks.split import ORIGIN_COLUMN, Split
 
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder of data and the setting that names it, for error messages; or one file, of rows to train on."""
+    """The files of a task: of a folder with a file for each split, or with one for each client, or a file alone."""
 
-    path: Path
-    key: str
-    bad_rows: Literal["error", "skip"] = "error"
-    """What a row that a task cannot use does: end the run, or be left out and counted."""
-    readers: Readers = field(default_factory=lambda: READERS)
-    skipped: dict[tuple[Split, str], int] = field(default_factory=dict, compare=False)
-    """Rows left out so far, by split and name of the file."""
-    private: bool = False
-    """Errors quote nothing of the rows, since they go to the server; the log of this machine has the whole."""
-    one_per_client: bool = False
-    """Every file of the folder holds the training rows of one client, which OWNER tells."""
-    column: str | None = None
-    """One that training rows must have beside those that the task reads."""
-    validation: tuple[str, Path] | None = None
-    """Key and place, a folder or a file, of the validation rows where they lie elsewhere."""
+    place: Place
+    owner: Owner
+    bad_rows: BadRows
+    readers: Readers
+    _read: dict[Path, FileTable] = field(default_factory=dict, compare=False)
+    """Tables that are needed once more, for their rows."""
 
     @property
-    def extra_column(self) -> str | None:
-        """The column by which the training rows are to be divided, beside those that the task reads."""
-        return OWNER_COLUMN if self.one_per_client else self.column
+    def private(self) -> bool:
+        """Whether the rows are one client's own."""
+        return self.place.wording.private
+
+    def with_readers(self, readers: Readers) -> "LocalFolder":
+        """The same files, read by these."""
+        return replace(self, readers=readers, place=self.place.with_kinds(tuple(readers)), _read={})
 
     def rows(self, split: Split, layout: Layout, stems: Sequence[str] | None = None) -> Dataset:
-        """The checked columns of a split, in memory; further columns are left out.
+        """The checked columns of a split, in memory, and where each row is from; further columns are left out.
 
         Raises ConfigError that names the file, the row and what is wrong there.
         """
-        if split == "train" and self.column is not None:
-            layout = layout.plus(self.column, check_class_name, Value("string"))
-        values: dict[str, list[Any]] = {name: [] for name in layout.types}
-        owners: list[int] = []
-        for number, path in enumerate(self.files(split, stems)):
-            good = self._good(split, path, layout)
-            owners += [number] * len(good)
-            for name, column in values.items():
-                column += [row[name] for row in good]
-        rows = Dataset(pyarrow.table(values, schema=layout.types.arrow_schema))
-        owned = split == "train" and self.one_per_client
-        return rows.add_column(OWNER_COLUMN, owners) if owned else rows  # pyright: ignore[reportCallIssue]
+        return in_one([self.part(split, path, layout, stems) for path in self.files(split, stems)])
 
-    def column_of(self, split: Split, name: str) -> list[Any]:
-        """The cells of one column as they are, rows that cannot be read left out."""
-        tables = [self._read(path, [name]) for path in self.files(split)]
-        return [cell for table in tables for row, cell in enumerate(table.columns[name]) if row not in table.broken]
+    def part(self, split: Split, path: Path, layout: Layout, stems: Sequence[str] | None = None) -> Dataset:
+        """The same of one file of the split."""
+        layout = self.owner.layout(split, layout)
+        found = self._checked(split, path, layout)
+        origins = self.bad_rows.origins(Source(split, path, self.place.of(split).wording), found.numbers)
+        table = pyarrow.table(dict(found.columns), schema=layout.types.arrow_schema)
+        rows = Dataset(table.append_column(ORIGIN_COLUMN, pyarrow.array(origins)))
+        return self.owner.marked(split, rows, self.files(split, stems).index(path))
 
-    def column_names(self, split: Split, stems: Sequence[str] | None = None) -> tuple[str, ...]:
-        """The columns of a split's first file."""
-        return tuple(self._read(self.files(split, stems)[0], [], split).columns)
+    def cells(self, split: Split, name: str, stems: Sequence[str] | None = None) -> list[tuple[Path, int, Any]]:
+        """File, row number and cell of one column as they are, rows that cannot be read left out."""
+        found = []
+        for path in self.files(split, stems):
+            table = self._table(split, path, [name], again=True)
+            column = self._said(split, path, table, name)
+            found += [(path, row, cell) for row, cell in enumerate(column) if row not in table.broken]
+        return found
+
+    def names(self, split: Split, path: Path) -> tuple[str, ...]:
+        """The columns of one file."""
+        return self._table(split, path, [], again=True).names
 
     def files(self, split: Split, stems: Sequence[str] | None = None) -> list[Path]:
         """The files of a split, several where it is in shards. Raises ConfigError where there is none, or a choice."""
-        place, stems = self._place(split), stems or SPLIT_STEMS[split]
-        if place.path.expanduser().is_file() and (split == "train" or place is not self):
-            return [place.path.expanduser()]
-        if self.one_per_client and place is self:
-            return self._of_clients(split)
-        found = place.find(split, stems)
-        if not found:
-            expected = f"expected one of {', '.join(stems)} with suffix {', '.join(filter(None, self.readers))}"
-            names = _names(place._readable()) or "none of these formats"
-            raise place.error(
-                place.path,
-                DataError(f"no file for {split}: {expected}, found {names}", f"no file for {split}: {expected}"),
-            )
-        if len({path.suffix for path in found}) > 1:
-            raise place.error(place.path, f"several files for {split}: {_names(found)}; leave one format")
-        return found
+        return self.place.files(split, stems or SPLIT_STEMS[split])
 
     def find(self, split: Split, stems: Sequence[str]) -> list[Path]:
         """The files of the first of these names that is there; none where none is."""
-        place = self._place(split)
-        if place.path.expanduser().is_file():
-            return []
-        if not place.path.expanduser().is_dir():
-            raise place.error(place.path, "no such folder")
-        for stem in stems:
-            names = stem, f"{stem}-[0-9]*-of-[0-9]*"
-            if files := [path for path in place._readable() if any(fnmatchcase(path.stem, name) for name in names)]:
-                return files
-        return []
+        return self.place.find(split, stems)
 
     def has_validation(self, stems: Sequence[str]) -> bool:
         """Whether there are validation rows apart, or clients own the training rows, so that none are to be taken."""
-        return self.private or self.one_per_client or bool(self.find("validation", stems))
+        return self.private or self.owner.by_file or bool(self.find("validation", stems))
 
-    def error(self, path: Path, problem: str | ValueError) -> ConfigError:
-        """In public words where the data are private; the log of this machine then has those that quote them."""
-        head = f'{self.key} = "{self.path}": {path.name}: '
-        if isinstance(problem, str) or not self.private:
-            return ConfigError(f"{head}{problem}")
-        if public(problem) != str(problem):
-            log(ERROR, "on this machine alone: %s%s", head, problem)
-        return ConfigError(head + public(problem))
+    def error(self, split: Split, path: Path, problem: str | ValueError) -> ConfigError:
+        """The error about a file of a split."""
+        return self.place.of(split).wording.error(path, problem)
 
-    def _place(self, split: Split) -> "LocalFolder":
-        if split == "train" or self.validation is None:
-            return self
-        key, path = self.validation
-        return replace(self, path=path, key=key, validation=None, one_per_client=False)
-
-    def _of_clients(self, split: Split) -> list[Path]:
-        if split != "train":
-            raise ConfigError(
-                f'{self.key} = "{self.path}" has training rows alone; name a folder with validation rows in task.path, '
-                f'or set evaluate.rows = "union-held-out", or evaluate.every = 0'
-            )
-        if not self.path.expanduser().is_dir():
-            raise self.error(self.path, "no such folder")
-        if not (files := self._readable()):
-            raise self.error(self.path, f"no file with suffix {', '.join(self.readers)}")
-        return files
-
-    def _readable(self) -> list[Path]:
-        if not self.path.expanduser().is_dir():
-            return []
-        paths = self.path.expanduser().iterdir()
-        return sorted(path for path in paths if path.suffix in self.readers and not path.name.startswith("."))
-
-    def _good(self, split: Split, path: Path, layout: Layout) -> list[dict[str, Any]]:
-        """The checked rows of a file."""
-        place, table = self._place(split), self._read(path, list(layout.checks), split)
-        good, bad = _checked(table, layout)
-        if bad and self.bad_rows == "error":
-            row, problem = next(iter(bad.items()))
-            more = f" ({len(bad) - 1} more rows of {table.num_rows} are bad)" if len(bad) > 1 else ""
-            remedy = f'correct it, or set task.bad-rows = "skip" to leave it out{more}'
-            raise place.error(path, _around(f"row {row + 1}: ", problem, f"; {remedy}"))
-        if not good:
-            raise place.error(path, _around(f"none of its {table.num_rows} rows can be used; row 1: ", bad[0]))
-        self.skipped[split, path.name] = len(bad)
-        return good
-
-    def _read(self, path: Path, wanted: Sequence[str], split: Split = "train") -> FileColumns:
-        place = self._place(split)
+    def _checked(self, split: Split, path: Path, layout: Layout) -> CheckedRows:
+        """The good rows of a file; the bad ones are refused or counted."""
+        table = self._table(split, path, layout.required)
         try:
-            table = read_file(path, self.readers[path.suffix])
-        except KeyError:
-            raise place.error(path, f"is none of {', '.join(self.readers)}") from None
-        except ValueError as error:
-            raise place.error(path, error) from error
-        if not table.num_rows and table.columns.keys() >= set(wanted):
-            raise place.error(path, "no rows")
-        if missing := [name for name in wanted if name not in table.columns]:
+            found = check_rows(table, layout)
+        except DataError as error:
+            raise self.error(split, path, error) from error
+        more = f" ({len(found.bad) - 1} more rows of {table.num_rows} are bad)" if len(found.bad) > 1 else ""
+        if not len(found.numbers) and self.bad_rows.skip:
+            row, problem = next(iter(found.bad.items()))
+            none = f"none of its {table.num_rows} rows can be used; row {row + 1}: "
+            raise self.error(split, path, surrounded(none, problem))
+        for row, problem in found.bad.items():
+            self.bad_rows.refuse(Source(split, path, self.place.of(split).wording), row, problem, more)
+        return found
+
+    def _table(self, split: Split, path: Path, wanted: Sequence[str], again: bool = False) -> FileTable:
+        """The table of a file with at least these columns and one row; `again`: it will be asked for once more."""
+        if path not in self._read:
+            self._read[path] = self._readable(split, path)
+        table = self._read[path] if again else self._read.pop(path)
+        missing = [name for name in wanted if name not in table.names]
+        if not table.num_rows and not missing:
+            raise self.error(split, path, "no rows")
+        if missing:
             broken = "".join(f"; row {row + 1}: {problem}" for row, problem in [*table.broken.items()][:1])
-            columns = ", ".join(table.columns) or "none"
-            lacks = f"no column {', '.join(missing)}"
+            lacks = f"no column {columns_named(missing)}"
             # A file without a header has its first row for one.
-            raise place.error(path, DataError(f"{lacks}; its columns are {columns}{broken}", f"{lacks}{broken}"))
+            words = DataError(f"{lacks}; its columns are {columns_named(table.names)}{broken}", f"{lacks}{broken}")
+            raise self.error(split, path, words)
         return table
 
+    def _readable(self, split: Split, path: Path) -> FileTable:
+        kind = kind_of(path, self.readers)
+        if kind is None:
+            raise self.error(split, path, f"is none of {', '.join(filter(None, self.readers))}")
+        try:
+            return read_file(path, kind, self.readers)
+        except ValueError as error:
+            raise self.error(split, path, error) from error
 
-def _around(before: str, problem: ValueError, after: str = "") -> DataError:
-    """The problem with words around it."""
-    return DataError(f"{before}{problem}{after}", f"{before}{public(problem)}{after}")
-
-
-def _checked(table: FileColumns, layout: Layout) -> tuple[list[dict[str, Any]], dict[int, ValueError]]:
-    """The good rows, and by number from 0 what is wrong with the others."""
-    good: list[dict[str, Any]] = []
-    bad: dict[int, ValueError] = {row: DataError(problem) for row, problem in table.broken.items()}
-    for row, cells in enumerate(zip(*(table.columns[name] for name in layout.checks), strict=True)):
-        if row not in bad:
-            try:
-                good.append(layout.row(dict(zip(layout.checks, cells, strict=True))))
-            except ValueError as error:
-                bad[row] = error
-    return good, dict(sorted(bad.items()))
+    def _said(self, split: Split, path: Path, table: FileTable, name: str) -> Sequence[Any]:
+        try:
+            return table.column(name)
+        except DataError as error:
+            raise self.error(split, path, error) from error
 
 
-def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)
+def local_folder(
+    wording: Wording,
+    bad_rows: BadRows,
+    owner: Owner | None = None,
+    validation: Wording | None = None,
+    readers: Readers = READERS,
+) -> LocalFolder:
+    """The files at the place that `wording` names; `validation` names that of the validation rows, if it is another."""
+    owner, kinds = owner or Owner(), tuple(readers)
+    elsewhere = None if validation is None else Place(validation, kinds)
+    return LocalFolder(Place(wording, kinds, owner.by_file, elsewhere), owner, bad_rows, readers)
+
+
+def bad_rows_of(task: TaskSettings, folder: LocalFolder | None = None) -> BadRows:
+    """What becomes of the bad rows of a folder, or of another source where there is none."""
+    return BadRows(task.bad_rows == "skip") if folder is None else folder.bad_rows

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
+import datasets
 import numpy as np
 from datasets import Dataset
 
 from florg_app.config.parse import ConfigError
-from florg_app.tasks.base import Split
+from florg_app.tasks.files.wording import columns_named
+from florg_app.tasks.split import ORIGIN_COLUMN, Split
 from strategies.rng import generator
 
 Read = Callable[[Split], Dataset]
@@ -23,15 +26,28 @@ def sample_rows(rows: Dataset, split: Split, wanted: int | None, seed: int) -> D
 
 
 def select_columns(rows: Dataset, split: Split, columns: Sequence[str], further: str | None) -> Dataset:
-    """These columns, and of training rows a further one. Raises ConfigError where the latter is not there."""
+    """These columns, that of origins, and of training rows a further one. Raises ConfigError where it is not there."""
+    kept = [*columns, *([ORIGIN_COLUMN] if ORIGIN_COLUMN in rows.column_names else [])]
     if split != "train" or further is None:
-        return rows.select_columns(list(columns))
+        return rows.select_columns(kept)
     if further not in rows.column_names:
         raise ConfigError(
             f'partition.column = "{further}": the training rows have no such column; they have '
-            f"{', '.join(rows.column_names)}"
+            f"{columns_named([name for name in rows.column_names if name != ORIGIN_COLUMN])}"
         )
-    return rows.select_columns(list(dict.fromkeys([*columns, further])))
+    return rows.select_columns(list(dict.fromkeys([*columns, further, *kept])))
+
+
+def in_one(parts: Sequence[Dataset]) -> Dataset:
+    """The rows of all parts in one piece of memory.
+
+    A fingerprint of several pieces, which `datasets` makes of every selection, pickles each with all of the buffer that
+    it is a part of: gigabytes.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    whole: Any = datasets.concatenate_datasets(list(parts)).with_format("arrow")[:]
+    return Dataset(whole.combine_chunks())
 
 
 def set_apart(rows: np.ndarray, share: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

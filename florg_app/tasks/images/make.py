@@ -1,7 +1,7 @@
 """`images` and `brain-mri` from the settings: which rows and classes, from files or from the hub."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 
 from datasets import ClassLabel, Dataset
 from datasets import Image as HubImage
@@ -10,13 +10,16 @@ from clients.architectures import Head
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.config.task_settings import TaskSettings
-from florg_app.tasks.base import Split
 from florg_app.tasks.files import hub
+from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.checks import check_own_class
-from florg_app.tasks.files.folder import SPLIT_STEMS, LocalFolder
+from florg_app.tasks.files.finding import SPLIT_STEMS
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
 from florg_app.tasks.files.sampling import Read, select_columns, shared_out
-from florg_app.tasks.images.rows import image_layout, image_readers
+from florg_app.tasks.images.pixels import Brightest
+from florg_app.tasks.images.rows import check_image, image_layout, image_readers
 from florg_app.tasks.images.task import IMAGE, LABEL, Images
+from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer, classes_answer
 from florg_app.tasks.text.own_classes import own_classes
 
@@ -31,7 +34,7 @@ FILES: Mapping[Split, tuple[str, ...]] = {
 }
 """Names of folders and files; sets of images often come with a test part and no other."""
 
-BRAIN_MRI_SETTINGS = frozenset({"image_column", "label_column", "validation_share"})
+BRAIN_MRI_SETTINGS = frozenset({"image_column", "image_range", "label_column", "validation_share"})
 IMAGE_SETTINGS = BRAIN_MRI_SETTINGS | {"hub", "labels"}
 """Fields of `TaskSettings` that only some tasks read, these among them."""
 
@@ -52,38 +55,47 @@ def make_images(settings: Settings, folder: LocalFolder | None) -> Images:
     task = settings.task
     if task.hub is not None:
         if folder is not None:
+            place = folder.place.wording
             raise ConfigError(
-                f'task.hub = "{task.hub}" and {folder.key} = "{folder.path}" both say where the images are; remove one'
+                f'task.hub = "{task.hub}" and {place.key} = "{place.path}" both say where the images are; remove one'
             )
         return _from_hub(settings, task.hub)
     found = None if folder is None else _with_images(folder, task)
-    names = own_classes(task, found)
+    names = own_classes(task, found, FILES["train"])
     answer = classes_answer(names, IMAGE_METRICS, check_own_class(names))
-    return _images(settings, answer, _nowhere) if found is None else _from_files(settings, found, answer)
+    if found is None:
+        return _images(settings, answer, _nowhere, bad_rows_of(task))
+    return _from_files(settings, found, answer)
 
 
 def _with_images(folder: LocalFolder, task: TaskSettings) -> LocalFolder:
-    return replace(folder, readers=image_readers(task.image_column, task.label_column))
+    return folder.with_readers(image_readers(task.image_column, task.label_column))
 
 
 def _from_files(settings: Settings, folder: LocalFolder, answer: Answer) -> Images:
     """Validation rows are those of their own files, or a share of the training rows unless these are a client's."""
     task = settings.task
     assert isinstance(answer.type, ClassLabel)
-    layout = image_layout(task.image_column, task.label_column, answer.check, answer.type)
+    kind, further = answer.type, folder.owner.extra_column
 
     def read(split: Split) -> Dataset:
-        return _renamed(folder.rows(split, layout, FILES[split]), task, split, folder.extra_column)
+        brightest = Brightest() if task.image_range is None else None
+        check = partial(check_image, given=task.image_range, brightest=brightest)
+        layout = image_layout(task.image_column, task.label_column, check, answer.check, kind)
+        rows = folder.rows(split, layout, FILES[split])
+        if brightest is not None and (problem := brightest.problem):
+            raise folder.error(split, folder.files(split, FILES[split])[0], problem)
+        return _renamed(rows, task, split, further)
 
     complete = folder.has_validation(FILES["validation"])
     source: Read = read if complete else shared_out(read, task.validation_share, settings.seed)
-    return _images(settings, answer, source, folder.extra_column, folder.skipped)
+    return _images(settings, answer, source, folder.bad_rows, further)
 
 
 def _from_hub(settings: Settings, repository: str) -> Images:
     """A data set with a column of images and one of classes with names; they are fetched here for these names."""
     task = settings.task
-    further = settings.partition.column
+    further, bad_rows = settings.partition.column, bad_rows_of(task)
     splits = hub.splits(task.name, repository)
     found = next((split for split in FILES["validation"] if split in splits), None)
     rows = hub.load_hub_split(task.name, repository, None, "train")
@@ -97,20 +109,21 @@ def _from_hub(settings: Settings, repository: str) -> Images:
 
     def read(split: Split) -> Dataset:
         part = rows if split == "train" else hub.load_hub_split(task.name, repository, None, str(found))
-        return _renamed(part.cast_column(task.image_column, HubImage(decode=False)), task, split, further)
+        files = part.cast_column(task.image_column, HubImage(decode=False))
+        name = "train" if split == "train" else str(found)
+        return _renamed(hub.with_hub_origins(files, bad_rows, split, repository, name), task, split, further)
 
     source: Read = read if found else shared_out(read, task.validation_share, settings.seed)
-    return _images(
-        settings, classes_answer(tuple(rows.features[task.label_column].names), IMAGE_METRICS), source, further
-    )
+    answer = classes_answer(tuple(rows.features[task.label_column].names), IMAGE_METRICS)
+    return _images(settings, answer, source, bad_rows, further)
 
 
 def _images(
     settings: Settings,
     answer: Answer,
     source: Read,
+    bad_rows: BadRows,
     further: str | None = None,
-    skipped: Mapping[tuple[Split, str], int] | None = None,
 ) -> Images:
     return Images(
         head=Head("image-classification", len(answer.label_names), classes=answer.label_names),
@@ -120,7 +133,8 @@ def _images(
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
         extra_column=further,
-        skipped={} if skipped is None else skipped,  # it fills when rows are read
+        image_range=settings.task.image_range,
+        bad_rows=bad_rows,
     )
 
 

@@ -12,9 +12,10 @@ from datasets import Features as Columns
 from PIL import Image, ImageOps
 
 from florg_app.tasks.files.checks import Check, Layout
-from florg_app.tasks.files.folder import Readers
-from florg_app.tasks.files.formats import READERS, FileColumns
-from florg_app.tasks.files.row_error import DataError
+from florg_app.tasks.files.reading import READERS, Readers
+from florg_app.tasks.files.table import FileTable, table_of
+from florg_app.tasks.files.wording import DataError
+from florg_app.tasks.images.pixels import Brightest, Range, greys_of, three_colours
 
 COLUMN = {"bytes": Value("large_binary"), "path": Value("string")}
 """An image file as the hub's data sets keep it: its bytes, or else where it is."""
@@ -31,21 +32,27 @@ class ImageFile:
         return repr(self.name)
 
 
-def open_image(cell: Mapping[str, Any]) -> Image.Image:
+def open_image(cell: Mapping[str, Any], given: Range | None = None, brightest: Brightest | None = None) -> Image.Image:
     """The decoded image (height, width) of a cell of COLUMN, upright, in three colours.
 
-    Raises ValueError where it cannot be decoded.
+    given: black and white of images of more than 8 bits, if they are not those of `pixels`; `brightest` sees the image.
+    Raises ValueError where it cannot be decoded, or its values are none that can be read.
     """
     try:
         with Image.open(cell["path"] if cell["bytes"] is None else BytesIO(cell["bytes"])) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
+            image, greys = ImageOps.exif_transpose(file), greys_of(file)
+            if brightest is not None:
+                brightest.see(image, greys)
+            return three_colours(image, greys, given)
     except Image.UnidentifiedImageError:
         raise ValueError("is no image of a format that Pillow knows") from None
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # decoders of broken files raise errors of any class
         raise DataError(f"cannot be decoded as an image ({error})", "cannot be decoded as an image") from error
 
 
-def image(value: Any) -> dict[str, Any]:
+def check_image(value: Any, given: Range | None = None, brightest: Brightest | None = None) -> dict[str, Any]:
     """A cell of COLUMN that can be decoded."""
     if isinstance(value, ImageFile):
         cell = {"bytes": None, "path": str(value.folder / value.name)}
@@ -55,11 +62,11 @@ def image(value: Any) -> dict[str, Any]:
         cell = {"bytes": value["bytes"], "path": None}
     else:
         raise ValueError("holds no bytes of an image")
-    open_image(cell)
+    open_image(cell, given, brightest)
     return cell
 
 
-def image_layout(image_column: str, label_column: str, label: Check, label_type: ClassLabel) -> Layout:
+def image_layout(image_column: str, label_column: str, image: Check, label: Check, label_type: ClassLabel) -> Layout:
     """One image and its class."""
     return Layout({image_column: image, label_column: label}, Columns({image_column: COLUMN, label_column: label_type}))
 
@@ -69,7 +76,7 @@ def image_readers(image_column: str, label_column: str) -> Readers:
     return {".parquet": READERS[".parquet"], "": partial(_class_folders, image_column, label_column)}
 
 
-def _class_folders(image_column: str, label_column: str, path: Path) -> FileColumns:
+def _class_folders(image_column: str, label_column: str, path: Path) -> FileTable:
     """The files of folder/class/file in the order of their names; hidden ones are left aside."""
     if not path.is_dir():
         raise DataError("is a file without a suffix; expected a folder with one folder per class, or .parquet")
@@ -81,4 +88,4 @@ def _class_folders(image_column: str, label_column: str, path: Path) -> FileColu
         if file.is_file() and not file.name.startswith(".")
     ]
     images = [ImageFile(path, f"{file.parent.name}/{file.name}") for file in files]
-    return FileColumns({image_column: images, label_column: [file.parent.name for file in files]})
+    return table_of({image_column: images, label_column: [file.parent.name for file in files]})

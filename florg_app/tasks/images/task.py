@@ -12,10 +12,14 @@ from torch import Tensor, nn
 
 from clients.architectures import Head
 from clients.batches import Batch, Collate
-from florg_app.tasks.base import Features, Preprocessor, Split, Task
+from florg_app.tasks.base import Features, Preprocessor, Task
+from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.sampling import Read, sample_rows
+from florg_app.tasks.files.wording import surrounded
+from florg_app.tasks.images.pixels import Range
 from florg_app.tasks.images.rows import open_image
 from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_image
+from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer
 
 IMAGE, LABEL = "image", "label"
@@ -24,16 +28,23 @@ IMAGE, LABEL = "image", "label"
 class DecodedImages(Sequence[Mapping[str, Any]]):
     """Rows as examples, each decoded, scaled and normalised when it is asked for: none is kept."""
 
-    def __init__(self, rows: Dataset, processor: Preprocessor) -> None:
-        self._rows, self._processor = rows, processor
+    def __init__(self, rows: Dataset, processor: Preprocessor, given: Range | None, bad_rows: BadRows) -> None:
+        self._rows, self._processor, self._range, self._bad_rows = rows, processor, given, bad_rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> Any:
-        """pixel_values (3, height, width) in float32, and the number of the class."""
+        """pixel_values (3, height, width) in float32, and the number of the class.
+
+        Raises ConfigError naming the row whose image cannot be read any more, or, of the hub, never could.
+        """
         row = self._rows[index]
-        pixels = self._processor(open_image(row[IMAGE]), return_tensors="pt")["pixel_values"][0]
+        try:
+            image = open_image(row[IMAGE], self._range)
+        except ValueError as error:
+            raise self._bad_rows.error_at(self._rows, index, surrounded("image ", error)) from error
+        pixels = self._processor(image, return_tensors="pt")["pixel_values"][0]
         return {"pixel_values": pixels, "labels": row[LABEL]}
 
 
@@ -50,13 +61,15 @@ class Images(Task):
     """All rows of a split, IMAGE and LABEL."""
     max_rows: Mapping[Split, int | None]
     seed: int
-    skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
+    image_range: Range | None = None
+    """Black and white of images of more than 8 bits; None = those of `pixels`."""
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     def rows(self, split: Split) -> Dataset:
         return sample_rows(self.source(split), split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
-        return DecodedImages(rows, preprocessor)
+        return DecodedImages(rows, preprocessor, self.image_range, self.bad_rows)
 
     def specimens(self, preprocessor: Preprocessor) -> Dataset:
         """Images of other shapes: batches need one."""

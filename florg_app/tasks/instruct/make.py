@@ -1,6 +1,7 @@
 """The tasks of instructions from the settings: which rows, from the hub or from files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -8,73 +9,85 @@ from datasets import Features as Columns
 
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.tasks.base import Split
 from florg_app.tasks.files import hub
-from florg_app.tasks.files.folder import LocalFolder
-from florg_app.tasks.files.row_error import DataError
-from florg_app.tasks.files.sampling import Read, select_columns, shared_out
+from florg_app.tasks.files.bad_rows import BadRows
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
+from florg_app.tasks.files.sampling import Read, in_one, select_columns, shared_out
+from florg_app.tasks.files.wording import DataError, columns_named
 from florg_app.tasks.instruct.sources import CONVERSATION, SOURCES, RowShape, Source
 from florg_app.tasks.instruct.task import TURNS, Instruct
+from florg_app.tasks.split import Split
 
-INSTRUCT_SETTINGS = frozenset({"validation_share", "max_new_tokens"})
+INSTRUCT_SETTINGS = frozenset({"validation_share", "max_new_tokens", "template_date"})
 """Fields of `TaskSettings` that only some tasks read, these among them."""
 
 
 def make_instruct(name: str, settings: Settings, folder: LocalFolder | None) -> Instruct:
     """The task `name` of SOURCES on the files of `folder`, or from the hub."""
-    source, task = SOURCES[name], settings.task
-    further = settings.partition.column if folder is None else folder.extra_column
+    source, task, bad_rows = SOURCES[name], settings.task, bad_rows_of(settings.task, folder)
+    further = settings.partition.column if folder is None else folder.owner.extra_column
     return Instruct(
         partition_column=source.partition_column,
-        source=_reader(name, source, folder, further, task.validation_share, settings.seed),
+        source=_reader(name, source, folder, bad_rows, further, settings),
         max_rows={"train": task.max_train_rows, "validation": task.max_validation_rows},
         seed=settings.seed,
-        skip_long=task.bad_rows == "skip",
+        template_date=task.template_date.isoformat(),
         extra_column=further,
         generate_rows=settings.evaluate.generate_rows,
         max_new_tokens=task.max_new_tokens,
-        skipped_files={} if folder is None else folder.skipped,
+        bad_rows=bad_rows,
     )
 
 
 def _reader(
-    name: str, source: Source, folder: LocalFolder | None, further: str | None, share: float, seed: int
+    name: str, source: Source, folder: LocalFolder | None, bad_rows: BadRows, further: str | None, settings: Settings
 ) -> Read:
     """Validation rows are those of their own file, or else a share of the training rows unless these are a client's."""
 
     def read(split: Split) -> Dataset:
-        shape, rows = _from_hub(name, source) if folder is None else _from_files(source, folder, split)
-        return _conversations(source, shape, rows, split, further)
+        if folder is None:
+            return _conversations(source, source.shapes[0], _from_hub(name, source, bad_rows), split, further)
+        # Each file by itself: those of several clients need not be written in one way.
+        parts = [
+            _conversations(source, shape, folder.part(split, path, shape.layout, source.stems[split]), split, further)
+            for path, shape in _shapes(source, folder, split).items()
+        ]
+        return in_one(parts)
 
     complete = folder is not None and folder.has_validation(source.stems["validation"])
-    return read if complete else shared_out(read, share, seed)
+    return read if complete else shared_out(read, settings.task.validation_share, settings.seed)
 
 
-def _from_hub(name: str, source: Source) -> tuple[RowShape, Dataset]:
+def _from_hub(name: str, source: Source, bad_rows: BadRows) -> Dataset:
     if source.hub is None:
         raise ConfigError(
             f'task.path = "": task.name = "{name}" reads your own files; set task.path to a folder with a train '
             f"file, or evaluate.every = 0 where only the clients have data"
         )
     rows = hub.load_hub_split(name, source.hub, None, "train")
+    placed = hub.with_hub_origins(rows, bad_rows, "train", source.hub, "train")
     answered = [place for place, text in enumerate(rows[str(source.response_column)]) if text and text.strip()]
-    return source.shapes[0], rows.select(answered)
+    return placed.select(answered)
 
 
-def _from_files(source: Source, folder: LocalFolder, split: Split) -> tuple[RowShape, Dataset]:
-    stems = source.stems[split]
-    columns = folder.column_names(split, stems)
-    for shape in source.shapes:
-        if shape.layout.checks.keys() <= set(columns):
-            return shape, folder.rows(split, shape.layout, stems)
-    wanted = " or ".join(", ".join(shape.layout.checks) for shape in source.shapes)
-    raise folder.error(
-        folder.files(split, stems)[0],
-        DataError(
-            f"its columns are {', '.join(columns)}; expected {wanted}; rename them",
-            f"its columns are not the expected {wanted}; rename them",
-        ),
-    )
+def _shapes(source: Source, folder: LocalFolder, split: Split) -> dict[Path, RowShape]:
+    """How the rows of each file of a split are written. Raises ConfigError where it is none of the known ways."""
+    stems, found = source.stems[split], {}
+    for path in folder.files(split, stems):
+        columns = folder.names(split, path)
+        shape = next((shape for shape in source.shapes if set(shape.layout.required) <= set(columns)), None)
+        if shape is None:
+            wanted = " or ".join(", ".join(shape.layout.required) for shape in source.shapes)
+            expected = f"expected {wanted}; rename the columns, or convert the rows"
+            raise folder.error(
+                split,
+                path,
+                DataError(
+                    f"its columns are {columns_named(columns)}; {expected}", f"its columns are others; {expected}"
+                ),
+            )
+        found[path] = shape
+    return found
 
 
 def _conversations(source: Source, shape: RowShape, rows: Dataset, split: Split, further: str | None) -> Dataset:

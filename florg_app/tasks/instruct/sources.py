@@ -8,11 +8,20 @@ from typing import Any
 from datasets import Features as Columns
 from datasets import List, Value
 
-from florg_app.tasks.base import Split
-from florg_app.tasks.files.checks import Layout, check_text
-from florg_app.tasks.files.folder import SPLIT_STEMS
-from florg_app.tasks.files.row_error import DataError
-from florg_app.tasks.instruct.prompts import PLAIN, Turn, request
+from florg_app.tasks.files.checks import Check, Layout, check_text
+from florg_app.tasks.files.finding import SPLIT_STEMS
+from florg_app.tasks.files.wording import DataError
+from florg_app.tasks.instruct.conversations import (
+    complete_turns,
+    read_conversation,
+    read_history,
+    read_no_tools,
+    read_system,
+    read_turns,
+    with_system,
+)
+from florg_app.tasks.instruct.prompts import Turn, request
+from florg_app.tasks.split import Split
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Source:
     """One task."""
 
     shapes: tuple[RowShape, ...]
-    """The first one of whose columns none is missing counts."""
+    """The first one counts of which a file has all columns that it needs."""
     partition_column: str | None = None
     """By whose values rows are divided among clients."""
     hub: str | None = None
@@ -45,30 +54,6 @@ class Source:
         return {**SPLIT_STEMS, "train": (*SPLIT_STEMS["train"], *self.train_stems)}
 
 
-def _text_or_nothing(value: Any) -> str:
-    if value is not None and not isinstance(value, str):
-        raise ValueError("is not a text")
-    return value or ""
-
-
-def _conversation(value: Any) -> list[Turn]:
-    """Turns, the last of them the assistant's, with at least one before it."""
-    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
-        raise ValueError('is not a list of {"role": ..., "content": ...}')
-    turns: list[Turn] = [{"role": turn.get("role"), "content": turn.get("content")} for turn in value]
-    for number, turn in enumerate(turns, 1):
-        if turn["role"] not in PLAIN:
-            wrong = f"in turn {number}, which is none of {', '.join(PLAIN)}"
-            raise DataError(f"has the role {turn['role']!r} {wrong}", f"has a role {wrong}")
-        try:
-            check_text(turn["content"])
-        except ValueError as error:
-            raise ValueError(f"has a content in turn {number} that {error}") from None
-    if len(turns) < 2 or turns[-1]["role"] != "assistant":
-        raise ValueError("does not end with a turn of the assistant that answers another")
-    return turns
-
-
 def unindented(words: str) -> str:
     """One space for each run of them, none at the start of a line: those of a page's layout would be learned first."""
     return re.sub(r"[^\S\n]+", " ", words).replace("\n ", "\n").strip()
@@ -78,7 +63,7 @@ def _columns(
     kind: str | None = None, about: str | None = None, *, asked: str, answered: str, tidy: Callable[[str], str] = str
 ) -> RowShape:
     """A row with one column for each part: `kind` divides rows, `about` may be empty; responses are made `tidy`."""
-    checks = {asked: check_text, **({about: _text_or_nothing} if about else {}), answered: check_text}
+    checks = {asked: check_text, **({about: read_system} if about else {}), answered: check_text}
     checks |= {kind: check_text} if kind else {}
 
     def turns(row: Mapping[str, Any]) -> list[Turn]:
@@ -89,6 +74,76 @@ def _columns(
 
 
 CONVERSATION = List({"role": Value("string"), "content": Value("string")})
+
+_TEXT = Value("string")
+
+
+def _shape(
+    columns: Mapping[str, tuple[Check, Any]],
+    optional: Mapping[str, tuple[Check, Any]],
+    turns: Callable[[Mapping[str, Any]], list[Turn]],
+) -> RowShape:
+    """A row of these columns, each with its check and type, of which the optional ones may be absent from a file."""
+    every = {**columns, **optional}
+    checks, types = ({name: pair[place] for name, pair in every.items()} for place in (0, 1))
+
+    def check_row(row: Mapping[str, Any]) -> None:
+        try:
+            complete_turns(turns(row))
+        except ValueError as error:
+            raise DataError(f"its conversation {error}") from None
+
+    return RowShape(Layout(checks, Columns(types), check_row, frozenset(optional)), turns)
+
+
+def _conversation_in(column: str) -> RowShape:
+    """Turns in one column; beside them the words of the system, in some data sets."""
+    return _shape(
+        {column: (read_conversation, CONVERSATION)},
+        {"system": (read_system, _TEXT), "tools": (read_no_tools, _TEXT)},
+        lambda row: with_system(row["system"], row[column]),
+    )
+
+
+def _alpaca(row: Mapping[str, Any]) -> list[Turn]:
+    earlier = [
+        {"role": role, "content": text}
+        for pair in row["history"]
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    last = [
+        {"role": "user", "content": request(row["instruction"], row["input"])},
+        {"role": "assistant", "content": row["output"]},
+    ]
+    return with_system(row["system"], [*earlier, *last])
+
+
+ALPACA = _shape(
+    {"instruction": (check_text, _TEXT), "output": (check_text, _TEXT)},
+    {
+        "input": (read_system, _TEXT),
+        "system": (read_system, _TEXT),
+        "history": (read_history, List(List(_TEXT))),
+    },
+    _alpaca,
+)
+
+
+def _side(role: str) -> Check:
+    """One side of a conversation in two columns: a text of this role, or turns."""
+
+    def check(value: Any) -> list[Turn]:
+        listed = isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith('[{"'))
+        return read_turns(value) if listed else [{"role": role, "content": check_text(value)}]
+
+    return check
+
+
+PROMPT_AND_COMPLETION = _shape(
+    {"prompt": (_side("user"), CONVERSATION), "completion": (_side("assistant"), CONVERSATION)},
+    {},
+    lambda row: [*row["prompt"], *row["completion"]],
+)
 
 SOURCES: Mapping[str, Source] = {
     "dolly": Source(
@@ -106,13 +161,8 @@ SOURCES: Mapping[str, Source] = {
         "answer",
     ),
     "instruct": Source(
-        (
-            RowShape(
-                Layout({"messages": _conversation}, Columns({"messages": CONVERSATION})), lambda row: row["messages"]
-            ),
-            _columns(about="input", asked="instruction", answered="output"),
-            _columns(asked="instruction", answered="output"),
-        )
+        (_conversation_in("messages"), _conversation_in("conversations"), ALPACA, PROMPT_AND_COMPLETION),
+        train_stems=("alpaca_data",),
     ),
 }
 """By name of the task."""

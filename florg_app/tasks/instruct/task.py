@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
@@ -15,15 +14,18 @@ from clients.architectures import Head
 from clients.batches import IGNORED, Batch, Collate
 from clients.generate import continuations, end_tokens
 from florg_app.config.parse import ConfigError
-from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.base import ROW, Features, Task
+from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.sampling import Read, sample_rows
+from florg_app.tasks.files.wording import DataError
 from florg_app.tasks.instruct.text_scores import text_scores
-from florg_app.tasks.instruct.tokens import examples, pad_right, prompts_of, response_losses
+from florg_app.tasks.instruct.tokens import TooLong, examples, pad_right, prompts_of, response_losses
 from florg_app.tasks.specimens import specimen_texts
+from florg_app.tasks.split import Split
 from strategies.rng import generator
 
-TURNS, SPLIT, NUMBER = "turns", "split", "number"
-"""Columns: the conversation, and where it is from, to say which row is too long."""
+TURNS = "turns"
+"""The column of conversations."""
 
 REFERENCE, TOKENIZER, ASKED_ROW = "reference", "tokenizer", "asked"
 """In features: the response that a generated one is compared with, absent where none is generated. In batches with
@@ -53,47 +55,39 @@ class Instruct(Task):
     """All rows of a split: TURNS and the partition column."""
     max_rows: Mapping[Split, int | None]
     seed: int
-    skip_long: bool
-    """Leave out and count rows whose prompt leaves no room for a response, which otherwise end the run."""
+    template_date: str
+    """Of chat templates that ask for today's."""
     generate_rows: int | None
     """Rows of a set for which responses are generated; None = all."""
     max_new_tokens: int
-    skipped_files: Mapping[tuple[Split, str], int] = field(default_factory=dict)
-    too_long: dict[Split, set[int]] = field(default_factory=lambda: {"train": set(), "validation": set()})
-    """Numbers of the rows left out so far."""
-
-    @property
-    def skipped(self) -> Mapping[tuple[Split, str], int]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Bad rows of files, and under the name task.max-length those that are too long."""
-        skipped = dict(self.skipped_files)
-        skipped |= {(split, "task.max-length"): len(numbers) for split, numbers in self.too_long.items() if numbers}
-        return skipped
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     @property
     def cacheable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.generate_rows == 0
 
     def rows(self, split: Split) -> Dataset:
-        # By Arrow, since datasets takes seconds to add a column to a selection. In one piece, since a fingerprint of
-        # the pieces pickles each with all of the buffer that it is a part of: gigabytes.
-        table: Any = self.source(split).with_format("arrow")[:]
-        table = table.combine_chunks()
-        table = table.append_column(SPLIT, pyarrow.array([split] * len(table)))
-        placed = Dataset(table.append_column(NUMBER, pyarrow.array(range(len(table)))))
-        return sample_rows(placed, split, self.max_rows[split], self.seed)
+        return sample_rows(self.source(split), split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
         self.check_preprocessor(preprocessor, max_length)
         asked = generator(self.seed, "generated-rows").permutation(len(rows))[: self.generate_rows].tolist()
         conversations, found, asked = rows[TURNS][:], [], set(asked)
-        for place, example in enumerate(examples(conversations, preprocessor, max_length)):
-            if isinstance(example, int):
-                self._leave_out(rows[place], example, max_length)
+
+        def refuse(place: int, problem: DataError, setting: str = "") -> None:
+            self.bad_rows.refuse_at(rows, place, problem, setting)
+
+        for place, example in examples(conversations, preprocessor, max_length, self.template_date, refuse):
+            if isinstance(example, TooLong):
+                refuse(place, _too_long(example, max_length), "task.max-length")
             else:
                 reference = {REFERENCE: conversations[place][-1]["content"]} if place in asked else {}
-                found.append({**example, **reference})
+                found.append({**example, **reference, ROW: place})
         if len(rows) and not found:
-            raise ConfigError(f"task.max-length = {max_length}: no prompt of {len(rows)} rows leaves room; raise it")
+            raise ConfigError(
+                f"task.max-length = {max_length}: no prompt of {len(rows)} rows leaves room, or can be used otherwise; "
+                f"raise it"
+            )
         return found
 
     def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
@@ -102,7 +96,7 @@ class Instruct(Task):
             [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
             for question, answer in zip(asked, answered, strict=True)
         ]
-        return Dataset.from_dict({TURNS: turns, SPLIT: ["train"] * len(turns), NUMBER: list(range(len(turns)))})
+        return Dataset.from_dict({TURNS: turns})
 
     def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
         if preprocessor.eos_token_id is None:
@@ -161,11 +155,9 @@ class Instruct(Task):
         written = iter(tokenizer.batch_decode(tokens, skip_special_tokens=True))
         return [next(written).strip() if wanted else None for wanted in asked]
 
-    def _leave_out(self, row: Mapping[str, Any], prompt_tokens: int, max_length: int) -> None:
-        if not self.skip_long:
-            raise ConfigError(
-                f"task.max-length = {max_length}: {row[SPLIT]} row {row[NUMBER] + 1} has a prompt of {prompt_tokens} "
-                f"tokens, which leaves none for its response; raise it, or set task.bad-rows = "
-                f'"skip" to leave such rows out'
-            )
-        self.too_long[row[SPLIT]].add(row[NUMBER])
+
+def _too_long(prompt: TooLong, max_length: int) -> DataError:
+    return DataError(
+        f"has a prompt of {prompt.tokens} tokens, which leaves none of task.max-length = {max_length} for its "
+        f"response; raise that"
+    )

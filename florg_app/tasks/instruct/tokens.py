@@ -1,6 +1,7 @@
 """Conversations as tokens: the prompt, then the response, which alone is learned."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,23 +9,57 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from clients.batches import IGNORED, Batch
-from florg_app.tasks.instruct.prompts import Turn, prompt_tokens
+from florg_app.tasks.encoding import Refuse, encode_rows
+from florg_app.tasks.files.wording import DataError, surrounded
+from florg_app.tasks.instruct.prompts import Turn, prompt_of, prompt_tokens
+from florg_app.tasks.row_text import Prompt, row_tokenizer
+
+WHAT = "its conversation"
+"""What messages call the turns of a row, whatever columns they are from."""
+
+
+@dataclass(frozen=True)
+class TooLong:
+    """A prompt that leaves no room for any token of the response."""
+
+    tokens: int
 
 
 def examples(
-    conversations: Sequence[Sequence[Turn]], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[dict[str, list[int]] | int]:
-    """The prompt and the response of each conversation with an end token, cut after `max_length` tokens.
+    conversations: Sequence[Sequence[Turn]],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    date: str,
+    refuse: Refuse,
+) -> Iterator[tuple[int, dict[str, list[int]] | TooLong]]:
+    """Place, and prompt and response with an end token, cut after `max_length` tokens, of each conversation.
 
-    Where the prompt leaves no room for any token of the response: how many tokens it has.
+    date: that of a template which asks for today's. Conversations that the template has no place for, or the tokenizer
+    fails for, are refused.
     """
-    prompts = prompt_tokens([turns[:-1] for turns in conversations], tokenizer)
-    responses = [turns[-1]["content"] for turns in conversations]
-    answers = tokenizer(responses, add_special_tokens=False)["input_ids"] if responses else []
+    prompts: dict[int, Prompt] = {}
+    for place, turns in enumerate(conversations):
+        try:
+            prompts[place] = prompt_of(turns[:-1], tokenizer, date)
+        except DataError as error:
+            refuse(place, surrounded(f"{WHAT} ", error))
+
+    def encode(places: Sequence[int]) -> tuple[list[list[int]], list[list[int]]]:
+        responses = [conversations[place][-1]["content"] for place in places]
+        asked = prompt_tokens([prompts[place] for place in places], tokenizer)
+        return asked, row_tokenizer(tokenizer).response(responses)
+
+    for places, (asked, answers) in encode_rows(encode, list(prompts), WHAT, refuse):
+        yield from zip(places, _joined(asked, answers, tokenizer, max_length), strict=True)
+
+
+def _joined(
+    prompts: Sequence[list[int]], answers: Sequence[list[int]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Iterator[dict[str, list[int]] | TooLong]:
     for prompt, answer in zip(prompts, answers, strict=True):
         response = [*answer, tokenizer.eos_token_id][: max(max_length - len(prompt), 0)]
         if not response:
-            yield len(prompt)
+            yield TooLong(len(prompt))
             continue
         ids = prompt + response
         yield {

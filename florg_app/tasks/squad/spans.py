@@ -9,6 +9,9 @@ import numpy as np
 Offset: TypeAlias = Sequence[int]
 """First character of a token in the context and the one after its last; (0, 0) for tokens outside the context."""
 
+Offsets: TypeAlias = Sequence[Offset] | np.ndarray
+"""Of every token of a window, (tokens, 2)."""
+
 OUTSIDE = (0, 0)
 
 
@@ -24,7 +27,7 @@ class Span:
     """The one after the last."""
 
 
-def token_span(offsets: Sequence[Offset], start: int, end: int) -> tuple[int, int] | None:
+def token_span(offsets: Offsets, start: int, end: int) -> tuple[int, int] | None:
     """First and last token that hold the characters start..end-1; None where this window does not hold them all.
 
     A token that begins with white space of the context, as those of byte-level tokenizers, holds the word behind it.
@@ -37,7 +40,7 @@ def token_span(offsets: Sequence[Offset], start: int, end: int) -> tuple[int, in
 
 
 def best_spans(
-    start_logits: np.ndarray, end_logits: np.ndarray, offsets: Sequence[Offset], num_best: int, max_tokens: int
+    start_logits: np.ndarray, end_logits: np.ndarray, offsets: Offsets, num_best: int, max_tokens: int
 ) -> list[Span]:
     """The spans within one window made of its `num_best` likeliest starts and ends, at most `max_tokens` long.
 
@@ -48,7 +51,7 @@ def best_spans(
         inside[np.argsort(-logits[inside], kind="stable")[:num_best]] for logits in (start_logits, end_logits)
     )
     return [
-        Span(float(start_logits[first] + end_logits[last]), offsets[first][0], offsets[last][1])
+        Span(float(start_logits[first] + end_logits[last]), int(offsets[first][0]), int(offsets[last][1]))
         for first in starts
         for last in ends
         if first <= last < first + max_tokens

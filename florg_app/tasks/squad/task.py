@@ -1,7 +1,7 @@
 """SQuAD v1.1 (Rajpurkar et al., EMNLP 2016, arXiv 1606.05250): which words of a text answer a question?"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -15,13 +15,15 @@ from clients.architectures import Head
 from clients.batches import Batch, Collate
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.base import ROW, Features, Task
 from florg_app.tasks.files import hub
-from florg_app.tasks.files.folder import LocalFolder
-from florg_app.tasks.files.formats import READERS
+from florg_app.tasks.files.bad_rows import BadRows
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
 from florg_app.tasks.files.sampling import sample_rows, select_columns
+from florg_app.tasks.files.wording import DataError
 from florg_app.tasks.specimens import specimen_texts
-from florg_app.tasks.squad.rows import LAYOUT, SQUAD_STEMS, question_word, read_json
+from florg_app.tasks.split import Split
+from florg_app.tasks.squad.rows import LAYOUT, SQUAD_READERS, SQUAD_STEMS, question_word
 from florg_app.tasks.squad.score import squad_scores
 from florg_app.tasks.squad.spans import answer_text, best_spans
 from florg_app.tasks.squad.windows import MAX_QUESTION, windows
@@ -50,7 +52,7 @@ class Squad(Task):
     stride: int
     """Tokens that neighbouring windows of a context share."""
     extra_column: str | None = None
-    skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     def rows(self, split: Split) -> Dataset:
         rows = select_columns(self.source(split), split, list(LAYOUT.types), self.extra_column)
@@ -60,7 +62,11 @@ class Squad(Task):
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
         self.check_preprocessor(preprocessor, max_length)
-        return list(windows(rows, preprocessor, max_length, self.stride))
+
+        def refuse(place: int, problem: DataError) -> None:
+            self.bad_rows.refuse_at(rows, place, problem)
+
+        return list(windows(rows, preprocessor, max_length, self.stride, refuse))
 
     def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
         questions, contexts = (specimen_texts(preprocessor, column) for column in ("question", "context"))
@@ -106,7 +112,7 @@ class Squad(Task):
         """exact-match and f1 in percent over the rows, loss over the windows."""
         answers, references, losses = [], [], []
         both = zip(features, predictions, strict=True)
-        for _, row in groupby(both, key=lambda window: window[0]["row"]):
+        for _, row in groupby(both, key=lambda window: window[0][ROW]):
             spans, known = [], None
             for known, logits in row:
                 start, end = logits.numpy().T
@@ -121,11 +127,13 @@ class Squad(Task):
 
 def make_squad(settings: Settings, folder: LocalFolder | None) -> Squad:
     """The task on the files of `folder`, or from the hub."""
-    files = None if folder is None else replace(folder, readers={**READERS, ".json": read_json})
+    files = None if folder is None else folder.with_readers(SQUAD_READERS)
+    bad_rows = bad_rows_of(settings.task, folder)
 
     def read(split: Split) -> Dataset:
         if files is None:
-            return hub.load_hub_split("squad", SQUAD_HUB, None, split)
+            rows = hub.load_hub_split("squad", SQUAD_HUB, None, split)
+            return hub.with_hub_origins(rows, bad_rows, split, SQUAD_HUB, split)
         return files.rows(split, LAYOUT, SQUAD_STEMS[split])
 
     # Two outputs, said aloud: a checkpoint of a classifier may have another number in its configuration.
@@ -135,8 +143,8 @@ def make_squad(settings: Settings, folder: LocalFolder | None) -> Squad:
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
         stride=settings.task.stride,
-        extra_column=settings.partition.column if folder is None else folder.extra_column,
-        skipped={} if folder is None else folder.skipped,
+        extra_column=settings.partition.column if folder is None else folder.owner.extra_column,
+        bad_rows=bad_rows,
     )
 
 

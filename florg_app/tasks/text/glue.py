@@ -8,10 +8,11 @@ from datasets import ClassLabel, Dataset
 
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.tasks.base import Split
 from florg_app.tasks.files import hub
+from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.checks import text_layout
-from florg_app.tasks.files.folder import LocalFolder
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
+from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import classes_answer, scale_answer
 from florg_app.tasks.text.labelled_text import LabelledText, labelled_text
 
@@ -66,10 +67,11 @@ def make_glue(name: str, settings: Settings, folder: LocalFolder | None) -> Labe
     glue = GLUE_TASKS[name]
     answer = classes_answer(glue.label_names, glue.metrics) if glue.label_names else scale_answer(glue.metrics)
     layout = text_layout(glue.text_columns, "label", answer.check, answer.type)
+    bad_rows = bad_rows_of(settings.task, folder)
 
     def mismatched(further: Further) -> Dataset | None:
         if folder is None:
-            return _from_hub(name, further.hub_split)
+            return _from_hub(name, "validation", further.hub_split, bad_rows)
         return folder.rows("validation", layout, further.stems) if folder.find("validation", further.stems) else None
 
     return labelled_text(
@@ -77,15 +79,16 @@ def make_glue(name: str, settings: Settings, folder: LocalFolder | None) -> Labe
         folder,
         glue.text_columns,
         answer,
-        lambda split: _from_hub(name, glue.splits[split]),
+        lambda split: _from_hub(name, split, glue.splits[split], bad_rows),
+        bad_rows,
         partition_column=None if glue.label_names else "score",
         further={suffix: partial(mismatched, further) for suffix, further in glue.further.items()},
     )
 
 
-def _from_hub(name: str, split: str) -> Dataset:
+def _from_hub(name: str, split: Split, part: str, bad_rows: BadRows) -> Dataset:
     """A split with the classes that the table names. Raises ConfigError where it is not to be had, or has others."""
-    rows = hub.load_hub_split(f"glue/{name}", GLUE_HUB, name, split)
+    rows = hub.load_hub_split(f"glue/{name}", GLUE_HUB, name, part)
     label = rows.features["label"]
     found = tuple(label.names) if isinstance(label, ClassLabel) else ()
     if found != GLUE_TASKS[name].label_names:
@@ -93,4 +96,4 @@ def _from_hub(name: str, split: str) -> Dataset:
             f'task.name = "glue/{name}": {GLUE_HUB} now names its classes {", ".join(found)}; '
             f"expected {', '.join(GLUE_TASKS[name].label_names)}"
         )
-    return rows
+    return hub.with_hub_origins(rows, bad_rows, split, GLUE_HUB, part)

@@ -14,11 +14,16 @@ from clients.architectures import Head
 from clients.batches import Batch, Collate
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.tasks.base import Features, Split, Task
+from florg_app.tasks.base import ROW, Features, Task
+from florg_app.tasks.encoding import encode_rows
+from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.checks import text_layout
 from florg_app.tasks.files.folder import LocalFolder
 from florg_app.tasks.files.sampling import sample_rows, select_columns
+from florg_app.tasks.files.wording import DataError, columns_named
+from florg_app.tasks.row_text import row_tokenizer
 from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_texts
+from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer
 
 SUBSET = "subset"
@@ -44,7 +49,7 @@ class LabelledText(Task):
     seed: int
     """Of the samples."""
     extra_column: str | None = None
-    skipped: Mapping[tuple[Split, str], int] = field(default_factory=dict)
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     def rows(self, split: Split) -> Dataset:
         columns = [*self.text_columns, self.label_column]
@@ -54,22 +59,30 @@ class LabelledText(Task):
         parts = {0: rows}
         for number, source in enumerate(self.further.values(), 1):
             if (more := source()) is not None:
-                parts[number] = more.select_columns(columns)
+                parts[number] = select_columns(more, split, columns, None)
         if len(parts) == 1:
             return self._sample(split, rows)
         marked = [part.add_column(SUBSET, [number] * len(part)) for number, part in parts.items()]  # pyright: ignore[reportCallIssue]
         return datasets.concatenate_datasets([self._sample(split, part) for part in marked])
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
-        texts = [rows[column][:] for column in self.text_columns]
-        if not texts[0]:
-            return []
-        pairs = texts[1] if len(texts) == 2 else None
-        tokens = preprocessor(texts[0], pairs, truncation="longest_first", max_length=max_length)
-        columns: dict[str, Any] = {**tokens, "labels": rows[self.label_column][:]}
-        if SUBSET in rows.column_names:
-            columns[SUBSET] = rows[SUBSET][:]
-        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        texts, tokenizer = [rows[column][:] for column in self.text_columns], row_tokenizer(preprocessor)
+        others = {name: rows[name][:] for name in (self.label_column, SUBSET) if name in rows.column_names}
+
+        def encode(places: Sequence[int]) -> Mapping[str, list[Any]]:
+            sides = [[side[place] for place in places] for side in texts]
+            return tokenizer(*sides, truncation="longest_first", max_length=max_length)
+
+        def refuse(place: int, problem: DataError) -> None:
+            self.bad_rows.refuse_at(rows, place, problem)
+
+        found = []
+        for places, tokens in encode_rows(encode, range(len(rows)), columns_named(self.text_columns), refuse):
+            for place, values in zip(places, zip(*tokens.values(), strict=True), strict=True):
+                example = dict(zip(tokens, values, strict=True))
+                own = {"labels" if name == self.label_column else name: other[place] for name, other in others.items()}
+                found.append({**example, **own, ROW: place})
+        return found
 
     def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
         columns: dict[str, Any] = {column: specimen_texts(preprocessor, column) for column in self.text_columns}
@@ -82,7 +95,7 @@ class LabelledText(Task):
     def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         pad = DataCollatorWithPadding(preprocessor)
         return lambda features: dict(
-            pad([{name: value for name, value in example.items() if name != SUBSET} for example in features])
+            pad([{name: value for name, value in example.items() if name not in (SUBSET, ROW)} for example in features])
         )
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -113,11 +126,12 @@ def labelled_text(
     text_columns: tuple[str, ...],
     answer: Answer,
     source: Callable[[Split], Dataset],
+    bad_rows: BadRows,
     label_column: str = "label",
     partition_column: str | None = None,
     further: Mapping[str, Callable[[], Dataset | None]] | None = None,
 ) -> LabelledText:
-    """The task on the files of `folder`, or on `source` where there is none.
+    """The task on the files of `folder`, or on `source` where there is none; `bad_rows`: those of the folder, if any.
 
     partition_column: the name of the column that the answer adds; None where rows are divided by the label itself.
     """
@@ -137,6 +151,6 @@ def labelled_text(
         further=further or {},
         max_rows={"train": settings.task.max_train_rows, "validation": settings.task.max_validation_rows},
         seed=settings.seed,
-        extra_column=settings.partition.column if folder is None else folder.extra_column,
-        skipped={} if folder is None else folder.skipped,
+        extra_column=settings.partition.column if folder is None else folder.owner.extra_column,
+        bad_rows=bad_rows,
     )

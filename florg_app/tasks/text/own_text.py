@@ -2,11 +2,12 @@
 
 from datasets import Dataset
 
+from florg_app.config.flat import listed_names, to_toml
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from florg_app.tasks.base import Split
 from florg_app.tasks.files.checks import check_own_class
-from florg_app.tasks.files.folder import LocalFolder
+from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
+from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import classes_answer
 from florg_app.tasks.text.labelled_text import LabelledText, labelled_text
 from florg_app.tasks.text.own_classes import own_classes
@@ -27,13 +28,14 @@ def make_own_text(name: str, settings: Settings, folder: LocalFolder | None) -> 
     columns = task.text_columns or default
     if len(columns) != len(default) or len({*columns, task.label_column}) <= len(default):
         raise ConfigError(
-            f'task.text-columns = "{", ".join(columns)}": task.name = "{name}" reads {len(default)} text column(s) '
-            f'beside task.label-column = "{task.label_column}"; name as many, all different'
+            f'task.text-columns = {to_toml(listed_names(columns))}: task.name = "{name}" reads {len(default)} text '
+            f'column(s) beside task.label-column = "{task.label_column}"; name as many, all different'
         )
     names = own_classes(task, folder)
     metrics = ("accuracy", "f1" if len(names) == 2 else "macro-f1")
     answer = classes_answer(names, metrics, check_own_class(names))
-    return labelled_text(settings, folder, columns, answer, _nowhere, task.label_column)
+    bad_rows = bad_rows_of(task, folder)
+    return labelled_text(settings, folder, columns, answer, _nowhere, bad_rows, task.label_column)
 
 
 def _nowhere(split: Split) -> Dataset:

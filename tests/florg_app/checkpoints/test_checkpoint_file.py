@@ -8,22 +8,25 @@ from safetensors.torch import save_file
 
 from clients import atomic_files
 from florg_app.checkpoints import checkpoint_file
+from florg_app.checkpoints.checkpoint_file import FORMAT, FORMAT_KEY
+from strategies.state import State
 
 
 def state():
     generator = torch.Generator().manual_seed(1)
-    return {
+    tensors = {
         "6x5": {"B": torch.randn(3, 6, 2, generator=generator), "A": torch.randn(3, 2, 5, generator=generator)},
         "head": {"classifier.weight": torch.randn(2, 6, generator=generator, dtype=torch.float64)},
         "5x5": {"A": torch.randn(1, 2, 5, generator=generator).to(torch.bfloat16)},
     }
+    return State(tensors)
 
 
 def test_a_state_comes_back_bit_for_bit_in_its_order_with_its_metadata(tmp_path):
     path = tmp_path / "round-3.safetensors"
     checkpoint_file.save_checkpoint(path, state(), {"round": "3", "seed": "1"})
     loaded, metadata = checkpoint_file.load_checkpoint(path)
-    assert metadata == {"round": "3", "seed": "1"}
+    assert metadata == {FORMAT_KEY: FORMAT, "round": "3", "seed": "1"}
     assert [(g, list(s)) for g, s in loaded.items()] == [(g, list(s)) for g, s in state().items()]
     for group, symbols in state().items():
         for symbol, tensor in symbols.items():
@@ -33,7 +36,7 @@ def test_a_state_comes_back_bit_for_bit_in_its_order_with_its_metadata(tmp_path)
 
 def test_views_of_one_storage_and_transposes_can_be_saved(tmp_path):
     whole = torch.arange(60.0).reshape(2, 6, 5)
-    saved = {"6x5": {"A": whole[0], "B": whole[0].mT, "C": whole[:1].expand(3, 6, 5)}}
+    saved = State({"6x5": {"A": whole[0], "B": whole[0].mT, "C": whole[:1].expand(3, 6, 5)}})
     checkpoint_file.save_checkpoint(tmp_path / "c.safetensors", saved, {})
     loaded, _ = checkpoint_file.load_checkpoint(tmp_path / "c.safetensors")
     assert all(torch.equal(loaded["6x5"][symbol], saved["6x5"][symbol]) for symbol in "ABC")
@@ -58,7 +61,7 @@ def test_a_temporary_file_left_by_a_killed_process_does_not_stop_the_next_save(t
     path = tmp_path / "latest.safetensors"
     (tmp_path / ".latest.safetensors.partial").write_bytes(b"half a check")
     checkpoint_file.save_checkpoint(path, state(), {"round": "2"})
-    assert checkpoint_file.load_checkpoint(path)[1] == {"round": "2"}
+    assert checkpoint_file.load_checkpoint(path)[1]["round"] == "2"
     assert os.listdir(tmp_path) == ["latest.safetensors"]
 
 
@@ -67,7 +70,7 @@ def test_a_truncated_checkpoint_is_refused_by_name(tmp_path, keep):
     path = tmp_path / "half.safetensors"
     checkpoint_file.save_checkpoint(path, state(), {})
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ValueError, match=r"half\.safetensors is truncated"):
+    with pytest.raises(ValueError, match=r"half\.safetensors cannot be used: it is truncated"):
         checkpoint_file.load_checkpoint(path)
 
 

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.load_run import load_run
+from strategies.state import State
 from tests.support.finished_runs import CPU, finished, said_by_export
 
 
@@ -41,8 +42,8 @@ def test_a_run_that_cannot_be_rebuilt_says_why(tmp_path):
     change_metadata(run, settings=json.dumps({"model.nme": "tiny"}))
     with pytest.raises(ValueError, match=r"settings that this version cannot use: model\.nme"):
         load_run(run, CPU)
-    checkpoint_file.save_checkpoint(run / checkpoint_file.CHECKPOINT_FILE, {}, {"round": "1"})
-    with pytest.raises(ValueError, match="does not say its settings, identity"):
+    checkpoint_file.save_checkpoint(run / checkpoint_file.CHECKPOINT_FILE, State(), {"round": "1"})
+    with pytest.raises(ValueError, match="does not say its run, attempts, settings, identity"):
         load_run(run, CPU)
     save_file({"A": torch.ones(2)}, run / checkpoint_file.CHECKPOINT_FILE)
     with pytest.raises(ValueError, match="no checkpoint of this application"):

@@ -10,17 +10,19 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
+from clients import sealed_tensors
 from florg_app.checkpoints import checkpoint_file, manager
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.manager import CheckpointManager, NotSavedError
+from strategies.state import State
 from tests.florg_app.test_app import history, same_bits
 from tests.support.interrupted import Grid, config_of, serve
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}
 
 
-def state(t: int) -> checkpoint_file.State:
-    return {"6x5": {"A": torch.full((3, 2, 5), float(t))}}
+def state(t: int) -> State:
+    return State({"6x5": {"A": torch.full((3, 2, 5), float(t))}})
 
 
 def rounds_in(folder) -> dict[str, int]:
@@ -56,7 +58,7 @@ def kept(tmp_path):
 def disk(monkeypatch):
     """A disk that can be full: `disk["full"] = True`. The temporary file is written, but not to its end."""
     condition = {"full": False}
-    save = checkpoint_file.save_file
+    save = sealed_tensors.save_file
 
     def save_file(tensors, path, header):
         save(tensors, path, header)
@@ -64,7 +66,7 @@ def disk(monkeypatch):
             os.truncate(path, 10)
             raise SafetensorError("I/O error: No space left on device (os error 28)")  # its words
 
-    monkeypatch.setattr(checkpoint_file, "save_file", save_file)
+    monkeypatch.setattr(sealed_tensors, "save_file", save_file)
     return condition
 
 

@@ -9,8 +9,10 @@ from safetensors.torch import save_file
 
 from florg_app.checkpoints import checkpoint_file, resume
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
-from florg_app.checkpoints.resume import FREE, find_checkpoint, setting_differences
+from florg_app.checkpoints.resumable import FREE, setting_differences
+from florg_app.checkpoints.resume import find_checkpoint
 from florg_app.config.parse import flatten_settings, parse_settings
+from strategies.state import State
 from tests.support.interrupted import Grid, config_of, serve, whole
 
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}
@@ -76,17 +78,44 @@ def test_a_complete_run_is_refused_unless_more_rounds_are_wanted(run):
     refused(run, "of round 2, num-server-rounds = 2", "raise num-server-rounds", **{"num-server-rounds": 2})
 
 
-def test_a_truncated_checkpoint_is_refused_and_the_older_ones_are_named(run):
+def test_a_damaged_checkpoint_that_was_named_is_refused_and_the_older_ones_are_named(run):
     (run / CHECKPOINT_FILE).write_bytes((run / CHECKPOINT_FILE).read_bytes()[:-9])
-    refused(run, f"{CHECKPOINT_FILE} is truncated", f"round 1 is in {run / 'checkpoint-000001.safetensors'}")
+    beside = f"round 1 is in {run / 'checkpoint-000001.safetensors'}"
+    refused(run, f"{CHECKPOINT_FILE} cannot be used: it is truncated", beside, source=run / CHECKPOINT_FILE)
+
+
+@pytest.mark.parametrize("named", ["folder", "latest"])
+def test_where_the_newest_of_a_folder_is_damaged_it_is_named_and_the_one_before_it_is_used(run, named, caplog):
+    (run / CHECKPOINT_FILE).write_bytes(flipped((run / CHECKPOINT_FILE).read_bytes(), -9))
+    given = {"resume-from": str(run)} if named == "folder" else {"resume-from": "latest", "output-dir": str(run)}
+    config = config_of("", **QUIET, **given, **{"num-server-rounds": 3})
+    serve(grid := Grid(config), config)
+    assert f"damaged: checkpoint {run / CHECKPOINT_FILE} cannot be used: its tensors are not those" in caplog.text
+    assert "the one before it, of round 1, is used: " in caplog.text
+    assert {t for t, _ in grid.trained} == {2, 3}
+    (aside,) = run.glob("superseded-*")
+    assert (aside / CHECKPOINT_FILE).exists()
+
+
+def flipped(data: bytes, position: int) -> bytes:
+    """One bit of it is another."""
+    changed = bytearray(data)
+    changed[position] ^= 4
+    return bytes(changed)
+
+
+def test_a_folder_without_any_checkpoint_says_how_to_begin_again(run):
+    for path in run.glob("*.safetensors"):
+        path.unlink()
+    refused(run, "ended before its first checkpoint", "begin it again without resume-from")
 
 
 def test_a_foreign_file_an_absent_one_and_a_bare_state_are_refused(run):
     save_file({"weight": torch.zeros(2, 3)}, run / "foreign.safetensors")
     refused(run, "is no checkpoint of this application", source=run / "foreign.safetensors")
     refused(run, "does not exist", source=run / "nowhere")
-    checkpoint_file.save_checkpoint(run / "bare.safetensors", {}, {"round": "1"})
-    refused(run, "does not say its settings, identity", source=run / "bare.safetensors")
+    checkpoint_file.save_checkpoint(run / "bare.safetensors", State(), {"round": "1"})
+    refused(run, "does not say its run, attempts, settings, identity", source=run / "bare.safetensors")
 
 
 @pytest.mark.parametrize("part", ["backbone", "manifest", "bases"])
@@ -114,9 +143,9 @@ def test_other_code_is_no_obstacle_but_is_said(run, caplog):
 def test_a_folder_with_another_run_is_refused(run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    (other / "history.jsonl").write_text('{"round": 0}\n')
+    (other / "history.jsonl").write_text('{"round": 1}\n')
     refused(run, "already holds another run", **{"output-dir": str(other)})
-    assert (other / "history.jsonl").read_text() == '{"round": 0}\n'
+    assert (other / "history.jsonl").read_text() == '{"round": 1}\n'
 
 
 def test_a_history_that_was_lost_is_said(run, caplog):
@@ -152,13 +181,25 @@ def test_the_latest_run_is_the_newest_one_of_the_same_settings(run, tmp_path, mo
     checkpoint_file.save_checkpoint(
         tmp_path / "runs/of-others" / CHECKPOINT_FILE, state, {**header, "settings": json.dumps(settings)}
     )
-    (tmp_path / "runs/broken" / CHECKPOINT_FILE).write_bytes(b"half")
-    assert latest(tmp_path / "runs", monkeypatch) == tmp_path / "runs/newer" / CHECKPOINT_FILE
+    for path in (tmp_path / "runs/broken").glob("*.safetensors"):
+        path.write_bytes(b"half")
+    damage_newest(tmp_path / "runs/newer")
+    assert latest(tmp_path / "runs", monkeypatch) == tmp_path / "runs/newer/checkpoint-000001.safetensors"
     assert "passed over" in caplog.text
     with pytest.raises(ValueError, match=r"(?s)none of 4 runs in .* has these settings.*seed was 1 and is 5"):
         latest(tmp_path / "runs", monkeypatch, seed=5)
     with pytest.raises(ValueError, match=r"none of 0 runs in .* leave resume-from empty for a new run"):
         latest(tmp_path / "nowhere", monkeypatch)
+
+
+def damage_newest(folder: Path) -> None:
+    """Its time of change stays: it is the newest run still."""
+    import os
+
+    file = folder / CHECKPOINT_FILE
+    then = file.stat().st_mtime
+    file.write_bytes(b"half")
+    os.utime(file, (then, then))
 
 
 def test_the_latest_in_an_output_folder_is_that_folders_own(run):

@@ -10,14 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.cli.supernode.register import try_load_public_key
-from flwr.common.args import try_obtain_root_certificates, try_obtain_server_certificates
-from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
-from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode, _try_setup_client_authentication
 from typer.testing import CliRunner
 
 from florg_app import certificates
 from florg_app.cli.main import app
+from tests.support.flower_internals import node_keys, options_of, registered_key, root_certificates, server_certificates
 
 NAMES = ["server.example.org", "10.1.2.3"]
 
@@ -87,8 +84,9 @@ def test_the_authority_signs_the_server_and_only_servers(root):
     for one, is_authority in ((authority, True), (server, False)):
         assert one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is is_authority
     assert certificates.certificate_names(server) == {*NAMES, "localhost", "127.0.0.1", "::1"}
-    left = server.not_valid_after_utc - datetime.now(UTC)
-    assert timedelta(days=29, hours=23) < left <= timedelta(days=30)
+    begun = server.not_valid_before_utc + certificates.CLOCK_SKEW
+    assert begun <= datetime.now(UTC)
+    assert server.not_valid_after_utc - begun == timedelta(days=30)
 
 
 def test_private_keys_are_for_their_owner_alone_from_the_first_byte(root, tmp_path):
@@ -117,17 +115,15 @@ def test_the_folder_of_a_client_holds_no_other_key(root):
 def test_flower_loads_the_keys_and_certificates(root):
     own, server = root / "clients/clinic-a", root / "server"
     node = ["--root-certificates", f"{own}/ca.crt", "--auth-supernode-private-key", f"{own}/client.key"]
-    arguments = _parse_args_run_supernode().parse_args(node)
-    keys = _try_setup_client_authentication(arguments)
+    options = options_of("flower-supernode", node)
+    keys = node_keys(options)
     assert keys is not None
     assert isinstance(keys[0], ec.EllipticCurvePrivateKey)
-    assert try_obtain_root_certificates(arguments, "server:8000") == (root / "ca/ca.crt").read_bytes()
-    registered = try_load_public_key(own / "client.pub")
+    assert root_certificates(options, "server:8000") == (root / "ca/ca.crt").read_bytes()
+    registered = registered_key(own / "client.pub")
     assert registered.startswith(b"-----BEGIN PUBLIC KEY")
     link = ["--ssl-ca-certfile", f"{server}/ca.crt", "--ssl-certfile", f"{server}/server.crt"]
-    loaded = try_obtain_server_certificates(
-        _parse_args_run_superlink().parse_args([*link, "--ssl-keyfile", f"{server}/server.key"])
-    )
+    loaded = server_certificates(options_of("flower-superlink", [*link, "--ssl-keyfile", f"{server}/server.key"]))
     assert loaded is not None
 
 

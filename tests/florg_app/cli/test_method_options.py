@@ -1,9 +1,8 @@
-"""The table of options: sizes from the methods themselves, and the README's copy of it."""
+"""The table of options: sizes from the methods themselves."""
 
 import pytest
 
-from florg_app.cli.method_options import EXAMPLE_LAYER, EXAMPLE_RANK, numbers_sent, option_rows, options_markdown
-from scripts.settings_table import ROOT
+from florg_app.cli.method_options import EXAMPLE_LAYER, EXAMPLE_RANK, numbers_sent, option_rows
 from strategies import METHODS
 from strategies.methods.florg import FLoRG
 
@@ -22,10 +21,4 @@ def test_every_method_has_a_row():
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_without_summands_takes_neither_of_what_needs_them(name):
     cells = {row[0]: row[1:] for row in option_rows()}[name]
-    assert (cells[0] == "no") == (cells[1] == "no") == (METHODS[name]().needs == "stack")
-
-
-def test_the_readme_has_this_table():
-    assert options_markdown() in (ROOT / "README.md").read_text(encoding="utf-8"), (
-        "run: florg methods --options --markdown"
-    )
+    assert (cells[0] == "no") == (cells[1] == "no") == (METHODS[name]().traits.needs == "stack")

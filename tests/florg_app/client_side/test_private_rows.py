@@ -32,7 +32,7 @@ def complaint(folder, split="train", **keys) -> str:
         ("train.jsonl", '{"sentence1": "%s"', "no column sentence1, sentence2, label; row 1: (line 1) is not JSON"),
         ("train.csv", "%s,b,1\na,b,1\n", "no column sentence1, sentence2, label"),
         ("train.csv", "%s\tb\t1\na\tb\t1\n", "has one column only; it seems to be separated by tabs"),
-        ("train.csv", 'sentence1,sentence2,label\n"%s', "cannot be read: its quoting is broken"),
+        ("train.csv", 'sentence1,sentence2,label\n"%s', "row 1: (line 2) has a quotation mark that begins"),
         ("train.parquet", "%s", "cannot be read as parquet"),
     ],
 )

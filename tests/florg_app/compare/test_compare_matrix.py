@@ -7,6 +7,7 @@ import pytest
 from florg_app.compare.matrix import cells, reading
 from florg_app.compare.matrix.matrix import MatrixError
 from florg_app.config.runconfig import find_app
+from tests.support.documents import document as document_page
 from tests.support.repository import REPOSITORY
 
 BASIC = {"name": "m", "methods": ["florg", "fedit"], "seeds": [3, 1], "clients": 4}
@@ -41,9 +42,8 @@ def test_a_matrix_is_read_with_its_labels_variants_and_grid(tmp_path):
     assert found.tune.points() == [{"train.learning-rate": 0.01}, {"train.learning-rate": 0.1}]
 
 
-def test_the_readmes_matrix_has_usable_settings(tmp_path):
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (example,) = (block.split("```")[0] for block in readme.split("```toml\n")[1:] if "[[variant]]" in block)
+def test_the_documents_matrix_has_usable_settings(tmp_path):
+    (example,) = document_page("docs/compare.md").blocks("toml")
     document = {**tomllib.loads(example), "config": [str(REPOSITORY / "conf/minilm-sst2.toml")]}
     assert planner(tmp_path, document).problems() == []
 

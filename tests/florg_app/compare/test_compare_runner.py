@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import psutil
 import pytest
@@ -15,7 +14,7 @@ from florg_app.compare.matrix import cells, reading
 from florg_app.compare.run import disk, runner
 from florg_app.compare.run.status import MatrixStatus, failures
 from florg_app.config.runconfig import find_app
-from tests.support import compare_runs
+from tests.support import compare_runs, patience
 
 BASIC = {"name": "m", "methods": ["florg", "fedit", "ffa-lora"], "seeds": [1, 2], "clients": 3, "costs": False}
 
@@ -165,18 +164,16 @@ if __name__ == "__main__":
 """
     (script := tmp_path / "main.py").write_text(code)
     process = subprocess.Popen([sys.executable, script, tmp_path], env={**os.environ, "PYTHONPATH": os.getcwd()})
-    worker = _worker(tmp_path)
+    worker = _worker(tmp_path, process)
     process.kill()
     process.wait()
-    psutil.wait_procs([worker], timeout=10)
-    assert not worker.is_running()
+    patience.until("its worker has ended", lambda: not worker.is_running())
 
 
-def _worker(folder):
-    """The process that `slow_run` is in, once it is."""
+def _worker(folder, parent=None):
+    """The process that `slow_run` is in, once it is; `parent` started it, where that is another process than this."""
     calls = folder / compare_runs.CALLS
-    while not (calls.exists() and calls.read_text().endswith("\n")):
-        time.sleep(0.05)
+    patience.until("the cell has begun", lambda: calls.exists() and calls.read_text().endswith("\n"), parent)
     return psutil.Process(int(calls.read_text()))
 
 

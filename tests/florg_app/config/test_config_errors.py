@@ -9,6 +9,8 @@ from florg_app.config.parse import ConfigError, parse_settings
 from strategies import METHODS
 from strategies.methods.fedit import FedIT
 
+NAMES = 'comma-separated names, in quotation marks as in CSV where one has a comma: "a, b",c'
+
 
 def problems(config: dict) -> list[str]:
     with pytest.raises(ConfigError) as caught:
@@ -40,7 +42,7 @@ def problem(config: dict) -> str:
         ("strategy.florg.initial-std", 0.0, "a number > 0"),
         ("strategy.florg.zero-start", 0, "true or false"),
         ("adapter.dropout", 1.0, "a number >= 0 and < 1"),
-        ("adapter.targets", "query,,value", "comma-separated names"),
+        ("adapter.targets", "query,,value", NAMES),
         ("adapter.client-ranks", "2,0", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),
         ("adapter.client-ranks", "2;4", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),
         ("model.name", "", "a name"),
@@ -66,6 +68,13 @@ def problem(config: dict) -> str:
 def test_an_error_names_key_value_and_what_is_allowed(key, value, allowed):
     shown = repr(value) if isinstance(value, float) else json.dumps(value)
     assert problem({key: value}) == f"{key} = {shown}: expected {allowed}"
+
+
+@pytest.mark.parametrize("value", ['"arts, music" and news,sport', '"arts, music', '"arts, music" ,news', "a,,b"])
+@pytest.mark.parametrize("key", ["task.labels", "task.text-columns", "adapter.targets"])
+def test_a_list_whose_quotation_is_broken_is_refused(key, value):
+    shown = f"'{value}'" if '"' in value else f'"{value}"'
+    assert problem({key: value}) == f"{key} = {shown}: expected {NAMES}"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_every_name_of_the_setting_has_a_partitioner():
     assert names == set(PARTITIONERS) == set(PARAMETERS) == set(KINDS)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     name=st.sampled_from(sorted(KINDS)),
     num_partitions=st.integers(1, 4),

@@ -1,6 +1,7 @@
 """Tokenised rows from the disk are the same as made anew, also where processes race, and where the disk is broken."""
 
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from datasets import Dataset
 
 from florg_app.config.settings import TaskSettings
+from florg_app.data import token_cache
 from florg_app.data.token_arrow import from_table, to_table
 from florg_app.data.token_cache import CHECKSUM, TABLE_FILE, TokenCache
 from tests.support.word_tokenizer import word_tokenizer
@@ -80,6 +82,46 @@ def test_a_broken_entry_is_made_anew_and_said(damage, tmp_path, caplog):
     assert "are broken and made anew" in caplog.text
     assert after.through(tmp_path) == expected
     assert (again.calls, after.calls) == (1, 0)
+
+
+def test_an_entry_of_other_rows_under_this_name_is_made_anew_and_said(tmp_path, caplog):
+    """Folders that were swapped: each is whole in itself."""
+    other = Maker(rows=ROWS.select([2, 1, 0]))
+    expected = Maker().through(tmp_path)
+    (mine,) = tmp_path.iterdir()
+    other.through(tmp_path)
+    (theirs,) = (entry for entry in tmp_path.iterdir() if entry != mine)
+    for source, target in ((mine, tmp_path / "aside"), (theirs, mine), (tmp_path / "aside", theirs)):
+        source.rename(target)
+    again = Maker()
+    with caplog.at_level(logging.WARNING):
+        assert again.through(tmp_path) == expected
+    assert again.calls == 1
+    assert "are broken and made anew: its checksum is another" in caplog.text
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_cache_that_may_only_be_read_serves_what_it_has_and_is_no_obstacle(broken, tmp_path, monkeypatch):
+    expected = Maker().through(tmp_path)
+    if broken:
+        (entry,) = tmp_path.iterdir()
+        (entry / CHECKSUM).write_text("another")
+    before = contents(tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError(30, "Read-only file system")
+
+    for name in ("utime", "rename", "mkdir", "replace"):
+        monkeypatch.setattr(os, name, refuse)
+    monkeypatch.setattr(token_cache, "folder_atomically", refuse)
+    again = Maker()
+    assert again.through(tmp_path) == expected
+    assert again.calls == broken
+    assert contents(tmp_path) == before
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_processes_that_start_at_once_all_get_the_features_and_leave_one_entry(tmp_path):

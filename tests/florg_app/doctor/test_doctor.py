@@ -203,7 +203,18 @@ def test_the_command_has_a_line_for_each_check_and_ends_with_0(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     code, output = doctor()
     assert code == 0, output
-    for subject in ("Python", "torch", "CUDA", "local SuperLink", "settings", "devices", "model", "data", "output"):
+    for subject in (
+        "packages",
+        "Python",
+        "torch",
+        "CUDA",
+        "local SuperLink",
+        "settings",
+        "devices",
+        "model",
+        "data",
+        "output",
+    ):
         assert f"  {subject}: " in output
     assert "SuperLink: /" not in output
 

@@ -1,13 +1,16 @@
 """`florg doctor --connection`: each way in which a SuperLink and a connection miss each other has a line of its own."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 
 from florg_app import certificates
+from florg_app.doctor import superlink
 from florg_app.doctor.superlink import check_expiry, check_superlink
+from tests.support import patience
 from tests.support.health_server import health_server
-from tests.support.processes import free_port
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +18,20 @@ def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     certificates.make_certificates(folder, ["localhost"], [], days=300)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """A server in a thread of this process may be slow where the machine is busy."""
+    monkeypatch.setattr(superlink, "SECONDS", patience.left())
+
+
+@pytest.fixture
+def taken_port():
+    """A port on which nothing listens, and which nobody else can take meanwhile."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture
@@ -85,7 +102,7 @@ def test_an_expired_certificate_is_recognised(findings, tmp_path, monkeypatch):
     with health_server(tmp_path / "old") as port:
         ((level, text, _),) = findings(f"localhost:{port}", trust(tmp_path / "old"))
     assert level == "problem"
-    end = datetime.now(UTC) - timedelta(days=2)
+    end = x509.load_pem_x509_certificate((tmp_path / "old/server/server.crt").read_bytes()).not_valid_after_utc
     assert f"to {end:%Y-%m-%d}, now it is" in text
 
 
@@ -106,20 +123,20 @@ def test_addresses_that_lead_nowhere(findings, address, words):
     assert remedy
 
 
-def test_a_port_on_which_nothing_listens_and_one_with_something_else(findings, keys):
-    ((level, text, _),) = findings(f"localhost:{free_port()}", "insecure = true")
+def test_a_port_on_which_nothing_listens_and_one_with_something_else(findings, taken_port):
+    ((level, text, _),) = findings(f"127.0.0.1:{taken_port}", "insecure = true")
     assert (level, "cannot be reached" in text) == ("problem", True)
     with health_server(status=404) as port:
         ((level, text, _),) = findings(f"localhost:{port}", "insecure = true")
         assert (level, "is no SuperLink" in text) == ("problem", True)
 
 
-def test_a_connection_that_is_not_there_or_not_as_flower_wants_it(findings, tmp_path):
+def test_a_connection_that_is_not_there_or_not_as_flower_wants_it(findings, tmp_path, taken_port):
     missing = list(check_superlink(tmp_path / "nowhere", "hospitals"))
     assert "has no connection hospitals; it has none" in missing[0].text
     ((level, text, _),) = findings("localhost:1", 'root-certificates = "ca.crt"')
     assert (level, "expected absolute path" in text) == ("problem", True)
-    ((level, text, _),) = findings(f"localhost:{free_port()}", 'root-certificates = "/nowhere/ca.crt"')
+    ((level, text, _),) = findings(f"127.0.0.1:{taken_port}", 'root-certificates = "/nowhere/ca.crt"')
     assert (level, "cannot be reached" in text) == ("problem", True)
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from flwr.cli.build import build_fab_from_disk
 
 from florg_app.engines.bundle import bundle_app
+from tests.support.flower_internals import build_bundle
 from tests.support.repository import REPOSITORY
 
 APP = REPOSITORY
@@ -40,7 +40,7 @@ def test_flower_builds_the_same_fab_from_what_it_ships_alone():
     with bundle_app(APP) as files:
         assert not (files / ".venv").exists()
         assert not (files / "tests").exists()
-        assert build_fab_from_disk(files) == build_fab_from_disk(APP)
+        assert build_bundle(files) == build_bundle(APP)
     assert not files.exists()
 
 
@@ -51,7 +51,7 @@ def test_the_files_of_other_folders_and_ignored_ones_stay_away(tmp_path):
             *(".gitignore", "pyproject.toml", "LICENSE"),
             *("stub/server.py", "stub/deep/er.py", "stub/notes.md"),
         }
-        assert build_fab_from_disk(files) == build_fab_from_disk(app)
+        assert build_bundle(files) == build_bundle(app)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from florg_app.engines import launch, superlink
+from florg_app.engines import launch, process_family, superlink
 from florg_app.engines.superlink import LaunchError
 from tests.support.fake_flower import FakeFlower
 
@@ -24,7 +24,7 @@ def flower(tmp_path, monkeypatch):
     """Makes a FakeFlower whose commands are found first."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setattr(superlink, "BIN", tmp_path / "bin")
-    monkeypatch.setattr(superlink, "PROCESS_END_SECONDS", 0.3)
+    monkeypatch.setattr(process_family, "END_SECONDS", 0.3)
     monkeypatch.setattr(launch, "POLL_SECONDS", 0.01)
     return lambda **behaviour: FakeFlower(tmp_path / "bin", **behaviour)
 

@@ -1,125 +1,76 @@
 """A real SuperLink and real Ray actors, with an app of a few lines: what the stand-ins of test_launch cannot show."""
 
+import json
 import os
-import subprocess
-import sys
-import time
+import signal
 
 import pytest
 
-from tests.support.processes import processes_of
-from tests.support.repository import REPOSITORY
+from florg_app.reports.history import read_history
+from tests.support.processes import await_end, processes_of
+from tests.support.stub_app import ENDLESS, StubApp
 
 pytestmark = pytest.mark.slow
 
 
-PYPROJECT = """
-[project]
-name = "stub"
-version = "0.1.0"
-description = "three clients that answer"
-license = "Apache-2.0"
-
-[tool.flwr.app]
-publisher = "florg"
-fab-include = ["stub/*.py"]
-
-[tool.flwr.app.components]
-serverapp = "stub.server:app"
-clientapp = "stub.client:app"
-
-[tool.flwr.app.config]
-num-server-rounds = 2
-seed = 1
-output-dir = ""
-model.name = "tiny"
-task.name = "tiny"
-client.threads = 0
-"""
-
-SERVER = """
-import os
-import time
-from pathlib import Path
-
-from flwr.app import ConfigRecord, Message, RecordDict
-from flwr.serverapp import ServerApp
-
-from florg_app.reports.report import Report, note
-
-app = ServerApp()
-
-
-@app.main()
-def main(grid, context):
-    settings = context.run_config
-    report = Report(Path(settings["output-dir"]), settings)
-    while len(list(grid.get_node_ids())) < 3:
-        time.sleep(0.1)
-    for t in range(1, settings["num-server-rounds"] + 1):
-        content = RecordDict({"config": ConfigRecord({"t": t})})
-        replies = list(grid.send_and_receive([Message(content, node, "train") for node in grid.get_node_ids()]))
-        for code in {reply.content["config"]["code"] for reply in replies}:
-            note(f"same code: {Path(code).parent == Path(__file__).parent}")
-        report.round({"round": t, "seconds": {"train": 1.0}, "evaluation": {"accuracy": 0.5}})
-    report.finish("completed")
-"""
-
-CLIENT = """
-import os
-
-from flwr.app import ConfigRecord, Message, RecordDict
-from flwr.clientapp import ClientApp
-
-app = ClientApp()
-
-
-@app.train()
-def train(message, context):
-    return Message(RecordDict({"config": ConfigRecord({"code": os.path.abspath(__file__)})}), reply_to=message)
-"""
-
-
 @pytest.fixture
-def start(tmp_path):
-    """Starts `florg run` on the stub app, which lies in a folder of its own; output goes to tmp_path/out."""
-    package = tmp_path / "app" / "stub"
-    package.mkdir(parents=True)
-    for name, text in {"__init__.py": "", "server.py": SERVER, "client.py": CLIENT}.items():
-        (package / name).write_text(text)
-    (tmp_path / "app/pyproject.toml").write_text(PYPROJECT)
-    command = [sys.executable, "-c", "from florg_app.cli.main import app; app()", "run", "--clients", "3"]
-    command += ["--output", str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
-
-    def start(*options):
-        return subprocess.Popen(
-            [*command, *options], cwd=tmp_path / "app", env=environment, text=True, stdout=subprocess.PIPE, stderr=-2
-        )
-
-    return start
+def stub(tmp_path):
+    return StubApp(tmp_path)
 
 
-def test_a_simulation_completes_with_one_code_for_server_and_clients_and_leaves_nothing_behind(start, tmp_path):
-    process = start()
-    output, _ = process.communicate(timeout=240)
+def test_a_simulation_completes_with_one_code_for_server_and_clients_and_leaves_nothing_behind(stub, tmp_path):
+    process = stub.start()
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     assert output.count("same code: True") == 2
     assert "round 2/2  accuracy 0.500" in output
-    assert output.endswith(f"completed: {tmp_path / 'out'}\n")
-    assert {"flower.log", "history.jsonl", "summary.json", "curves.png"} <= set(os.listdir(tmp_path / "out"))
+    assert output.endswith(f"completed: {stub.out}\n")
+    assert {"flower.log", "history.jsonl", "summary.json", "curves.png"} <= set(os.listdir(stub.out))
     assert processes_of(tmp_path) == []
     assert not list(tmp_path.glob("florg-*"))
 
 
-def test_a_terminated_run_stops_keeps_its_rounds_and_leaves_nothing_behind(start, tmp_path):
-    process = start("--set", "num-server-rounds=100000")
-    history = tmp_path / "out/history.jsonl"
-    deadline = time.monotonic() + 200
-    while not (history.exists() and history.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.terminate()
-    output, _ = process.communicate(timeout=90)
+ORDERLY = [
+    pytest.param(signal.SIGTERM, "command", id="TERM"),
+    pytest.param(signal.SIGHUP, "group", id="HUP to the group", marks=pytest.mark.deployment),
+    pytest.param(signal.SIGHUP, "command", id="HUP", marks=pytest.mark.deployment),
+    pytest.param(signal.SIGINT, "command", id="INT", marks=pytest.mark.deployment),
+    pytest.param(signal.SIGINT, "group", id="INT to the group", marks=pytest.mark.deployment),
+    pytest.param(signal.SIGTERM, "group", id="TERM to the group", marks=pytest.mark.deployment),
+]
+
+
+@pytest.mark.parametrize(("number", "whom"), ORDERLY)
+def test_a_simulation_told_to_end_stops_keeps_its_rounds_and_leaves_nothing_behind(number, whom, stub, tmp_path):
+    process = stub.start(*ENDLESS)
+    stub.await_rounds(process)
+    (os.kill if whom == "command" else os.killpg)(process.pid, number)
+    output, _ = process.communicate()
     assert process.returncode == 130, output
-    assert '"status": "stopped"' in (tmp_path / "out/summary.json").read_text()
+    assert json.loads((stub.out / "summary.json").read_text())["status"] == "stopped"
+    assert processes_of(tmp_path) == []
+    assert not list(tmp_path.glob("florg-*"))
+
+
+@pytest.mark.parametrize("whom", ["command", pytest.param("group", marks=pytest.mark.deployment)])
+def test_nothing_outlives_a_killed_simulation_and_what_it_wrote_is_whole(whom, stub, tmp_path):
+    process = stub.start(*ENDLESS)
+    stub.await_rounds(process)
+    (os.kill if whom == "command" else os.killpg)(process.pid, signal.SIGKILL)
+    process.communicate()
+    await_end(tmp_path)
+    records = read_history(stub.out)
+    assert [record["round"] for record in records] == list(range(1, len(records) + 1))
+    assert not list(tmp_path.glob("florg-*"))
+
+
+@pytest.mark.deployment
+def test_a_simulation_whose_supervisor_is_killed_says_so_and_leaves_nothing_behind(stub, tmp_path):
+    process = stub.start(*ENDLESS)
+    stub.await_rounds(process)
+    (supervisor,) = [found for found in processes_of(tmp_path) if any("supervisor.py" in w for w in found.cmdline())]
+    supervisor.kill()
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "the run could not be started or followed: " in output
     assert processes_of(tmp_path) == []

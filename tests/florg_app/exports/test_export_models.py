@@ -11,7 +11,7 @@ from clients.generate import continuations
 from florg_app.checkpoints.load_run import load_run
 from florg_app.engines import inline
 from florg_app.exports.export import export_run
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from scripts.make_tiny_vit import make
 from tests.support.finished_runs import CPU, saved
 from tests.support.instructions import dolly, model_folder

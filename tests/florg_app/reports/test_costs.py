@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from clients import device
+from clients.device import ResettablePeak
 from florg_app.engines.inline import task_identity
 from florg_app.reports import costs as sums
 from florg_app.reports import summary
 from strategies.methods.fedavg import FedAvg
 from strategies.methods.florg import FLoRG
-from strategies.server import cost_meter
 from strategies.server.cost_meter import SERVER_FLOPS, SERVER_PEAK, CostMeter
 from tests.florg_app.test_app import history, run
 from tests.support.fakes import Run, assert_same_bits
@@ -30,7 +31,7 @@ KEYS = {SERVER_FLOPS, SERVER_PEAK}
 
 
 def test_only_the_phases_count():
-    measured = CostMeter(CPU)
+    measured = CostMeter(ResettablePeak(CPU))
     a, b = torch.ones(3, 4), torch.ones(4, 5)
     for _ in range(2):
         with measured.phase():
@@ -42,12 +43,12 @@ def test_only_the_phases_count():
 @linux
 def test_the_peak_holds_what_a_phase_allocated_and_freed_and_nothing_of_the_time_before():
     size = 2**28
-    with (before := CostMeter(CPU)).phase():
+    with (before := CostMeter(ResettablePeak(CPU))).phase():
         pass
     torch.ones(size // 4)
-    with (idle := CostMeter(CPU)).phase():
+    with (idle := CostMeter(ResettablePeak(CPU))).phase():
         pass
-    with (busy := CostMeter(CPU)).phase():
+    with (busy := CostMeter(ResettablePeak(CPU))).phase():
         torch.ones(size // 4)
     low, same, high = (c.as_dict()[SERVER_PEAK] for c in (before, idle, busy))
     assert low is not None and same is not None and high is not None  # noqa: PT018
@@ -56,16 +57,16 @@ def test_the_peak_holds_what_a_phase_allocated_and_freed_and_nothing_of_the_time
 
 
 def test_where_the_kernel_refuses_the_peak_is_not_known(tmp_path, monkeypatch):
-    monkeypatch.setattr(cost_meter, "_CLEAR", tmp_path / "missing" / "clear_refs")
-    with (measured := CostMeter(CPU)).phase():
+    monkeypatch.setattr(device, "_CLEAR", tmp_path / "missing" / "clear_refs")
+    with (measured := CostMeter(ResettablePeak(CPU))).phase():
         torch.ones(3, 4) @ torch.ones(4, 5)
     assert measured.as_dict() == {SERVER_FLOPS: 2 * 3 * 4 * 5, SERVER_PEAK: None}
 
 
 def test_a_failure_in_a_phase_passes_and_leaves_no_counter_behind():
-    with pytest.raises(ZeroDivisionError), CostMeter(CPU).phase():
+    with pytest.raises(ZeroDivisionError), CostMeter(ResettablePeak(CPU)).phase():
         1 / 0  # noqa: B018
-    with (measured := CostMeter(CPU)).phase():
+    with (measured := CostMeter(ResettablePeak(CPU))).phase():
         pass
     assert measured.as_dict()[SERVER_FLOPS] == 0
 

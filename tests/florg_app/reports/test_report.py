@@ -9,7 +9,8 @@ import pytest
 
 from florg_app.code_version import code_fingerprint
 from florg_app.reports import summary
-from florg_app.reports.report import PREFIX, Report, note, read_history
+from florg_app.reports.history import read_history
+from florg_app.reports.report import PREFIX, Report, note
 from strategies.server.round_record import RoundRecord
 
 SETTINGS = {"num-server-rounds": 10, "strategy.name": "florg", "task.name": "tiny"}

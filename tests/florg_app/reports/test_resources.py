@@ -6,7 +6,7 @@ import pytest
 
 from florg_app.engines import inline
 from florg_app.reports import costs
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from florg_app.reports.summary import format_bytes, summary_table
 
 RECORDS = [

@@ -6,7 +6,7 @@ import pytest
 
 from florg_app.config.parse import ConfigError
 from florg_app.engines import inline
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from tests.support.local_data import ROWS, local_task, write
 
 SKIP = {"task.bad-rows": "skip"}

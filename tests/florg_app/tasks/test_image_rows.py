@@ -8,6 +8,7 @@ from datasets import Image as HubImage
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.tasks.images.make import BRAIN_MRI
 from florg_app.tasks.registry import make_task
+from tests.support.local_data import cells_of
 from tests.support.pictures import COLOURS, image_task, picture, png, write_folders, write_parquet
 
 NAMES = tuple(COLOURS)
@@ -35,7 +36,7 @@ def test_parquet_files_hold_bytes_or_the_hubs_struct(kind, tmp_path):
     write_parquet(tmp_path / "validation.parquet", cells[:1], ["blue"])
     task = image_task(tmp_path)
     assert task.label_names == ("blue", "red")
-    assert task.rows("train").to_dict() == {
+    assert cells_of(task.rows("train")) == {
         "image": [{"bytes": file, "path": None} for file in files],
         "label": [1, 0, 1],
     }

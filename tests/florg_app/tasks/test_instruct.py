@@ -46,9 +46,12 @@ def test_a_chat_template_goes_before_the_plain_one(tmp_path):
     assert said(features(dolly(tmp_path), tokenizer=tokenizer)[2]) == ("<user>Add.\n\n1 and 2<assistant>", "3</s>")
 
 
-def test_a_chat_template_without_a_place_for_a_turn_is_named(tmp_path):
+def test_a_row_that_the_chat_template_has_no_place_for_is_named(tmp_path):
     tokenizer = byte_tokenizer(chat_template="{{ raise_exception('no user') }}")
-    with pytest.raises(ConfigError, match=r"model.name: the chat template .* turns of user \(no user\)"):
+    problem = (
+        r"train.jsonl: row 1: its conversation has turns of user, for which the chat template of model.name has no"
+    )
+    with pytest.raises(ConfigError, match=rf'{problem} place \(no user\).*task.bad-rows = "skip"'):
         features(dolly(tmp_path), tokenizer=tokenizer)
 
 
@@ -76,7 +79,7 @@ def test_the_loss_falls_with_adapters_on_any_family(family, method, tmp_path):
     adapted = tiny_adapted(language_model(family), method)
     assert adapted.head_parameters() == []
     how = TrainOptions(learning_rate=0.05, batch_size=4, epochs=60)
-    report = local_train(adapted, features(task), task.collate(TOKENIZER), task.loss, how, 1, CPU)
+    report = local_train(adapted, features(task), how, collate=task.collate(TOKENIZER), loss_fn=task.loss, seed=1)
     assert report.loss_last < 0.95 * report.loss_first
 
 
@@ -95,11 +98,8 @@ def test_a_prompt_that_leaves_no_room_is_named_or_left_out_and_counted(tmp_path)
     room = sorted(lengths)[-2] + 1
     with pytest.raises(ConfigError) as caught:
         features(dolly(tmp_path), max_length=room)
-    for words in (
-        f"task.max-length = {room}",
-        f"train row {lengths.index(max(lengths)) + 1}",
-        'task.bad-rows = "skip"',
-    ):
+    longest = lengths.index(max(lengths)) + 1
+    for words in (f"task.max-length = {room}", f"train.jsonl: row {longest}: has a prompt", 'task.bad-rows = "skip"'):
         assert words in str(caught.value)
     task = dolly(tmp_path, **{"task.bad-rows": "skip"})
     for _ in range(2):  # made twice, counted once

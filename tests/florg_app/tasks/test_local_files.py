@@ -9,7 +9,7 @@ from datasets import ClassLabel
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.tasks.registry import make_task
 from florg_app.tasks.text import glue
-from tests.support.local_data import ROWS, local_task, write
+from tests.support.local_data import ROWS, cells_of, local_task, write
 
 
 def complaint(folder: Path, split: str = "train", name: str = "glue/mrpc") -> str:
@@ -26,7 +26,7 @@ def test_rows_are_read_as_they_are_from_every_format(tmp_path, suffix, named):
     labels = [names[label] for label in ROWS["label"]] if named else ROWS["label"]
     write(tmp_path / f"train.{suffix}", {**ROWS, "label": labels})
     rows = local_task(tmp_path).rows("train")
-    assert rows.to_dict() == {key: ROWS[key] for key in ("sentence1", "sentence2", "label")}
+    assert cells_of(rows) == {key: ROWS[key] for key in ("sentence1", "sentence2", "label")}
     assert rows.features["label"] == ClassLabel(names=list(names))
 
 
@@ -80,7 +80,7 @@ def test_a_missing_column_is_answered_with_those_there_are(tmp_path):
     assert "train.csv: no column question1, question2; its columns are sentence1, sentence2, label, idx" in message
 
 
-@pytest.mark.parametrize("label", [2, -1, "maybe", "", 1.0, True, None, [1]])
+@pytest.mark.parametrize("label", [2, -1, "maybe", "", 0.5, float("nan"), None, [1]])
 def test_a_label_outside_the_known_ones_is_named_with_its_row(tmp_path, label):
     write(tmp_path / "train.jsonl", {**ROWS, "label": [1, 0, label, 1]})
     message = complaint(tmp_path)
@@ -102,8 +102,12 @@ def test_a_file_without_rows_is_refused(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("train.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\na\tb\n", "row 2: has 2 fields, the header has 3"),
-        ("train.csv", 'sentence1,sentence2,label\n"a,b,1\n', "unexpected end of data"),
+        ("train.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\na\tb\n", "row 2: (line 3) has 2 fields, the header has 3"),
+        (
+            "train.csv",
+            'sentence1,sentence2,label\n"a,b,1\n',
+            "row 1: (line 2) has a quotation mark that begins a cell and no other that ends it",
+        ),
         (
             "train.jsonl",
             '{"sentence1": "a", "sentence2": "b", "label": 1}\n{"label": 1\n',

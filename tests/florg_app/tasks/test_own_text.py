@@ -4,10 +4,10 @@ import pytest
 
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.engines import inline
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from florg_app.tasks.registry import make_task
 from strategies.exchange.wire import ADVICE
-from tests.support.local_data import local_task, write
+from tests.support.local_data import cells_of, local_task, write
 
 REVIEWS = {"id": [1, 2, 3, 4], "review": ["good", "bad", "fine", "poor"], "stars": ["up", "down", "level", "down"]}
 COLUMNS = {"task.text-columns": "review", "task.label-column": "stars"}
@@ -22,7 +22,7 @@ def test_classes_are_found_in_the_training_file_and_numbered_in_alphabetical_ord
     write(tmp_path / f"train.{suffix}", REVIEWS)
     task = reviews(tmp_path)
     assert task.label_names == ("down", "level", "up")
-    assert task.rows("train").to_dict() == {"review": REVIEWS["review"], "stars": [2, 0, 1, 0]}
+    assert cells_of(task.rows("train")) == {"review": REVIEWS["review"], "stars": [2, 0, 1, 0]}
     assert (task.head.num_labels, task.partition_column) == (3, "stars")
     assert task.answer.metrics == ("accuracy", "macro-f1")
 
@@ -43,7 +43,7 @@ def test_numbers_are_names_and_in_the_order_of_their_size(tmp_path):
 def test_pairs_have_two_text_columns(tmp_path):
     write(tmp_path / "train.csv", {"text1": ["a", "b"], "text2": ["c", "d"], "label": ["no", "yes"]})
     task = local_task(tmp_path, "text-pair")
-    assert task.rows("train").to_dict() == {"text1": ["a", "b"], "text2": ["c", "d"], "label": [0, 1]}
+    assert cells_of(task.rows("train")) == {"text1": ["a", "b"], "text2": ["c", "d"], "label": [0, 1]}
     assert task.answer.metrics == ("accuracy", "f1")
 
 

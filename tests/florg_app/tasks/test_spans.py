@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from florg_app.tasks.squad.spans import Span, answer_text, best_spans, token_span
 
@@ -23,6 +25,19 @@ OFFSETS = [(0, 0), (0, 0), (0, 2), (3, 5), (5, 7), (8, 14), (15, 18), (18, 19), 
 )
 def test_the_tokens_of_an_answer_are_those_that_hold_its_characters(start, end, tokens):
     assert token_span(OFFSETS, start, end) == tokens
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4)), min_size=1, max_size=8), st.data())
+def test_the_tokens_of_an_answer_are_those_that_share_a_character_with_it(pieces, data):
+    """Tokens may touch or have white space between them; those beside the answer are none of it."""
+    offsets, place = [(0, 0)], 0
+    for gap, length in pieces:
+        offsets.append((place + gap, place + gap + length))
+        place += gap + length
+    first, last = sorted(data.draw(st.lists(st.integers(1, len(pieces)), min_size=2, max_size=2)))
+    start = data.draw(st.integers(offsets[first][0], offsets[first][1] - 1))
+    end = data.draw(st.integers(max(start, offsets[last][0]) + 1, offsets[last][1]))
+    assert token_span([*offsets, (0, 0)], start, end) == (first, last)
 
 
 def test_a_window_that_holds_only_a_part_of_the_answer_has_none():

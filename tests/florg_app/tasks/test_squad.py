@@ -82,7 +82,7 @@ def test_the_kind_of_a_question_is_its_first_interrogative():
     ("text", "problem"),
     [
         (nested({"text": "d e", "answer_start": 7}), "row 1: answers: 'd e' is not at character 7 of the context"),
-        ("[]", "is not SQuAD's nested JSON"),
+        ("[]", "no column question, context, answers"),
         ('{"data": [', "is not SQuAD's nested JSON"),
         (
             json.dumps({"data": [{"paragraphs": [{"context": "a", "qas": [{"question": "b", "answers": []}]}]}]}),

@@ -11,9 +11,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from florg_app.config.parse import ConfigError, parse_settings
+from florg_app.tasks.base import ROW
 from florg_app.tasks.registry import TASKS, make_task
 from florg_app.tasks.text.labelled_text import LabelledText
-from tests.support.local_data import ROWS, local_task, write
+from tests.support.local_data import ROWS, cells_of, local_task, write
 from tests.support.word_tokenizer import word_tokenizer
 
 
@@ -47,7 +48,7 @@ def test_rows_come_from_the_hub_where_no_path_is_given(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     task = make_task(parse_settings({"task.name": "glue/mnli"}))
-    assert task.rows("train").to_dict() == {"premise": ["train"], "hypothesis": ["b"], "label": [2]}
+    assert cells_of(task.rows("train")) == {"premise": ["train"], "hypothesis": ["b"], "label": [2]}
     assert task.rows("validation")["premise"][:] == ["validation_matched", "validation_mismatched"]
 
 
@@ -87,8 +88,9 @@ def test_pairs_are_tokenised_unpadded_and_cut_from_the_longer_text(pairs, tokeni
         "token_type_ids": [0, 0, 0, 1, 1],
         "attention_mask": [1, 1, 1, 1, 1],
         "labels": 1,
+        ROW: 0,
     }
-    assert second == {"input_ids": [2, 9], "token_type_ids": [0, 1], "attention_mask": [1, 1], "labels": 0}
+    assert second == {"input_ids": [2, 9], "token_type_ids": [0, 1], "attention_mask": [1, 1], "labels": 0, ROW: 1}
 
 
 def test_the_second_text_is_cut_where_it_is_the_longer(tmp_path, tokenizer):
@@ -107,7 +109,7 @@ def test_single_texts_are_tokenised_and_cut(tmp_path, tokenizer):
 def test_token_type_ids_are_there_only_where_the_tokenizer_gives_them(pairs, tokenizer):
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     features = pairs.features(pairs.rows("train"), tokenizer, max_length=8)
-    assert set(features[0]) == {"input_ids", "attention_mask", "labels"}
+    assert set(features[0]) == {"input_ids", "attention_mask", "labels", ROW}
 
 
 def test_no_rows_give_no_features(pairs, tokenizer):
@@ -159,7 +161,7 @@ def test_loss_is_the_mean_cross_entropy_in_float32(pairs, dtype):
 def scored(task: LabelledText, chosen: list[int], labels: list[int]) -> dict[str, float]:
     """Score of predictions that give the chosen class the logit 1 and the others 0."""
     logits = nn.functional.one_hot(torch.tensor(chosen), len(task.label_names)).float()
-    return task.score(logits, [{"labels": label} for label in labels])
+    return task.score(list(logits), [{"labels": label} for label in labels])
 
 
 def test_paraphrases_are_scored_by_accuracy_and_the_f1_of_class_1(pairs):

@@ -1,6 +1,7 @@
 """Facts about the fixed bases: shapes, isometry, the same bits everywhere, and how little they store."""
 
 import hashlib
+import itertools
 import subprocess
 import sys
 from typing import get_args
@@ -98,10 +99,25 @@ def test_the_one_svd_basis_is_the_product_of_the_two(group):
     torch.testing.assert_close(L1.dense().mT @ R1.dense(), L.dense().mT @ R.dense(), rtol=0, atol=1e-6)
 
 
-def test_kaiming_bound_is_one_over_root_of_the_columns_of_left_and_right():
-    L, R = pair("kaiming", group=WIDE)
-    assert L.dense().abs().max() <= WIDE.k**-0.5
-    assert WIDE.k**-0.5 * 0.8 < R.dense().abs().max() / (WIDE.k / WIDE.in_features) ** 0.5 <= WIDE.k**-0.5
+@pytest.mark.parametrize("group", [Group(150, 100, ("a",)), Group(100, 150, ("a",))], ids=lambda group: group.name)
+def test_kaiming_is_uniform_within_one_over_root_of_the_columns_of_left_and_right_as_they_multiply(group):
+    """In dW = L Q R the columns of L are k and those of R are i; M_L = L^T is what is stored."""
+    for M, columns in zip(pair("kaiming", group=group), (group.k, group.in_features), strict=True):
+        values, bound = M.dense().double(), columns**-0.5
+        assert 0.99 * bound < values.abs().max() <= bound * (1 + 1e-6)
+        assert values.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
+
+
+@PAIRS
+def test_sides_groups_and_seeds_are_drawn_independently(kind, bases):
+    """L and R of a group whose sides are alike too; the kind svd follows the weights alone."""
+    drawn = [M for group in (SQUARE, WIDE, TALL) for M in pair(kind, bases, group) if not isinstance(M, Identity)]
+    if kind != "svd":
+        drawn += [M for M in pair(kind, bases, SQUARE, seed=2) if not isinstance(M, Identity)]
+    for one, other in itertools.combinations((M.layer(0).dense().double() for M in drawn), 2):
+        k, d = (min(sizes) for sizes in zip(one.shape, other.shape, strict=True))
+        assert not torch.allclose(one[:k, :d].abs(), other[:k, :d].abs(), atol=1e-3) or kind == "hadamard"
+        assert not torch.allclose(one[:k, :d], other[:k, :d], atol=1e-3)
 
 
 def test_haar_is_not_biased_towards_the_signs_that_qr_chooses():
@@ -134,7 +150,7 @@ def test_the_fingerprint_survives_a_change_of_dtype(kind, bases):
     for M in pair(kind, bases):
         half = M.to("cpu", torch.bfloat16)
         assert half.fingerprint() == M.fingerprint()
-        assert half.apply(torch.ones(2, TALL.k, dtype=torch.bfloat16)).dtype == torch.bfloat16
+        assert half.apply(torch.ones(len(TALL.layers), 2, TALL.k, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 def bits():

@@ -6,26 +6,27 @@ import importlib
 import numpy as np
 import pytest
 import torch
+from flwr.app import ConfigRecord
 
 from clients import trainer
 from clients.adapted_model import AdaptedModel
 from clients.train_settings import TrainOptions
 from florg_app.engines.inline import task_identity
 from strategies import METHODS
-from strategies.exchange.ranks import cut, limited, padded, rank_of, sizes
+from strategies.exchange.ranks import cut, limited, padded, rank_of
 from strategies.method import Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.flexlora import FlexLoRA
 from strategies.methods.flora import FLoRA
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
-from strategies.state import flatten
+from strategies.state import State
 from tests.support.fakes import GROUPS, Run, assert_same_bits, expected_state, initial_state, manifest_of
 from tests.support.rounds import SCALE, TALL, WIDE, W, delta, numpy_of, start, trained
 from tests.support.tiny_models import RANK as MODEL_RANK
 from tests.support.tiny_models import loss_fn, pad, random_state, tiny_features, tiny_groups, tiny_model
 
-OF_MANY_RANKS = [cls() for cls in METHODS.values() if cls.client_ranks] + [FLoRA(base="factored")]
+OF_MANY_RANKS = [cls() for cls in METHODS.values() if cls().traits.client_ranks] + [FLoRA(base="factored")]
 METHOD = pytest.mark.parametrize("method", OF_MANY_RANKS, ids=lambda m: f"{m.name},{getattr(m, 'base', '')}")
 RANKS = (1, 3)
 """Of the clients in turn, where the largest is 3."""
@@ -51,7 +52,7 @@ def test_cutting_takes_the_leading_rows_and_columns_and_padding_puts_zeros_back(
     low = cut(state, manifest.at(2).uplink)
     assert torch.equal(low["6x5"]["A"], state["6x5"]["A"][:, :2])
     assert torch.equal(low["6x5"]["B"], state["6x5"]["B"][:, :, :2])
-    assert sizes(low) == dict(manifest.at(2).uplink)
+    assert low.sizes == dict(manifest.at(2).uplink)
     back = padded(low, manifest.uplink)
     assert_same_bits(back, limited(state, manifest, 2))
     assert_same_bits(cut(back, manifest.at(2).uplink), low)
@@ -65,21 +66,21 @@ def test_training_padded_tensors_is_training_an_adapter_of_the_lower_rank(optimi
 
     def fitted(rank, state):
         model = tiny_model("bert")
-        with AdaptedModel(model, FedIT.plan, tiny_groups(model), rank, 1.5) as adapted:
+        with AdaptedModel(model, FedIT().plan, tiny_groups(model), rank, 1.5) as adapted:
             adapted.fill(padded(state, adapted.shapes))
-            trainer.local_train(adapted, tiny_features(24), pad, loss_fn, settings, 1, torch.device("cpu"))
+            trainer.local_train(adapted, tiny_features(24), settings, collate=pad, loss_fn=loss_fn, seed=1)
             return adapted.read(Role.SHARED), adapted.shapes
 
     model = tiny_model("bert")
-    with AdaptedModel(model, FedIT.plan, tiny_groups(model), 2, 1.5) as adapted:
+    with AdaptedModel(model, FedIT().plan, tiny_groups(model), 2, 1.5) as adapted:
         state = random_state(adapted, seed=1)
     low, shapes = fitted(2, state)
     high, _ = fitted(MODEL_RANK, state)
-    for key, tensor in flatten(cut(high, shapes)).items():
-        torch.testing.assert_close(tensor, flatten(low)[key], rtol=1e-4, atol=1e-5)
-        assert (tensor - flatten(state)[key]).abs().max() > 1e-3
-    beyond = {key: tensor.count_nonzero() for key, tensor in flatten(high).items()}
-    assert beyond == {key: tensor.count_nonzero() for key, tensor in flatten(low).items()}
+    for key, tensor in cut(high, shapes).flat.items():
+        torch.testing.assert_close(tensor, low.flat[key], rtol=1e-4, atol=1e-5)
+        assert (tensor - state.flat[key]).abs().max() > 1e-3
+    beyond = {key: tensor.count_nonzero() for key, tensor in high.flat.items()}
+    assert beyond == {key: tensor.count_nonzero() for key, tensor in low.flat.items()}
 
 
 @METHOD
@@ -104,7 +105,7 @@ def test_mixed_ranks_match_the_literal_reference(method, group):
         f"g/{symbol}": (len(layers), *shape)
         for symbol, shape in PARAMETRISATIONS[method.plan.adapter].shapes(group, 2).items()
     }
-    wide = [padded({"g": upload}, shapes)["g"] for upload in low]
+    wide = [padded(State({"g": upload}), shapes)["g"] for upload in low]
     w = np.array(W) / sum(W)
     new = aggregate(method, 2, state, wide, W)
     expected = reference.aggregate(2, numpy_of(state), [numpy_of(u) for u in low], w, **dataclasses.asdict(method))
@@ -147,7 +148,7 @@ def test_flexlora_gives_every_client_the_best_update_of_its_rank():
 
 def test_one_broadcast_is_packed_for_each_rank():
     run = Run(FlexLoRA(), num_clients=6, client_ranks=(1, 2, 2))
-    messages = list(run.federation.configure_train(1, run.federation.arrays, None, run.grid))
+    messages = list(run.federation.configure_train(1, run.federation.arrays, ConfigRecord(), run.grid))
     assert len({id(message.content) for message in messages}) == 2
     assert [message.content.config_records["config"]["rank"] for message in messages] == [1, 2, 2, 1, 2, 2]
 

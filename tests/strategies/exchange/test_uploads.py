@@ -5,13 +5,11 @@ import torch
 
 from florg_app.engines.inline import task_identity
 from strategies import METHODS
-from strategies.exchange.ranks import sizes
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.uploads import zero_update
 from strategies.manifest import state_at_start
 from strategies.method import Method
 from strategies.methods.florg import FLoRG
-from strategies.state import flatten
 from tests.support.fakes import Run, assert_same_bits, initial_state, manifest_of
 
 
@@ -21,15 +19,15 @@ def _identity():
         yield
 
 
-SUMS: list[Method] = [cls() for cls in METHODS.values() if cls().needs == "sum"]
+SUMS: list[Method] = [cls() for cls in METHODS.values() if cls().traits.needs == "sum"]
 METHOD = pytest.mark.parametrize("method", [*SUMS, FLoRG(solver="literal")], ids=lambda method: method.name)
 
 
 @METHOD
 def test_the_state_is_that_of_uploaded_tensors_up_to_rounding(method):
     plain, contributed = Run(method).go(3).state, Run(method, upload="summand").go(3).state
-    for key, tensor in flatten(plain).items():
-        torch.testing.assert_close(flatten(contributed)[key], tensor, rtol=1e-4, atol=1e-5)
+    for key, tensor in plain.flat.items():
+        torch.testing.assert_close(contributed.flat[key], tensor, rtol=1e-4, atol=1e-5)
 
 
 @METHOD
@@ -38,7 +36,7 @@ def test_the_shapes_of_a_summand_are_known_before_it_comes_and_its_bytes_are_tho
     assert run.records[0].rejected == []
     manifest = manifest_of(method).at(method.active_rank(1, 2))
     state = state_at_start(method, manifest_of(method), initial_state(method, manifest_of(method)), 1)
-    predicted = predict_traffic(sizes(zero_update("summand", method, 1, state, manifest)))
+    predicted = predict_traffic(zero_update("summand", method, 1, state, manifest).sizes)
     assert run.records[0].as_dict()["up"]["wire-bytes"] == predicted.wire_bytes * len(run.records[0].accepted)
     assert run.records[0].as_dict()["up"]["adapter-numbers"] == predicted.adapter_numbers * len(run.records[0].accepted)
 

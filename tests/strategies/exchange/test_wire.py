@@ -14,7 +14,7 @@ from strategies.exchange.wire import ADVICE, Malformed, RefusalError, check_iden
 from strategies.method import Plan, Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
-from strategies.state import flatten, nest
+from strategies.state import State
 from tests.support.fakes import initial_state, manifest_of
 
 
@@ -25,8 +25,8 @@ def test_a_state_survives_the_wire_bit_for_bit(method):
     record = ArrayRecord.inflate(*_deflated(pack(state, manifest.downlink)))
     back = unpack(record, manifest.downlink)
     assert not isinstance(back, Malformed)
-    assert flatten(back).keys() == flatten(state).keys()
-    assert all(torch.equal(flatten(back)[key], tensor) for key, tensor in flatten(state).items())
+    assert back.flat.keys() == state.flat.keys()
+    assert all(torch.equal(back.flat[key], tensor) for key, tensor in state.flat.items())
 
 
 def _deflated(record: ArrayRecord):
@@ -49,10 +49,7 @@ def test_only_shared_tensors_go_up_and_only_shared_and_pushed_ones_go_down():
 
 def test_a_half_precision_tensor_is_sent_in_float32():
     manifest = manifest_of(FLoRG())
-    state = {
-        name: {s: t.bfloat16() for s, t in tensors.items()}
-        for name, tensors in initial_state(FLoRG(), manifest).items()
-    }
+    state = initial_state(FLoRG(), manifest).map(torch.Tensor.bfloat16)
     assert {array.dtype for array in pack(state, manifest.uplink).values()} == {"float32"}
 
 
@@ -87,7 +84,7 @@ def test_a_missing_identity_is_refused():
 def test_predicted_bytes_are_the_measured_ones_for_any_shapes(sizes):
     shapes = {f"{number}x1/A": tuple(size) for number, size in enumerate(sizes)}
     shapes["head/values"] = (7,)
-    record = pack(nest({key: torch.zeros(shape) for key, shape in shapes.items()}), shapes)
+    record = pack(State.from_flat({key: torch.zeros(shape) for key, shape in shapes.items()}), shapes)
     assert measure_traffic(record) == predict_traffic(shapes)
     assert measure_traffic(record).wire_bytes == record.count_bytes()
 
@@ -95,13 +92,6 @@ def test_predicted_bytes_are_the_measured_ones_for_any_shapes(sizes):
 def test_traffic_adds_and_multiplies_field_by_field():
     one = Traffic(1, 4, 2, 8, 20)
     assert one + one == one * 2 == Traffic(2, 8, 4, 16, 40)
-
-
-def test_nest_inverts_flatten():
-    state = {"6x5": {"A": torch.ones(1), "B": torch.zeros(2)}, "head": {"values": torch.ones(3)}}
-    assert {k: v.tolist() for k, v in flatten(nest(flatten(state))).items()} == {
-        k: v.tolist() for k, v in flatten(state).items()
-    }
 
 
 def test_a_received_tensor_may_be_changed_in_place():

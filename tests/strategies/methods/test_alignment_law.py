@@ -20,7 +20,7 @@ from clients.trainer import local_train
 from strategies.method import Role
 from strategies.methods.florg import FLoRG
 from strategies.server.combination import Combination
-from strategies.state import HEAD, State, flatten
+from strategies.state import HEAD, State
 from tests.support.moments import at
 from tests.support.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
@@ -46,11 +46,11 @@ def trained(align: bool, how: TrainOptions, keep: bool) -> tuple[Tensor, Tensor]
             combination = Combination(method, t, state, "cpu")
             for client, record in enumerate(records):
                 adapted.fill(state)
-                optimizer, named = optimizer_for(adapted, how), flatten(adapted.trained)
+                optimizer, named = optimizer_for(adapted, how), adapted.trained.flat
                 memory = ClientStore(record, state_shapes(optimizer, named), {}, at(t))
                 rows, seed = tiny_features(20 + 4 * client, client), 10 * t + client
                 with kept_optimizer_state(optimizer, named, memory) if keep else nullcontext():
-                    local_train(adapted, rows, pad, loss_fn, how, seed, torch.device("cpu"), optimizer=optimizer)
+                    local_train(adapted, rows, how, collate=pad, loss_fn=loss_fn, seed=seed, optimizer=optimizer)
                 combination.add(adapted.read(Role.SHARED), 1.0)
             state = combination.finish()
     return grams(begin), grams(state)

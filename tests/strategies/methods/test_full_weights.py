@@ -9,7 +9,7 @@ from clients.targets import find_targets
 from clients.train_settings import TrainOptions
 from strategies.methods.fedavg import FedAvg
 from strategies.methods.fedprox import FedProx
-from strategies.state import HEAD
+from strategies.state import HEAD, State
 from tests.support.tiny_models import RANK, loss_fn, pad, tiny_adapted, tiny_features, tiny_model
 
 SETTINGS = TrainOptions(batch_size=4, learning_rate=0.01, head_learning_rate=0.01)
@@ -21,14 +21,14 @@ def trained(mu: float) -> list[torch.Tensor]:
     parameters = adapted.adapter_parameters() + adapted.head_parameters()
     before = [parameter.detach().clone() for parameter in parameters]
     penalty = penalty_of(FedProx(mu=mu) if mu else FedAvg(), adapted, RANK)
-    trainer.local_train(adapted, tiny_features(24), pad, loss_fn, SETTINGS, 1, torch.device("cpu"), penalty)
+    trainer.local_train(adapted, tiny_features(24), SETTINGS, collate=pad, loss_fn=loss_fn, seed=1, penalty=penalty)
     return [(now - then).detach() for now, then in zip(parameters, before, strict=True)]
 
 
 def test_the_proximal_term_is_half_mu_times_the_squared_distance_and_pulls_back():
-    received = {"6x5": {"D": torch.tensor([1.0, 2.0])}, HEAD: {"bias": torch.tensor([[3.0]])}}
-    now = {"6x5": {"D": torch.tensor([2.0, 0.0])}, HEAD: {"bias": torch.tensor([[6.0]])}}
-    parameters = [tensor.requires_grad_() for tensors in now.values() for tensor in tensors.values()]
+    received = State({"6x5": {"D": torch.tensor([1.0, 2.0])}, HEAD: {"bias": torch.tensor([[3.0]])}})
+    now = State({"6x5": {"D": torch.tensor([2.0, 0.0])}, HEAD: {"bias": torch.tensor([[6.0]])}})
+    parameters = [tensor.requires_grad_() for tensor in now.flat.values()]
     assert FedProx(mu=0.5).penalty(RANK, now, now).item() == 0
     penalty = FedProx(mu=0.5).penalty(RANK, received, now)
     assert penalty.item() == pytest.approx(0.25 * (1 + 4 + 9))

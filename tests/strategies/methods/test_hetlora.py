@@ -16,7 +16,7 @@ from strategies.methods.fedit import FedIT
 from strategies.methods.hetlora import HetLoRA, pruned_tail
 from strategies.server.combination import aggregate
 from strategies.server.round_policy import raw_weight
-from strategies.state import HEAD
+from strategies.state import HEAD, State
 from tests.florg_app.test_app import history, run
 from tests.reference import hetlora as reference
 from tests.support.fakes import Run, assert_same_bits
@@ -37,14 +37,14 @@ def upload_of(groups, partition=0):
 
 def groups(seed):
     state = {group.name: start(HetLoRA(), group) for group in (TALL, WIDE)}
-    return {name: trained(HetLoRA(), tensors, n=1, seed=seed)[0] for name, tensors in state.items()}
+    return State({name: trained(HetLoRA(), tensors, n=1, seed=seed)[0] for name, tensors in state.items()})
 
 
 def test_the_weight_is_the_norm_of_all_products_of_a_client_without_its_head():
     upload = groups(1)
     dense = sum(reference.raw_weight(numpy_of(tensors)) ** 2 for tensors in upload.values()) ** 0.5
-    with_head = {**upload, HEAD: {"values": torch.ones(9)}}
-    assert raw_weight("norm", HetLoRA.plan, upload_of(with_head)) == pytest.approx(dense, rel=1e-12)
+    with_head = upload.join(State({HEAD: {"values": torch.ones(9)}}))
+    assert raw_weight("norm", HetLoRA().plan, upload_of(with_head)) == pytest.approx(dense, rel=1e-12)
     for tensors in upload.values():
         norms = (tensors["B"] @ tensors["A"]).square().sum().item()
         assert squared_norm_of_product(tensors["B"], tensors["A"]) == pytest.approx(norms)
@@ -53,7 +53,8 @@ def test_the_weight_is_the_norm_of_all_products_of_a_client_without_its_head():
 def test_the_tail_is_the_literal_one():
     upload = groups(2)
     expected = sum(reference.tail(numpy_of(tensors), 1) for tensors in upload.values())
-    assert pruned_tail({**upload, HEAD: {}}, 1).item() == pytest.approx(expected, rel=1e-12)
+    head = State({HEAD: {"bias": torch.ones(9)}})
+    assert pruned_tail(upload.join(head), 1).item() == pytest.approx(expected, rel=1e-12)
     assert pruned_tail(upload, 2).item() == 0
 
 
@@ -61,7 +62,7 @@ def test_equal_ranks_and_norms_make_it_fedit_with_uniform_weights():
     state, rng = start(FedIT(), TALL), np.random.default_rng(0)
     (first,) = trained(FedIT(), state, n=1)
     uploads = [{**first, "B": orthogonal(rng, TALL.out_features) @ first["B"]} for _ in range(3)]
-    w = [raw_weight("norm", HetLoRA.plan, upload_of({"6x5": upload})) for upload in uploads]
+    w = [raw_weight("norm", HetLoRA().plan, upload_of(State({"6x5": upload}))) for upload in uploads]
     np.testing.assert_allclose(w, w[0])
     torch.testing.assert_close(
         delta(HetLoRA(), TALL, aggregate(HetLoRA(), 1, state, uploads, w)),
@@ -83,7 +84,7 @@ def test_the_penalty_pulls_at_the_tail_alone():
 
 def test_the_penalty_of_a_start_at_zero_has_a_gradient_of_zero():
     A, B = torch.ones(1, 2, 5, requires_grad=True), torch.zeros(1, 6, 2, requires_grad=True)
-    HetLoRA().penalty(2, {}, {"6x5": {"A": A, "B": B}}).backward()
+    HetLoRA().penalty(2, State(), State({"6x5": {"A": A, "B": B}})).backward()
     assert A.grad.count_nonzero() == B.grad.count_nonzero() == 0
 
 
@@ -108,7 +109,7 @@ def test_there_is_no_penalty_where_nothing_can_be_pruned():
 )
 def test_a_client_prunes_itself_where_the_tail_became_smaller(settings, rank, shrunk, expected):
     received = groups(1)
-    now = {name: {**tensors, "B": shrunk * tensors["B"]} for name, tensors in received.items()}
+    now = State({name: {**tensors, "B": shrunk * tensors["B"]} for name, tensors in received.items()})
     assert HetLoRA(**settings).pruned_rank(rank, received, now) == expected
 
 
@@ -123,7 +124,7 @@ def test_ranks_never_rise_and_end_at_the_least():
 
 def test_a_skipped_round_lowers_no_rank():
     state = Run(HetLoRA(), num_clients=3).go(1).state
-    state = {name: {symbol: 100 * tensor for symbol, tensor in tensors.items()} for name, tensors in state.items()}
+    state = state.map(lambda tensor: 100 * tensor)
     run = Run(HetLoRA(), num_clients=3, state=state, min_uploads=4, max_skipped=99).go(12)
     assert 1 in {client["rank"] for record in run.records for client in record.as_dict()["clients"].values()}
     assert run.federation.ranks == {}

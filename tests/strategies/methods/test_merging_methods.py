@@ -8,6 +8,7 @@ from strategies.method import UPLOADED
 from strategies.methods.flora import FLoRA
 from strategies.methods.rac_lora import RACLoRA
 from strategies.server.combination import aggregate
+from strategies.state import State
 from tests.support.fakes import GROUPS, Run
 from tests.support.rounds import RANK, SCALE, SEED, TALL, WIDE, W, delta, frozen, start, trained
 from tests.support.tiny_models import RANK as MODEL_RANK
@@ -71,7 +72,7 @@ def test_the_best_step_of_b_is_the_gradient_projected_on_the_rows_of_a():
 def test_a_model_forgets_what_an_earlier_client_trained(cls, llama):
     method = cls()
     with tiny_adapted(llama, method) as adapted:
-        fresh = {group.name: method.round_start(4, group, MODEL_RANK, 0) for group in adapted.groups}
+        fresh = State({group.name: method.round_start(4, group, MODEL_RANK, 0) for group in adapted.groups})
         for parameter in adapted.adapter_parameters():
             parameter.data.fill_(7.0)
         adapted.refresh(fresh)
@@ -79,4 +80,4 @@ def test_a_model_forgets_what_an_earlier_client_trained(cls, llama):
             adapter = adapted._adapters[group.name]
             assert all(torch.equal(adapter.symbols[s].detach(), fresh[group.name][s]) for s in ("A", "B"))
         with pytest.raises(ValueError, match=r"B .* is missing"):
-            adapted.refresh({name: {"A": tensors["A"]} for name, tensors in fresh.items()})
+            adapted.refresh(State({name: {"A": tensors["A"]} for name, tensors in fresh.items()}))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from strategies import METHODS
-from strategies.method import HELD, KEPT, Method, Role
+from strategies.method import HELD, KEPT, Method, Role, dense_summand
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from strategies.state import Group, fits
@@ -136,7 +136,7 @@ def test_the_mean_update_is_kept_exactly_where_the_method_says_so(method, group)
         pytest.skip("each client has its own dW")
     uploads = trained(method, start(method, group))
     mean = sum(weight * delta(method, group, upload) for weight, upload in zip(W, uploads, strict=True)) / sum(W)
-    assert torch.allclose(step(method, group, uploads), mean, rtol=0, atol=1e-9) == method.exact
+    assert torch.allclose(step(method, group, uploads), mean, rtol=0, atol=1e-9) == method.traits.exact
 
 
 TURNS = {
@@ -157,29 +157,17 @@ def test_factors_turned_by_each_client_matter_exactly_where_the_method_says_so(m
     for upload, other in zip(uploads, turned, strict=True):
         same(delta(method, group, other), delta(method, group, upload))
     unaffected = torch.allclose(step(method, group, turned), step(method, group, uploads), rtol=0, atol=1e-9)
-    assert unaffected == method.gauge_free
-
-
-def test_folding_adds_the_weighted_summand(method, group):
-    if method.needs == "stack":
-        pytest.skip("needs all uploads side by side")
-    state = start(method, group)
-    first, second = trained(method, state, n=2)
-    total = {symbol: tensor.clone() for symbol, tensor in method.contribute(T, state, first).items()}
-    expected = {symbol: total[symbol] + 0.3 * tensor for symbol, tensor in method.contribute(T, state, second).items()}
-    method.fold(T, state, second, 0.3, total)
-    for symbol in expected:
-        same(total[symbol], expected[symbol], atol=1e-12)
+    assert unaffected == method.traits.gauge_free
 
 
 def test_a_summand_is_the_upload_exactly_where_the_method_says_so(method, group):
-    if method.needs == "stack":
+    if method.traits.needs == "stack":
         pytest.skip("needs all uploads side by side")
     state = start(method, group)
     (upload,) = trained(method, state, n=1)
-    summand = method.contribute(T, state, upload)
+    summand = dense_summand(method.contribute(T, state, upload))
     unchanged = summand.keys() == upload.keys() and all(torch.equal(summand[s], upload[s]) for s in upload)
-    assert unchanged == method.mean_of_uploads
+    assert unchanged == method.traits.mean_of_uploads
 
 
 def test_several_rounds_match_the_literal_reference(method, group):

@@ -16,7 +16,7 @@ from strategies.method import Role
 from strategies.methods.slora import SLoRA, places
 from strategies.parametrisation import scattered
 from strategies.server.combination import aggregate
-from strategies.state import HEAD
+from strategies.state import HEAD, State
 from tests.florg_app.test_app import SMALL, history, run
 from tests.reference import slora as reference
 from tests.support.fakes import GROUPS, Run, assert_same_bits, known
@@ -98,7 +98,7 @@ def test_a_switch_that_a_skipped_round_put_off_happens_in_the_next(group):
     late = begun(METHOD, group, 4, state)
     new = aggregate(METHOD, 4, late, [{s: late[s] for s in ("A", "B", "S")}], [1.0])
     on_time = aggregate(METHOD, 2, begun(METHOD, group, 2, state), [{s: late[s] for s in ("A", "B", "S")}], [1.0])
-    assert_same_bits({"g": new}, {"g": on_time})
+    assert_same_bits(State({"g": new}), State({"g": on_time}))
     assert new["S"].shape[-1] == 0
     torch.testing.assert_close(state["S"], S)
 
@@ -131,17 +131,15 @@ def test_a_client_trains_the_sparse_values_alone_in_stage_1_and_the_factors_in_s
     settings = TrainOptions(batch_size=4, weight_decay=0.1)
 
     def moved_symbols(state):
-        adapted.fill({**state, HEAD: adapted.read(Role.SHARED)[HEAD]})
-        trainer.local_train(adapted, tiny_features(12), pad, loss_fn, settings, 1, torch.device("cpu"))
+        adapted.fill(State({**state, HEAD: adapted.read(Role.SHARED)[HEAD]}))
+        trainer.local_train(adapted, tiny_features(12), settings, collate=pad, loss_fn=loss_fn, seed=1)
         after = adapted.read(Role.SHARED)
         return {s for name in state for s in "ABS" if not torch.equal(after[name][s], state[name][s])}
 
-    first = {group.name: METHOD.initial(group, 3, 0) for group in adapted.groups}
+    first = State({group.name: METHOD.initial(group, 3, 0) for group in adapted.groups})
     assert moved_symbols(first) == {"S"}
-    second = {
-        name: {"A": torch.ones_like(z["A"]), "B": z["B"], "S": torch.zeros(len(z["S"]), 0)} for name, z in first.items()
-    }
-    assert moved_symbols(second) == {"A", "B"}
+    second = {n: {"A": torch.ones_like(z["A"]), "B": z["B"], "S": z["S"][:, :0]} for n, z in first.items()}
+    assert moved_symbols(State(second)) == {"A", "B"}
     places_held = [adapter.symbols["M"] for adapter in adapted._adapters.values()]
     assert {M.dtype for M in places_held} == {torch.int64}  # float32 would not tell large places apart
 

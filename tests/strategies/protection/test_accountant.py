@@ -38,11 +38,10 @@ def test_the_exact_epsilon_is_below_the_renyi_bound_and_not_far(noise_multiplier
 
 def test_the_accountant_of_flower_agrees_where_it_is_installed():
     pytest.importorskip("dp_accounting")
-    from flwr.supercore import privacy_accounting as flower
-    from flwr.supercore.privacy_accounting.rdp_accountant import RdpAccountant
+    from flwr import serverapp as flower
 
     relation, sampling = flower.NeighboringRelation.ADD_OR_REMOVE_ONE, flower.SamplingMethod.NO_AMPLIFICATION
-    accountant = RdpAccountant(flower.PrivacyConfig(1e-5, 10, relation, sampling))
+    accountant = flower.RdpAccountant(flower.PrivacyConfig(1e-5, 10, relation, sampling))
     accountant.compose(flower.GaussianPrivacyEvent(2.0, 10, 10), 25)
     theirs = accountant.get_epsilon(1e-5)
     assert 0.85 * theirs < epsilon(2.0, 25, 1e-5) <= theirs

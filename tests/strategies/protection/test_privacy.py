@@ -13,7 +13,7 @@ from strategies.protection.privacy import Privacy, PrivacyLedger, clipped, noise
 from strategies.protection.robust import change_norm
 from strategies.rng import private_generator
 from strategies.server.combination import Combination
-from strategies.state import HEAD, flatten
+from strategies.state import HEAD, State
 from tests.florg_app.test_app import history, run, same_bits
 from tests.support.fakes import Run
 from tests.support.rounds import TALL, start, trained
@@ -27,14 +27,12 @@ def _identity():
 
 def state(seed, size=1.0):
     rng = np.random.default_rng(seed)
-    return {
-        "6x5": {"A": size * torch.from_numpy(rng.standard_normal((3, 2, 5)))},
-        HEAD: {"values": size * torch.from_numpy(rng.standard_normal(9))},
-    }
+    A, head = (size * torch.from_numpy(rng.standard_normal(shape)) for shape in ((3, 2, 5), 9))
+    return State({"6x5": {"A": A}, HEAD: {"values": head}})
 
 
 def flat(tensors):
-    return torch.cat([tensor.flatten() for tensor in flatten(tensors).values()])
+    return torch.cat([tensor.flatten() for tensor in tensors.flat.values()])
 
 
 @pytest.mark.parametrize("clip", [1e-3, 0.7, 5.0])
@@ -52,10 +50,8 @@ def test_a_change_within_the_clip_stays_and_so_does_none():
 
 
 def test_the_noise_is_gaussian_of_the_stated_deviation_and_independent_in_every_number():
-    zeros = {
-        "a": {"A": torch.zeros(200, 301, dtype=torch.float64)},
-        "b": {"A": torch.zeros(60200, dtype=torch.float64)},
-    }
+    shapes = {"a": (200, 301), "b": (60200,)}
+    zeros = State({name: {"A": torch.zeros(shape, dtype=torch.float64)} for name, shape in shapes.items()})
     noise = noised(zeros, 0.3, np.random.default_rng(5))
     one, other = noise["a"]["A"].flatten().numpy(), noise["b"]["A"].numpy()
     for values in (one, other):
@@ -79,10 +75,11 @@ def test_two_private_generators_draw_other_numbers():
     assert not np.array_equal(private_generator().normal(size=8), private_generator().normal(size=8))
 
 
-class Silence:
+class Silence(np.random.Generator):
     """A generator whose noise is zero, and that remembers its deviations."""
 
     def __init__(self):
+        super().__init__(np.random.PCG64(0))
         self.deviations = []
 
     def normal(self, mean, deviation, shape):
@@ -106,9 +103,9 @@ def test_the_servers_noise_is_that_of_the_mean_over_all_that_were_asked():
 def test_one_client_moves_the_servers_mean_by_at_most_its_share_of_the_clip(absent):
     """Neighbours differ in one client, which changed as much as it may, against none at all or no answer."""
     method, clip = METHODS["fedit"](), 0.5
-    begins = {TALL.name: start(method, TALL)}
-    own = {symbol: begins[TALL.name][symbol] for symbol in ("A", "B")}
-    uploads = [clipped({TALL.name: u}, {TALL.name: own}, clip) for u in trained(method, begins[TALL.name], n=4)]
+    begins = State({TALL.name: start(method, TALL)})
+    own = State({TALL.name: {symbol: begins[TALL.name][symbol] for symbol in ("A", "B")}})
+    uploads = [clipped(State({TALL.name: u}), own, clip) for u in trained(method, begins[TALL.name], n=4)]
 
     def new(given):
         combination = Combination(method, 2, begins, "cpu", release=server(Silence(), clip).release(4))
@@ -116,7 +113,7 @@ def test_one_client_moves_the_servers_mean_by_at_most_its_share_of_the_clip(abse
             combination.add(upload, 1.0)
         return combination.finish()
 
-    neighbour = uploads[:3] if absent else [*uploads[:3], {TALL.name: own}]
+    neighbour = uploads[:3] if absent else [*uploads[:3], own]
     assert change_norm(new(uploads), new(neighbour)) == pytest.approx(clip / 4)
 
 
@@ -199,7 +196,7 @@ def test_the_clipped_change_is_what_a_client_sends(tmp_path):
 
     def moved(name, **more):
         folder = run(tmp_path / name, **{"num-server-rounds": 1, "strategy.name": "fedit", **more})
-        return flatten(checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0])["head/values"]
+        return checkpoint_file.load_checkpoint(folder / "checkpoint.safetensors")[0].flat["head/values"]
 
     free, held = moved("free"), moved("held", **settings("client", **{"privacy.noise-multiplier": 1e-6}))
     still = moved("still", **settings("client", **{"privacy.noise-multiplier": 1e-6, "privacy.clip": 1e-6}))

@@ -10,14 +10,15 @@ from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
 from strategies.methods.florg import FLoRG
 from strategies.protection.robust import Robustness, trimmed_mean, within_bound
+from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
-from strategies.state import HEAD, flatten
+from strategies.state import HEAD, State
 from tests.strategies.server.test_faults import change_array
 from tests.support.fakes import Run, assert_same_bits, expected_state
 from tests.support.rounds import TALL, start, trained
 
 SUMS = pytest.mark.parametrize(
-    "method", [cls() for cls in METHODS.values() if cls().needs == "sum"], ids=lambda m: m.name
+    "method", [cls() for cls in METHODS.values() if cls().traits.needs == "sum"], ids=lambda m: m.name
 )
 ROBUST = pytest.mark.parametrize("robust", [Robustness(combine="median"), Robustness(combine="trimmed-mean", trim=0.2)])
 
@@ -50,11 +51,11 @@ def test_a_trimmed_mean_leaves_out_as_many_values_at_each_end_as_the_share_round
 
 
 def combined(method, uploads, robust=None, weights=None):
-    state = {TALL.name: start(method, TALL), HEAD: {"values": torch.zeros(2, dtype=torch.float64)}}
+    state = State({TALL.name: start(method, TALL), HEAD: {"values": torch.zeros(2, dtype=torch.float64)}})
     combination = Combination(method, 2, state, "cpu", reduce=robust and robust.reduction)
     for upload, weight in zip(uploads, weights or [1.0] * len(uploads), strict=True):
-        combination.add({TALL.name: upload, HEAD: {"values": torch.ones(2) * weight}}, weight)
-    return flatten(combination.finish())
+        combination.add(State({TALL.name: upload, HEAD: {"values": torch.ones(2) * weight}}), weight)
+    return combination.finish().flat
 
 
 @SUMS
@@ -117,7 +118,7 @@ def test_a_federation_combines_robustly_whatever_form_the_uploads_have(robust, f
     assert Run(FLoRG(), num_clients=5, faults=huge, upload=form).go(1).state[HEAD]["values"].abs().max() > 1e4
 
 
-BOUND = Robustness(norm_bound=3)
+BOUND = Robustness(norm_bound=3.0)
 
 
 @pytest.mark.parametrize("form", ["tensors", "summand"])
@@ -151,9 +152,11 @@ def test_the_norm_is_that_of_the_change_and_not_of_the_tensors():
 
 
 def test_where_most_clients_changed_nothing_none_is_beyond_the_bound():
-    zero, moved = {"6x5": {"A": torch.zeros(2, 3)}}, {"6x5": {"A": torch.ones(2, 3)}}
+    zero, moved = State({"6x5": {"A": torch.zeros(2, 3)}}), State({"6x5": {"A": torch.ones(2, 3)}})
     uploads = [Upload(p, 2, tensors, 1, {}, Traffic()) for p, tensors in enumerate([zero, zero, moved])]
-    assert within_bound(uploads, lambda rank: zero, 2.0) == (uploads, [])
+    norms = change_norms(uploads, METHODS["fedit"](), "tensors", 1, zero, lambda rank: zero, zero.sizes)
+    assert norms == [0, 0, 6**0.5]
+    assert within_bound(uploads, norms, 2.0) == (uploads, [])
 
 
 def test_what_clients_report_of_their_own_is_exempt_from_the_bound():

@@ -6,7 +6,7 @@ import torch
 from strategies import METHODS
 from strategies.methods.florg import FLoRG
 from strategies.server.combination import Combination, aggregate
-from strategies.state import HEAD
+from strategies.state import HEAD, State
 from tests.support.rounds import TALL, WIDE, shared, start, trained
 
 METHOD_CASES = pytest.mark.parametrize("method", [cls() for cls in METHODS.values()], ids=METHODS.keys())
@@ -15,15 +15,14 @@ WEIGHTS = [3.0, 10.0, 1.0, 6.0]
 
 def two_groups(method):
     """(state, uploads) over two shape groups and a head."""
-    states = {group.name: start(method, group) for group in (TALL, WIDE)}
+    states = State({group.name: start(method, group) for group in (TALL, WIDE)})
     uploads = [
-        dict(zip(states, parts, strict=True))
-        for parts in zip(*(trained(method, state) for state in states.values()), strict=True)
+        State(dict(zip((TALL.name, WIDE.name), parts, strict=True)))
+        for parts in zip(*(trained(method, start(method, group)) for group in (TALL, WIDE)), strict=True)
     ]
-    heads = [{"values": torch.arange(3.0) * n} for n in range(len(uploads))]
-    return {**states, HEAD: {"values": torch.zeros(3)}}, [
-        {**upload, HEAD: head} for upload, head in zip(uploads, heads, strict=True)
-    ]
+    heads = [State({HEAD: {"values": torch.arange(3.0) * n}}) for n in range(len(uploads))]
+    start_head = State({HEAD: {"values": torch.zeros(3)}})
+    return states.join(start_head), [upload.join(head) for upload, head in zip(uploads, heads, strict=True)]
 
 
 def combined(method, state, uploads, **options):
@@ -38,9 +37,9 @@ def test_every_group_is_combined_by_itself(method):
     state, uploads = two_groups(method)
     new = combined(method, state, uploads).finish()
     assert new.keys() == state.keys()
-    for group in (TALL, WIDE):
-        alone = aggregate(method, 1, state[group.name], [upload[group.name] for upload in uploads], WEIGHTS)
-        assert all(torch.equal(new[group.name][symbol], alone[symbol]) for symbol in alone)
+    for name in new.keys() - {HEAD}:
+        alone = aggregate(method, 1, state[name], [upload[name] for upload in uploads], WEIGHTS)
+        assert all(torch.equal(new[name][symbol], alone[symbol]) for symbol in alone)
 
 
 @pytest.mark.parametrize("method", [FLoRG(), FLoRG(solver="truncate")], ids=lambda method: method.solver)
@@ -61,10 +60,11 @@ def test_the_state_keeps_its_dtype_whatever_the_uploads_have(method):
         assert all(tensor.dtype == dtype for tensor in aggregate(method, 1, given, mixed, WEIGHTS).values())
 
 
-def test_uploads_are_kept_on_request_or_where_the_rule_needs_them_without_the_head():
+def test_uploads_are_kept_on_request_without_the_head():
     state, uploads = two_groups(FLoRG())
     assert combined(FLoRG(), state, uploads).uploads == []
-    for kept in (combined(FLoRG(), state, uploads, keep=True), combined(FLoRG(solver="truncate"), state, uploads)):
+    for method in (FLoRG(), FLoRG(solver="truncate")):
+        kept = combined(method, state, uploads, keep=True)
         assert len(kept.uploads) == len(uploads)
         assert kept.weights == WEIGHTS
         for upload, given in zip(kept.uploads, uploads, strict=True):
@@ -74,12 +74,12 @@ def test_uploads_are_kept_on_request_or_where_the_rule_needs_them_without_the_he
 
 def test_a_wrong_group_a_wrong_shape_and_no_weight_are_refused():
     method = FLoRG()
-    state = {TALL.name: start(method, TALL)}
+    state = State({TALL.name: start(method, TALL)})
     upload = shared(method, state[TALL.name])
     combination = Combination(method, 1, state, "cpu")
     with pytest.raises(AssertionError, match="groups"):
-        combination.add({WIDE.name: upload}, 1.0)
+        combination.add(State({WIDE.name: upload}), 1.0)
     with pytest.raises(AssertionError, match=r"6x5/A is \(1, 2, 5\), expected \(3, 2, 5\)"):
-        combination.add({TALL.name: {"A": upload["A"][:1]}}, 1.0)
+        combination.add(State({TALL.name: {"A": upload["A"][:1]}}), 1.0)
     with pytest.raises(AssertionError, match="sum to 0"):
         Combination(method, 1, state, "cpu").finish()

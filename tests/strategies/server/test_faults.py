@@ -12,6 +12,8 @@ from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies import METHODS
 from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, ROUND
 from strategies.methods.florg import FLoRG
+from strategies.server import polling
+from tests.support.clock import clock_of
 from tests.support.fakes import Run, assert_same_bits, expected_state, initial_state
 
 
@@ -75,7 +77,7 @@ def old_round(reply: Message) -> Message:
 
 
 def no_records(reply: Message) -> Message:
-    reply.__dict__["_content"] = RecordDict()
+    reply.content = RecordDict()
     return reply
 
 
@@ -103,17 +105,23 @@ FAULTS = {
     "infinity in the head": (change_array("head/values", one_element(float("inf"))), "'head/values' has 1 NaN"),
     "a huge number": (change_array("6x5/A", one_element(-2e19)), "'6x5/A' has 1 numbers beyond 1.8e+19 of 30"),
     "shape that would broadcast": (change_array("6x5/A", lambda a: a[:1]), "is (1, 2, 5), expected (3, 2, 5)"),
-    "transposed": (change_array("4x7/A", lambda a: a.transpose(0, 2, 1)), "expected (1, 2, 4)"),
-    "other dtype": (change_array("6x5/A", lambda a: a.astype(np.float64)), "dtype float64, expected float32"),
+    "transposed": (change_array("4x7/A", lambda a: a.transpose(0, 2, 1).copy()), "is (1, 4, 2), expected (1, 2, 4)"),
+    "Fortran order": (change_array("4x7/A", lambda a: a.transpose(0, 2, 1)), "in Fortran order, expected '<f4' in C"),
+    "other dtype": (
+        change_array("6x5/A", lambda a: a.astype(np.float64)),
+        "it is '<f8' in C order, expected '<f4' in C order",
+    ),
     "missing key": (drop_array, "missing ['4x7/A']"),
     "extra key": (extra_array, "not expected ['extra']"),
     "renamed key": (rename_array, "missing ['6x5/A'], not expected ['6x5/renamed']"),
     "undecodable bytes": (undecodable, "cannot be decoded"),
     "zero examples": (set_metric(EXAMPLES, 0), "num-examples = 0"),
+    "half an example": (set_metric(EXAMPLES, 1.5), "num-examples = 1.5, expected a whole number from 1 to 1000000000"),
+    "examples without end": (set_metric(EXAMPLES, 10**18), "num-examples = 1000000000000000000, expected a whole"),
     "negative examples": (set_metric(EXAMPLES, -5), "num-examples = -5"),
     "NaN examples": (set_metric(EXAMPLES, float("nan")), "num-examples = nan"),
-    "list of examples": (set_metric(EXAMPLES, [1, 2]), "num-examples = [1, 2]"),
-    "no examples": (without_metric(EXAMPLES), "num-examples = None"),
+    "list of examples": (set_metric(EXAMPLES, [1, 2]), "num-examples = a list of 2"),
+    "no examples": (without_metric(EXAMPLES), "metrics missing: 'num-examples'"),
     "other partition": (set_metric(PARTITION, 0), "calls itself partition 0, was asked as 2"),
     "earlier round": (old_round, "answers round 0, now is round 1"),
     "no records": (no_records, "records ['arrays', 'metrics', 'config'] are missing"),
@@ -138,8 +146,10 @@ class LosingGrid(InProcessGrid):
         return super().pull_messages([i for i in message_ids if int(i) != 4 + 3])
 
 
-def test_a_client_that_does_not_answer_in_time_is_left_out():
-    run = Run(grid_type=LosingGrid, round_timeout=0.5).go(1)
+def test_a_client_that_does_not_answer_in_time_is_left_out(monkeypatch):
+    clock = clock_of(monkeypatch, polling)
+    run = Run(grid_type=LosingGrid, round_timeout=500.0).go(1)
+    assert clock.now >= 500
     (rejected,) = run.records[0].rejected
     assert (rejected.partition, rejected.reason) == (2, "no reply before the time-out")
     assert_same_bits(run.state, expected_state(FLoRG(), {1: [0, 1, 3]}, 1))

@@ -1,0 +1,60 @@
+"""What simulated clients keep to themselves, looked at before a run goes on: without it the run would end elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from clients.memory import made_rounds, read_store, store_file
+from florg_app.checkpoints.run_checkpoint import RunCheckpoint
+from florg_app.client_side.memories import OPTIMIZER
+from florg_app.config.settings import Settings
+from florg_app.engines.resumed import CLIENTS
+from florg_app.reports.history import Record
+from strategies.exchange.lineage import Attempt, Lineage
+from strategies.exchange.wire import Malformed
+from strategies.method import KEPT
+
+
+def check_client_files(saved: RunCheckpoint, records: Sequence[Record]) -> None:
+    """Raises ValueError where a client that took part up to the checkpoint has lost what it keeps, or it is damaged.
+
+    `records` are the run's history: it says who took part.
+    """
+    folder = saved.path.parent / CLIENTS
+    last = {partition: r["round"] for r in records if r["round"] <= saved.round for partition in r.get("accepted", ())}
+    lineage = replace(saved.lineage, attempts=(*saved.lineage.attempts, Attempt("next", saved.round)))
+    problems = [
+        f"{file}: {problem}"
+        for below in _kinds(saved.settings)
+        for partition, t in sorted(last.items())
+        if (problem := _problem(file := store_file(folder / below, str(partition)), t, saved.round, lineage))
+    ]
+    if problems:
+        raise ValueError(
+            f"{saved.path} cannot be gone on with: what clients keep to themselves is not as it was left:\n"
+            + "".join(f"  - {problem}\n" for problem in problems[:5])
+            + (f"  and {len(problems) - 5} more\n" if len(problems) > 5 else "")
+            + "bring these files back, or start a new run without resume-from"
+        )
+
+
+def _kinds(settings: Settings) -> list[str]:
+    """The folders below CLIENTS in which every client that took part has a file."""
+    plan, train = settings.method.plan, settings.train
+    tensors = bool(plan.named(*KEPT)) or plan.head in KEPT
+    stateful = train.optimizer != "sgd" or train.momentum > 0 or settings.method.projection() is not None
+    return [*([""] if tensors else []), *([OPTIMIZER] if train.optimizer_state == "keep" and stateful else [])]
+
+
+def _problem(file: Path, took_part: int, t: int, lineage: Lineage) -> str:
+    """Why a file is not what a client left that took part in a round, up to round t of the run; "" where it is."""
+    if not file.exists():
+        return f"it is missing, and its client took part in round {took_part}"
+    found = read_store(file)
+    if isinstance(found, Malformed):
+        return found.reason
+    made = made_rounds(found[1])
+    usable = [r for r, attempt in made.items() if r <= t and lineage.made(attempt, r)]
+    if max(usable, default=-1) >= took_part:
+        return ""
+    return f"it holds rounds {sorted(made)} of what its client did, which took part in round {took_part}"

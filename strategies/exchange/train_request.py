@@ -1,0 +1,64 @@
+"""What a train message asks of a client: written by the server, read by the client, once each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+
+from strategies.exchange.lineage import Lineage, RoundContext
+from strategies.exchange.secure_step import step_record
+from strategies.exchange.traffic import SECURE_SUM
+from strategies.exchange.wire import ADVICE, ARRAYS, CONFIG, RANK, ROUND, RefusalError
+
+EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """A round as one client is asked to take part in it."""
+
+    t: int
+    """The round, from 1."""
+    rank: int
+    """Of the factors in the message."""
+    evaluate: bool
+    """Whether the client scores the model that it receives."""
+    lineage: Lineage
+    """The attempts at the run, by which a client knows which of its stores to go on from."""
+    identity: Mapping[str, str]
+    """What both sides must share, see `strategies.exchange.wire.ADVICE`."""
+
+    @property
+    def context(self) -> RoundContext:
+        return RoundContext(self.lineage, self.t)
+
+    def as_config(self) -> ConfigRecord:
+        """Return the config record of the message; `from_config` inverts it, sources of attempts aside."""
+        lineage = self.lineage.as_config()
+        return ConfigRecord({ROUND: self.t, RANK: self.rank, EVALUATE: self.evaluate, **self.identity, **lineage})
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "TrainRequest":
+        """Read the config record of a message. Raises RefusalError where it lacks something."""
+        try:
+            return cls(
+                t=int(config[ROUND]),
+                rank=int(config[RANK]),
+                evaluate=bool(config[EVALUATE]),
+                lineage=Lineage.from_config(config),
+                identity={part: str(config[part]) for part in ADVICE if part in config},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RefusalError(f"the train message cannot be read: {type(error).__name__}: {error}") from error
+
+
+def train_content(arrays: ArrayRecord, request: TrainRequest, parcel: bytes | None = None) -> RecordDict:
+    """Return the content of a train message: the broadcast and what is asked.
+
+    `parcel` is what a secure sum brings one client; None: there is none.
+    """
+    content = RecordDict({ARRAYS: arrays, CONFIG: request.as_config()})
+    if parcel is not None:
+        content[SECURE_SUM] = step_record("upload", parcel)
+    return content

@@ -1,0 +1,169 @@
+"""What is kept of the uploads of one shape group until the round is over: their sum, all of them, or all summands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from strategies.linalg import fold_product
+from strategies.method import MatrixProduct, Method, Summand, dense_summand
+from strategies.protection.privacy import Release
+from strategies.protection.robust import Reduction
+from strategies.state import Tensors
+
+BLOCK_NUMBERS = 2**20
+"""Numbers of all clients that a robust reduction works on at a time."""
+
+
+@runtime_checkable
+class GroupSum(Protocol):
+    """The uploads of one group on their way to its new tensors."""
+
+    def add(self, upload: Tensors, weight: float) -> None:
+        """Take one client's upload, on the device of the state, with its raw weight >= 0."""
+        ...
+
+    def finish(self, weights: Sequence[float]) -> Tensors:
+        """Return the group's new tensors, float64; called once.
+
+        `weights` are those of the uploads in the order in which they were added, one above 0 at least; the largest may
+        have been lowered since.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Summing:
+    """A rule of the form sum and finish for one group of one round."""
+
+    method: Method | None
+    """None: the plain mean, as of the head."""
+    t: int
+    start: Tensors
+    """The group as the round began, float64."""
+    contributed: bool
+    """Whether uploads are summands already."""
+    release: Release | None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether uploads are their own summands."""
+        return self.method is None or self.contributed or self.method.traits.mean_of_uploads
+
+    def summand(self, upload: Tensors) -> Summand:
+        """Return the summand of one client's float64 upload."""
+        if self.method is None or self.contributed:
+            return upload
+        return self.method.contribute(self.t, self.start, upload)
+
+    def new_tensors(self, mean: Tensors, count: int) -> Tensors:
+        """Return the new tensors from the mean of `count` summands."""
+        if self.release is not None:
+            mean = self.release(self.start, mean, count)
+        return mean if self.method is None else self.method.finish(self.t, self.start, mean)
+
+
+class RunningSum:
+    """The weighted mean of the summands; memory independent of the number of uploads.
+
+    Raw weights are summed and divided out at the end. The uploads whose weights may be lowered until then, the
+    `most_lowered` heaviest, are held.
+    """
+
+    def __init__(self, summing: Summing, most_lowered: int = 0) -> None:
+        self._summing, self._most_lowered = summing, most_lowered
+        self._heaviest: list[tuple[int, Tensors]] = []
+        """Of the uploads so far, with their numbers."""
+        # One buffer for all uploads: fresh pages for each cost more than the arithmetic on them.
+        self._wide: Tensors = {}
+        self._total: Tensors = {}
+        self._weights: list[float] = []
+
+    def add(self, upload: Tensors, weight: float) -> None:
+        self._weights.append(weight)
+        self._heaviest = sorted(
+            [*self._heaviest, (len(self._weights) - 1, upload)], key=lambda held: self._weights[held[0]], reverse=True
+        )[: self._most_lowered]
+        self._fold(upload, weight)
+
+    def _fold(self, upload: Tensors, weight: float) -> None:
+        """Add the weighted summand to the total."""
+        summand = self._summing.summand(self._widened(upload))
+        if not self._total:
+            self._total = {symbol: weight * tensor for symbol, tensor in dense_summand(summand).items()}
+            return
+        for symbol, part in summand.items():
+            if isinstance(part, MatrixProduct):
+                fold_product(self._total[symbol], part.X, part.Y, weight)
+            else:
+                self._total[symbol].add_(part, alpha=weight)
+
+    def finish(self, weights: Sequence[float]) -> Tensors:
+        for number, upload in self._heaviest:
+            if weights[number] != self._weights[number]:
+                self._fold(upload, weights[number] - self._weights[number])
+        weight = sum(weights)
+        mean = {symbol: tensor.div_(weight) for symbol, tensor in self._total.items()}
+        return self._summing.new_tensors(mean, len(self._weights))
+
+    def _widened(self, upload: Tensors) -> Tensors:
+        """Copy the upload into the float64 buffer, which the next upload overwrites."""
+        for symbol, tensor in upload.items():
+            wide = self._wide.setdefault(symbol, torch.empty_like(tensor, dtype=torch.float64))
+            wide.copy_(tensor)
+        return {symbol: self._wide[symbol] for symbol in upload}
+
+
+class RobustSum:
+    """A reduction of the summands of all clients of a weight above 0, which count alike; holds them all.
+
+    Uploads that are their own summands are held as they came. The reduction works on blocks of coordinates, so that
+    what it needs beside the summands does not grow with them.
+    """
+
+    def __init__(self, summing: Summing, reduce: Reduction) -> None:
+        self._summing, self._reduce = summing, reduce
+        self._summands: list[Tensors] = []
+
+    def add(self, upload: Tensors, weight: float) -> None:
+        if weight == 0:
+            return
+        if self._summing.is_identity:
+            self._summands.append(upload)
+        else:
+            wide = {symbol: tensor.double() for symbol, tensor in upload.items()}
+            self._summands.append(dense_summand(self._summing.summand(wide)))
+
+    def finish(self, weights: Sequence[float]) -> Tensors:
+        mean = {symbol: self._reduced([one[symbol] for one in self._summands]) for symbol in self._summands[0]}
+        return self._summing.new_tensors(mean, len(weights))
+
+    def _reduced(self, summands: Sequence[Tensor]) -> Tensor:
+        """Reduce tensors of one shape, coordinate by coordinate, in float64."""
+        flat = [tensor.reshape(-1) for tensor in summands]
+        result = torch.empty(flat[0].shape, dtype=torch.float64, device=flat[0].device)
+        size = max(1, BLOCK_NUMBERS // len(flat))
+        for start in range(0, len(result), size):
+            block = torch.stack([tensor[start : start + size] for tensor in flat]).double()
+            result[start : start + size] = self._reduce(block)
+        return result.reshape(summands[0].shape)
+
+
+class StackedUploads:
+    """All uploads side by side, for a rule that needs them so; held in the dtype in which they came."""
+
+    def __init__(self, method: Method, t: int, start: Tensors) -> None:
+        self._method, self._t, self._start = method, t, start
+        self._uploads: list[Tensors] = []
+
+    def add(self, upload: Tensors, weight: float) -> None:
+        self._uploads.append(upload)
+
+    def finish(self, weights: Sequence[float]) -> Tensors:
+        device = next(iter(self._start.values())).device
+        w = torch.tensor(weights, dtype=torch.float64, device=device) / sum(weights)
+        symbols = self._uploads[0]
+        stacked = {symbol: torch.stack([upload[symbol] for upload in self._uploads]).double() for symbol in symbols}
+        return self._method.combine(self._t, self._start, stacked, w)

@@ -79,7 +79,11 @@ def adapter_beside(name_or_path: str) -> Path | None:
             f"model.name = {name_or_path!r} is a PEFT adapter, not a model; to go on from it set adapter.start-from to "
             f"that folder, and model.name to the model that it was trained on ({base})"
         )
-    if find_adapter_config_file(name_or_path) is None:
+    try:
+        found = find_adapter_config_file(name_or_path)
+    except OSError:  # a name that the hub cannot have: the loading of the model says so
+        found = None
+    if found is None:
         return None
     raise ValueError(
         f"model.name = {name_or_path!r} holds a PEFT adapter; fetch it (hf download {name_or_path} --local-dir "

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from clients.batches import to_device
 from clients.optimizers import optimizer_for
@@ -21,8 +20,7 @@ from clients.trial import called_with
 from florg_app.assembly import Assembly, assemble
 from florg_app.config.parse import parse_settings
 from florg_app.exports.probe import probe
-from strategies.manifest import Manifest
-from strategies.state import select
+from strategies.state import State
 from tests.support.architectures import SWEPT, Swept
 from tests.support.finished_runs import CPU, said_by_export, save_run
 from tests.support.local_data import write
@@ -94,7 +92,15 @@ def test_an_architecture_learns_its_tasks_and_leaves_whole(swept: Swept, task: s
     how = TrainOptions(learning_rate=0.01, head_learning_rate=0.01, max_steps=STEPS, batch_size=24)
     optimizer = optimizer_for(assembly.adapted, how, None)
     rows = assembly.data.client(0, 1).train
-    report = local_train(assembly.adapted, rows, assembly.collate, assembly.task.loss, how, 1, CPU, None, optimizer)
+    report = local_train(
+        assembly.adapted,
+        rows,
+        how,
+        collate=assembly.collate,
+        loss_fn=assembly.task.loss,
+        seed=1,
+        optimizer=optimizer,
+    )
     assert report.loss_last < 0.95 * report.loss_first
     assert moved(assembly) == {group.name for group in assembly.manifest.groups}
     inputs = inputs_of(assembly)
@@ -107,10 +113,10 @@ def test_an_architecture_learns_its_tasks_and_leaves_whole(swept: Swept, task: s
         assert (theirs - ours).abs().max() <= 1e-4 * max(1.0, ours.abs().max().item())
 
 
-def trained_state(assembly: Assembly) -> dict[str, dict[str, Tensor]]:
+def trained_state(assembly: Assembly) -> State:
     """What the server would hold of the only client."""
-    manifest: Manifest = assembly.manifest
-    return select(assembly.adapted.read(*manifest.plan.roles.values(), manifest.plan.head), manifest.held)
+    plan = assembly.manifest.plan
+    return assembly.adapted.read(*plan.roles.values(), plan.head).select(assembly.manifest.held)
 
 
 def moved(assembly: Assembly) -> set[str]:

@@ -26,10 +26,10 @@ def problem(config: dict) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("num-server-rounds", 0, "a whole number >= 1"),
-        ("num-server-rounds", 3.0, "a whole number >= 1"),
-        ("num-server-rounds", "3", "a whole number >= 1"),
-        ("num-server-rounds", True, "a whole number >= 1"),
+        ("num-server-rounds", -1, "a whole number >= 0"),
+        ("num-server-rounds", 3.0, "a whole number >= 0"),
+        ("num-server-rounds", "3", "a whole number >= 0"),
+        ("num-server-rounds", True, "a whole number >= 0"),
         ("seed", -1, "a whole number >= 0"),
         ("output-dir", 3, 'a path, or "" (runs/ in the server\'s working directory)'),
         ("fraction-train", 0.0, "a number > 0 and <= 1"),

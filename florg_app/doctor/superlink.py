@@ -13,7 +13,7 @@ from cryptography import x509
 
 from florg_app.certificates import certificate_names
 from florg_app.doctor.finding import Finding
-from florg_app.engines.flower_internals import Connection, parse_connection
+from strategies.flower_internals import Connection, parse_connection
 
 SECONDS = 5.0
 SOON = timedelta(days=30)

@@ -1,12 +1,14 @@
 """What tests alone use of Flower beside its public packages: its own readers of commands, keys, files and bundles.
 
-The counterpart of florg_app/engines/flower_internals.py, which has what the application uses.
+The counterpart of strategies/flower_internals.py, which has what the application uses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from flwr.cli.app import app as flwr_command
 from flwr.cli.build import build_fab_from_disk as build_bundle
+from flwr.cli.config_utils import get_fab_metadata as bundle_metadata
 from flwr.cli.supernode.register import try_load_public_key as registered_key
 from flwr.common.args import try_obtain_root_certificates as root_certificates
 from flwr.common.args import try_obtain_server_certificates as server_certificates
@@ -15,7 +17,15 @@ from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.cli.flower_supernode import _try_setup_client_authentication as node_keys
 
-__all__ = ["build_bundle", "node_keys", "registered_key", "root_certificates", "server_certificates"]
+__all__ = [
+    "build_bundle",
+    "bundle_metadata",
+    "flwr_command",
+    "node_keys",
+    "registered_key",
+    "root_certificates",
+    "server_certificates",
+]
 
 _PARSERS: Mapping[str, Callable[[], Any]] = {
     "flower-superlink": _parse_args_run_superlink,
@@ -28,6 +38,6 @@ def options_of(command: str, arguments: Sequence[str]) -> Any:
     return _PARSERS[command]().parse_args(arguments)
 
 
-def node_configuration(text: str) -> dict[str, Any]:
-    """The values of a SuperNode's option --node-config."""
+def values_of(text: str) -> dict[str, Any]:
+    """The values of an option such as --node-config or --run-config: "key=value other-key='a text'"."""
     return dict(parse_config_args([text]))

@@ -94,10 +94,10 @@ class Traits:
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """X Y as its two factors, (..., m, r) and (..., r, n), so that it can be added to a sum without being formed."""
+    """X Y as its two factors, so that it can be added to a sum without being formed."""
 
-    X: Tensor
-    Y: Tensor
+    X: Float[Tensor, "*b p m"]
+    Y: Float[Tensor, "*b m q"]
 
 
 Summand = Mapping[str, Tensor | MatrixProduct]

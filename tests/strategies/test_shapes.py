@@ -80,15 +80,9 @@ def test_an_annotation_without_a_shape_is_noticed(text):
     assert not without_shape(ast.parse('tuple[Float[Tensor, "l r i"], list[Int[np.ndarray, " n"]]]', mode="eval").body)
 
 
-BY_KEY = {"flatten", "nest"}
-"""Functions of tensors by wire key, which have all shapes."""
-
-
 def test_every_function_and_field_of_a_tensor_in_strategies_says_its_shape():
     found = {}
     for file in FILES:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        if file.name == "state.py":
-            tree.body = [node for node in tree.body if getattr(node, "name", "") not in BY_KEY]
         found[file] = [ast.unparse(annotation) for annotation in annotations(tree) if without_shape(annotation)]
     assert {str(Path(file).relative_to(REPOSITORY)): bare for file, bare in found.items() if bare} == {}

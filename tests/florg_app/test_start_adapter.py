@@ -17,7 +17,6 @@ from florg_app.engines import inline
 from florg_app.reports.report import read_history
 from strategies import METHODS
 from strategies.exchange.wire import RefusalError, check_identity
-from strategies.state import select
 from tests.support.finished_runs import CPU, finished, plain_model, said_by_export, save_run, saved
 from tests.support.tiny_models import logits_fn, pad, tiny_features
 

@@ -22,7 +22,6 @@ from florg_app.assembly import Assembly, assemble
 from florg_app.config.parse import parse_settings
 from florg_app.exports.probe import probe
 from strategies.manifest import Manifest
-from strategies.state import select
 from tests.support.architectures import SWEPT, Swept
 from tests.support.finished_runs import CPU, said_by_export, save_run
 from tests.support.local_data import write
@@ -110,7 +109,7 @@ def test_an_architecture_learns_its_tasks_and_leaves_whole(swept: Swept, task: s
 def trained_state(assembly: Assembly) -> dict[str, dict[str, Tensor]]:
     """What the server would hold of the only client."""
     manifest: Manifest = assembly.manifest
-    return select(assembly.adapted.read(*manifest.plan.roles.values(), manifest.plan.head), manifest.held)
+    return assembly.adapted.read(*manifest.plan.roles.values(), manifest.plan.head).select(manifest.held)
 
 
 def moved(assembly: Assembly) -> set[str]:

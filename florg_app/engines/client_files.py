@@ -9,13 +9,13 @@ from florg_app.checkpoints.run_checkpoint import RunCheckpoint
 from florg_app.client_side.memories import OPTIMIZER
 from florg_app.config.settings import Settings
 from florg_app.engines.resumed import CLIENTS
-from florg_app.reports.history import Record
+from florg_app.reports.history import HistoryEntry
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.wire import Malformed
 from strategies.method import KEPT
 
 
-def check_client_files(saved: RunCheckpoint, records: Sequence[Record]) -> None:
+def require_client_files(saved: RunCheckpoint, records: Sequence[HistoryEntry]) -> None:
     """Raises ValueError where a client that took part up to the checkpoint has lost what it keeps, or it is damaged.
 
     `records` are the run's history: it says who took part.

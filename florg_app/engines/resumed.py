@@ -25,7 +25,7 @@ def resumed_run_config(
     """
     from florg_app.checkpoints import resume, run_folder
     from florg_app.config.parse import flatten_settings, parse_settings
-    from florg_app.engines.client_files import check_client_files
+    from florg_app.engines.client_files import require_client_files
     from florg_app.reports.history import read_history_if_any
 
     earlier: RunConfig = {}
@@ -37,7 +37,7 @@ def resumed_run_config(
     settings = parse_settings({**config, **overrides})
     source = resume.locate_run(settings)
     header = resume.find_header(settings, source)
-    check_client_files(header, read_history_if_any(header.path.parent))
+    require_client_files(header, read_history_if_any(header.path.parent))
     overrides["resume-from"] = str(source)
     return config | overrides, overrides, run_folder.run_folder_of(header, folder)
 

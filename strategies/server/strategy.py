@@ -183,11 +183,9 @@ class FederatedAdapters(Strategy):
         ]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         requests = {rank: self._request(t, rank) for rank in sent}
-        contents = [train_content(sent[a.rank], requests[a.rank], parcels.get(a.partition)) for a in asked]
-        messages = [
-            (train_message(content, nodes[a.partition], t, seconds), a)
-            for content, a in zip(contents, asked, strict=True)
-        ]
+        told = {a.partition: (a.rank, parcels.get(a.partition)) for a in asked}
+        contents = {(rank, parcel): train_content(sent[rank], requests[rank], parcel) for rank, parcel in told.values()}
+        messages = [(train_message(contents[told[a.partition]], nodes[a.partition], t, seconds), a) for a in asked]
         down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None

@@ -3,6 +3,7 @@
 #   make run        federated fine-tuning of the embedded model, 8 clients, Dirichlet 0.5
 #   make check      lint, formatting, types, import contracts, fast tests: before each commit
 #   make test       the same with all tests but those of the next two: what continuous integration runs
+#   make families   every architecture on its tasks, from training to the exported folder; part of make test
 #   make test-gpu   the tests that need a GPU
 #   make test-deployment   the longest with real processes, and a table of faults and what each leads to; some need root
 #   make mutants    faults made on purpose, each of which some test must notice: hours, before a release
@@ -22,7 +23,7 @@ CONSTRAINTS ?= constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
 
-.PHONY: run check test static lint formatting types contracts tests test-gpu test-deployment mutants newest docs tables fab clean
+.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment mutants newest docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -49,6 +50,9 @@ contracts: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(PYTEST) -m "not gpu and not deployment" $(PARALLEL)
+
+families: $(INSTALLED)
+	$(PYTEST) -m families
 
 test-gpu: $(INSTALLED)
 	@$(BIN)/python -c 'import torch; torch.cuda.is_available() or exit("make test-gpu: torch sees no CUDA device here")'

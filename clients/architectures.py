@@ -7,6 +7,9 @@ from typing import Any, Literal, cast
 import transformers
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedConfig
 
+CLASSES = "single_label_classification"
+"""transformers' name of the loss over classes of which one is right."""
+
 ArchitectureName = Literal["sequence-classification", "question-answering", "causal-lm", "image-classification"]
 
 
@@ -14,40 +17,43 @@ ArchitectureName = Literal["sequence-classification", "question-answering", "cau
 class Architecture:
     """One kind of model."""
 
-    auto_class: str
-    """Of transformers, which loads it from any family."""
+    auto_classes: tuple[str, ...]
+    """Of transformers, which load it from any family; the first that knows a family counts."""
     preprocessor: str
     """The class of transformers that loads what makes rows into its input."""
     pipeline: str
     """The hub's name of what it does."""
     peft_task: str | None
-    """A peft.TaskType; None where peft has none."""
+    """A peft.TaskType; None where peft has none, or none that passes all inputs on."""
     peft_heads: frozenset[str] = frozenset()
     """Modules that peft saves with such a model without being told."""
 
-    def model_class(self) -> Any:
+    def auto_class(self, config: PreTrainedConfig) -> str:
+        """The one of `auto_classes` for a checkpoint with this configuration; the first where none knows it."""
+        known = (name for name in self.auto_classes if type(config) in getattr(transformers, name)._model_mapping)
+        return next(known, self.auto_classes[0])
+
+    def model_class(self, config: PreTrainedConfig) -> Any:
         """The auto class itself."""
-        return getattr(transformers, self.auto_class)
+        return getattr(transformers, self.auto_class(config))
 
 
 ARCHITECTURES: Mapping[ArchitectureName, Architecture] = {
     "sequence-classification": Architecture(
-        "AutoModelForSequenceClassification",
+        ("AutoModelForSequenceClassification",),
         "AutoTokenizer",
         "text-classification",
         "SEQ_CLS",
         frozenset({"classifier", "score"}),
     ),
-    "question-answering": Architecture(
-        "AutoModelForQuestionAnswering",
-        "AutoTokenizer",
-        "question-answering",
-        "QUESTION_ANS",
-        frozenset({"qa_outputs"}),
+    # No task of peft's: its class for this one (0.21) keeps token_type_ids from the model, whose answers then differ.
+    "question-answering": Architecture(("AutoModelForQuestionAnswering",), "AutoTokenizer", "question-answering", None),
+    # Models with an image half are language models too, where only texts come in.
+    "causal-lm": Architecture(
+        ("AutoModelForCausalLM", "AutoModelForImageTextToText"), "AutoTokenizer", "text-generation", "CAUSAL_LM"
     ),
-    "causal-lm": Architecture("AutoModelForCausalLM", "AutoTokenizer", "text-generation", "CAUSAL_LM"),
     "image-classification": Architecture(
-        "AutoModelForImageClassification", "AutoImageProcessor", "image-classification", None
+        ("AutoModelForImageClassification",), "AutoImageProcessor", "image-classification", None
     ),
 }
 
@@ -61,6 +67,8 @@ class Head:
     """Outputs: the classes, 1 for a regression, 2 for a span; None for a language model."""
     problem_type: str | None = None
     """transformers' name of the loss, where the number of labels does not tell it: "regression"."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes in the order of their numbers; none where the outputs are no classes."""
 
     @property
     def kind(self) -> Architecture:
@@ -68,8 +76,14 @@ class Head:
 
     def options(self, config: PreTrainedConfig) -> dict[str, Any]:
         """Arguments of the auto class's `from_pretrained` for a checkpoint with this configuration."""
-        chosen = {"num_labels": self.num_labels, "problem_type": self.problem_type}
-        chosen["key_mapping"] = _renamed_backbone(self.kind.model_class(), config)
+        chosen: dict[str, Any] = {"num_labels": self.num_labels, "problem_type": self.problem_type}
+        if self.classes:
+            assert len(self.classes) == self.num_labels, self
+            names = dict(enumerate(self.classes))
+            chosen |= {"num_labels": None, "id2label": names, "label2id": {name: n for n, name in names.items()}}
+            # Else what reads the exported model would answer as the checkpoint was trained to, each class by itself.
+            chosen["problem_type"] = None if config.problem_type is None else CLASSES
+        chosen["key_mapping"] = _renamed_backbone(self.kind.model_class(config), config)
         return {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -2,8 +2,11 @@
 
 import gc
 import hashlib
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -12,9 +15,14 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 from transformers.utils import logging
 
 from clients.architectures import Head
+from clients.checkpoint_gaps import ASIDE, what_was_lacking
+from clients.class_order import known_classes, reorder_head
+from clients.loading import from_pretrained
+from clients.padding import fill_padding
+from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
-from clients.targets import find_backbone, find_head
+from clients.targets import find_head, future_head_modules, head_modules
 
 T = TypeVar("T")
 
@@ -22,6 +30,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 """The precisions that a backbone may be kept in."""
 
 CPU = torch.device("cpu")
+
+NO_ADAPTER: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "none"}}
+"""Arguments of `from_pretrained` that have transformers not find the adapter beside a model, and put it on."""
 
 FINGERPRINT_SAMPLES = 64
 """Elements of each tensor that enter the fingerprint."""
@@ -46,6 +57,19 @@ def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
     return _live[kind][1]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model as a task wants it, and what of it did not come from its checkpoint."""
+
+    model: PreTrainedModel
+    drawn: tuple[str, ...]
+    """Weights of the backbone that the checkpoint lacks, by name: drawn from the seed, and frozen as the others."""
+    notes: tuple[str, ...]
+    """What a user should know of it, a sentence each."""
+    beside: Path | None
+    """Its folder where that holds an adapter as well, which is not in it; None elsewhere."""
+
+
 def load_model(
     name_or_path: str,
     head: Head,
@@ -54,35 +78,43 @@ def load_model(
     trust_remote_code: bool = False,
     quantization: str = "none",
     device: torch.device = CPU,
-) -> PreTrainedModel:
+) -> Loaded:
     """The model with this head on the device, in eval mode: backbone in `dtype`, task head in float32.
 
-    Weights that the checkpoint lacks (the head, or one of another number of labels) are drawn from `head_seed`, the
-    same bits in every process. Raises ValueError where the model cannot be had, has no such head, or cannot be
-    quantised here.
+    A head of the task's own classes is kept, in their order. Weights that the checkpoint lacks, and a head of other
+    classes, are drawn from `head_seed`, the same bits in every process. Raises ValueError where the model cannot be
+    had, has no such head, or cannot be quantised here.
     """
     check_quantization(quantization, device)
-    config = _from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
+    beside = adapter_beside(name_or_path)
+    config = from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
+    known, options = known_classes(config, head), head.options(config)
+    if known.fresh and (modules := future_head_modules(head, config, trust_remote_code)):
+        # A weight under another name is none that the checkpoint has.
+        aside = {rf"^{re.escape(module)}\.": f"{ASIDE}.{module}." for module in modules}
+        options["key_mapping"] = options.get("key_mapping", {}) | aside
     with scoped_seed(head_seed, device), _without_warnings():
-        model, loading = _from_pretrained(
-            head.kind.model_class(),
+        model, loading = from_pretrained(
+            head.kind.model_class(config),
             name_or_path,
-            **head.options(config),
+            **options,
             **quantization_options(quantization, head, config, dtype, device),
             dtype=DTYPES[dtype],
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **({} if beside is None else NO_ADAPTER),
             trust_remote_code=trust_remote_code,
         )
-    _check_backbone(model, loading["missing_keys"], name_or_path)
+    drawn, notes = what_was_lacking(model, loading, head, known, name_or_path)
+    if known.order and not set(loading["missing_keys"]) & find_head(model).keys():
+        reorder_head(model, head, known.order)
     model.config.use_cache = False  # keys and values of past tokens are only memory where nothing is generated
-    if getattr(model.config, "pad_token_id", None) is None:
-        model.config.pad_token_id = _first(getattr(model.config, "eos_token_id", None))
+    fill_padding(model)
     keep_head_in_float32(model)
     if quantization == "none":  # a quantised one is made on its device
         model.to(device)  # pyright: ignore[reportArgumentType]  # transformers' wrapper
-    return model.eval()
+    return Loaded(model.eval(), drawn, notes, beside)
 
 
 def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -90,7 +122,7 @@ def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTra
 
     On the right whatever it prefers: some models (GPT-2, BERT) number the positions of padding before a text too.
     """
-    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, trust_remote_code=trust_remote_code)
+    tokenizer = from_pretrained(AutoTokenizer, name_or_path, trust_remote_code=trust_remote_code)
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise ValueError(f"model.name = {name_or_path!r}: its tokenizer has neither a padding nor an end token")
@@ -101,7 +133,7 @@ def load_tokenizer(name_or_path: str, trust_remote_code: bool = False) -> PreTra
 
 def load_image_processor(name_or_path: str, trust_remote_code: bool = False) -> Any:
     """What scales and normalises images as the model was trained on them."""
-    return _from_pretrained(AutoImageProcessor, name_or_path, trust_remote_code=trust_remote_code)
+    return from_pretrained(AutoImageProcessor, name_or_path, trust_remote_code=trust_remote_code)
 
 
 PREPROCESSORS: Mapping[str, Callable[..., Any]] = {
@@ -111,28 +143,12 @@ PREPROCESSORS: Mapping[str, Callable[..., Any]] = {
 """By `Architecture.preprocessor`: (name or path, trust_remote_code) -> what makes rows into the model's input."""
 
 
-def match_padding(model: PreTrainedModel, preprocessor: Any) -> None:
-    """Tell the model the tokenizer's padding token: decoder classifiers read the last token that is not padding.
-
-    Raises ValueError where the model has no such token.
-    """
-    if isinstance(preprocessor, PreTrainedTokenizerBase):
-        known, token = model.get_input_embeddings().get_parameter("weight").shape[0], preprocessor.pad_token_id
-        if isinstance(token, int) and token >= known:
-            raise ValueError(
-                f"model.name: its tokenizer pads with {preprocessor.pad_token!r}, token {token}, "
-                f"but the model has embeddings of {known} tokens; use the tokenizer that it was trained with"
-            )
-        model.config.pad_token_id = token
-
-
 def keep_head_in_float32(model: PreTrainedModel) -> None:
     """Hold the task head in float32 and cast what enters it.
 
     A head trained in 16 bits would lose every step smaller than 1/256 of the weight.
     """
-    tops = {name.partition(".")[0] for name in find_head(model)}
-    for top in sorted(tops):
+    for top in sorted(head_modules(model)):
         module = model.get_submodule(top).float()
         module.register_forward_pre_hook(_cast_to_float32)
 
@@ -160,34 +176,6 @@ def _sample(parameter: Tensor) -> Tensor:
     return flat[places.to(flat.device)].cpu()
 
 
-def _from_pretrained(loader: Any, name_or_path: str, **options: Any) -> Any:
-    logging.disable_progress_bar()  # clients share one log
-    try:
-        return loader.from_pretrained(name_or_path, **options)
-    except (OSError, ValueError) as error:
-        if "trust_remote_code" in str(error):
-            raise ValueError(
-                f"model.name = {name_or_path!r} comes with Python code of its own, which nobody has run: set "
-                "model.trust-remote-code = true to run it on the server and on every client, if you trust its authors"
-            ) from error
-        raise ValueError(
-            f"model.name = {name_or_path!r} cannot be loaded: {error} - It must be a local folder with config.json and "
-            "safetensors weights, or a model of the hub (check the name, the network, HF_HUB_OFFLINE, and HF_TOKEN for "
-            "gated models)"
-        ) from error
-
-
-def _check_backbone(model: PreTrainedModel, missing: Collection[str], name_or_path: str) -> None:
-    """Raise ValueError where nothing of the backbone was in the checkpoint: a random model trains too, but badly."""
-    ours = {id(parameter) for parameter in find_backbone(model).parameters()}
-    names = {name for name, parameter in model.named_parameters() if id(parameter) in ours}
-    if names <= set(missing):
-        raise ValueError(
-            f"model.name = {name_or_path!r}: its weights have none of the names that {type(model).__name__} knows "
-            f"({min(names)}, ...), so that nothing was loaded; use a checkpoint of the same model family"
-        )
-
-
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     """transformers reports every fresh head as missing weights; a fresh head is what we ask for."""
@@ -201,8 +189,3 @@ def _without_warnings() -> Iterator[None]:
 
 def _cast_to_float32(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs)
-
-
-def _first(value: int | list[int] | None) -> int | None:
-    """The first end-of-sequence token: some models name several."""
-    return value[0] if isinstance(value, list) else value

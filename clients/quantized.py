@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from clients.architectures import Head
-from clients.targets import find_head
+from clients.targets import future_head_modules
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "8bit": {"load_in_8bit": True},  # LLM.int8(), arXiv 2208.07339
@@ -49,13 +49,6 @@ def quantization_options(
     if quantization == "none":
         return {}
     how = {**KINDS[quantization], **({"bnb_4bit_compute_dtype": dtype} if quantization == "4bit" else {})}
-    if tops := _head_modules(head, config):  # without any, transformers itself leaves out the language-model head
+    if tops := future_head_modules(head, config):  # without any, transformers itself leaves out the language-model head
         how["llm_int8_skip_modules"] = tops
     return {"quantization_config": {"quant_method": "bitsandbytes", **how}, "device_map": {"": str(device)}}
-
-
-def _head_modules(head: Head, config: PreTrainedConfig) -> list[str]:
-    """The names of the modules that the task head is made of, found without making any weights."""
-    with torch.device("meta"):
-        model = head.kind.model_class().from_config(config)
-    return sorted({name.partition(".")[0] for name in find_head(model)})

@@ -1,13 +1,15 @@
 """Which layers of a model are adapted, how they fall into shape groups, and which parameters are the task head."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from clients.adapters import AdaptedLinear
+from clients.architectures import Head
 from clients.linear import is_linear, linear_shape
 from strategies.state import Group
 
@@ -22,6 +24,10 @@ QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
     ("query_key_value",),  # GPT-NeoX, BLOOM, Falcon
     ("Wqkv",),  # ModernBERT, MPT
     ("in_proj",),  # DeBERTa
+    ("q_b_proj", "kv_b_proj"),  # DeepSeek: up from what is kept of queries, of keys and values
+    ("q_proj", "kv_b_proj"),  # DeepSeek lite
+    ("qkv",),  # Hiera
+    ("Wq", "Wv"),  # CTRL
 )
 """Names of the attention query and value projections (or of the one layer that fuses them with the key).
 
@@ -48,6 +54,10 @@ DEFAULTS: Mapping[str, tuple[tuple[str, ...], ...]] = {"attention": QUERY_AND_VA
 """By `strategies.method.Plan.targets`."""
 
 
+TASK_HEADS = frozenset({"qa_outputs", "classifier", "score", "classification_head"})
+"""Names of task heads, for models that do not hold their backbone in one module."""
+
+
 def find_backbone(model: PreTrainedModel) -> nn.Module:
     """What is pretrained of a model with a task head; the model itself where it has none."""
     if model.base_model is not model:
@@ -60,30 +70,46 @@ def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     """The backbone's linear layers by qualified name, in model order; no task head and no language-model head."""
     modules = dict(model.named_modules())
     assert not any(isinstance(module, AdaptedLinear) for module in modules.values()), "the model is already adapted"
-    backbone = {id(module) for module in find_backbone(model).modules()}
-    return {name: module for name, module in modules.items() if id(module) in backbone and is_linear(module)}
+    backbone, heads = {id(module) for module in find_backbone(model).modules()}, head_modules(model)
+    return {
+        name: module
+        for name, module in modules.items()
+        if id(module) in backbone and name.partition(".")[0] not in heads and is_linear(module)
+    }
 
 
 def find_targets(
-    model: PreTrainedModel, patterns: Sequence[str] = (), default: str = "attention"
+    model: PreTrainedModel,
+    patterns: Sequence[str] = (),
+    default: str = "attention",
+    reached: Collection[str] | None = None,
 ) -> dict[str, nn.Module]:
     """The layers to adapt, by qualified name in model order.
 
     A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
     spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
-    Raises ValueError where a pattern, or the default, matches nothing.
+    Layers that are not among `reached` (None: all are) are left out: no input of the task passes there. Raises
+    ValueError where a pattern, or the default, matches none of the others.
     """
-    layers = linear_layers(model)
+    everywhere = linear_layers(model)
+    layers = everywhere if reached is None else {name: everywhere[name] for name in everywhere if name in reached}
     if not patterns:
         patterns = next((row for row in DEFAULTS[default] if _unmatched(row, layers) == []), ())
     unmatched = _unmatched(patterns, layers)
     if unmatched or not patterns:
+        idle = [name for name in everywhere if unmatched and _matches(unmatched[0], name)]
         what = f"{unmatched[0]!r} matches no linear layer" if unmatched else "empty, and no default is known"
+        what += f" that the task's inputs pass ({idle[0]} is none), of those" if idle else ""
         raise ValueError(
             f"adapter.targets = {','.join(patterns)!r}: {what} of this model ({model.config.model_type}); "
-            f"its linear layers end in: {', '.join(_endings(layers))}"
+            f"its linear layers end in: {', '.join(endings(layers))}"
         )
     return {name: layer for name, layer in layers.items() if any(_matches(pattern, name) for pattern in patterns)}
+
+
+def matching(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:
+    """The linear layers that any of these patterns names, in model order."""
+    return [name for name in linear_layers(model) if any(_matches(pattern, name) for pattern in patterns)]
 
 
 def group_layers(targets: Mapping[str, nn.Module]) -> tuple[Group, ...]:
@@ -99,10 +125,27 @@ def find_head(model: PreTrainedModel) -> dict[str, nn.Parameter]:
 
     Empty for language models, whose output embedding is pretrained. BERT's pooler belongs to the backbone.
     """
+    heads = head_modules(model)
+    return {name: parameter for name, parameter in model.named_parameters() if name.partition(".")[0] in heads}
+
+
+def head_modules(model: PreTrainedModel) -> frozenset[str]:
+    """The names of the modules, children of the model, that its task head is made of."""
     if model.get_output_embeddings() is not None:
-        return {}
-    backbone = {id(parameter) for parameter in find_backbone(model).parameters()}
-    return {name: parameter for name, parameter in model.named_parameters() if id(parameter) not in backbone}
+        return frozenset()
+    backbone = find_backbone(model)
+    if backbone is model:  # which keeps the parts of its backbone beside the head: T5 for question answering
+        return frozenset(name for name, _ in model.named_children() if name in TASK_HEADS)
+    ours = {id(parameter) for parameter in backbone.parameters()}
+    names = (name for name, parameter in model.named_parameters() if id(parameter) not in ours)
+    return frozenset(name.partition(".")[0] for name in names)
+
+
+def future_head_modules(head: Head, config: PreTrainedConfig, trust_remote_code: bool = False) -> list[str]:
+    """`head_modules` of the model that this configuration will give, found without making any weights."""
+    with torch.device("meta"):
+        model = head.kind.model_class(config).from_config(config, trust_remote_code=trust_remote_code)
+    return sorted(head_modules(model))
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -114,6 +157,6 @@ def _unmatched(patterns: Iterable[str], names: Iterable[str]) -> list[str]:
     return [pattern for pattern in patterns if not any(_matches(pattern, name) for name in names)]
 
 
-def _endings(names: Iterable[str]) -> list[str]:
+def endings(names: Iterable[str]) -> list[str]:
     """What follows the layer's number in each name, without duplicates: "attention.self.query", "mlp.up_proj"."""
     return list(dict.fromkeys(re.split(r"\.\d+\.", name)[-1] for name in names))

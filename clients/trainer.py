@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 
 from clients.adapted_model import AdaptedModel
@@ -79,7 +80,7 @@ def local_train(
     order = batches(token_lengths(features), options.batch_size, seed, options.group_by_length)
     losses, tokens, start = [], 0, time.perf_counter()
     reset_peak_memory(device)
-    adapted.model.train()
+    _train_mode(adapted.model)
     recompute = with_gradient_checkpointing(adapted.model, options.gradient_checkpointing)
     with recompute, scoped_seed(stream_seed(seed, "dropout"), device):
         for step, rows in enumerate(islice(order, num_steps)):
@@ -99,3 +100,14 @@ def local_train(
         tokens_per_second=tokens / seconds,
         peak_memory_bytes=peak_memory_bytes(device),
     )
+
+
+def _train_mode(model: nn.Module) -> None:
+    """Dropout as in training. Frozen layers that count means of their inputs (batch norm) count no more.
+
+    Those counts would be the client's last batches, in a model that others train too, and travel with nothing.
+    """
+    model.train()
+    for module in model.modules():
+        if getattr(module, "track_running_stats", False):
+            module.eval()

@@ -13,18 +13,23 @@ from clients.adapted_model import AdaptedModel
 from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
 from clients.predict import predict
+from clients.target_notes import target_notes
 from clients.targets import find_head, find_targets, group_layers
 from florg_app import code_version
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.features import ClientDatasets
+from florg_app.fitting import fit, row_limits
 from florg_app.pretrained import load_pretrained
+from florg_app.start_adapter import StartAdapter, check_start_targets, find_start
 from florg_app.tasks.base import Features, Preprocessor, Task
 from florg_app.tasks.registry import make_task
 from strategies.bases.basis import Basis, Fixed, digest
 from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
+from strategies.parametrisation import Factors
+from strategies.starting import start_distance, start_from
 from strategies.state import HEAD, State
 
 
@@ -44,6 +49,14 @@ class Assembly:
     head: State
     """The model's fresh head; empty where it has none."""
     method: Method
+    drawn: tuple[str, ...]
+    """Weights of the backbone that are not in the checkpoint `model.name`, by name."""
+    start: StartAdapter | None
+    """The adapter that the run begins from; None where it begins as its method does."""
+    has_adapter_beside: bool
+    """Whether the folder `model.name` holds that adapter, so that who loads the model gets it as well."""
+    notes: tuple[str, ...]
+    """What a user should know of the model before the first round, a sentence each."""
 
     @cached_property
     def initial_state(self) -> State:
@@ -59,7 +72,34 @@ class Assembly:
             }
             for group in self.manifest.groups
         }
+        if self._begins_from:
+            kind = self.method.plan.adapter
+            adapters = {
+                g.name: start_from(kind, g, adapters[g.name], self.fixed[g.name], scale, self._begins_from)
+                for g in self.manifest.groups
+            }
         return State(adapters).join(self.head)
+
+    @cached_property
+    def start_distance(self) -> float | None:
+        """||dW - D||_F / ||D||_F before round 1, D the update of the adapter that the method's symbols begin from.
+
+        None where they begin from none.
+        """
+        if not self._begins_from:
+            return None
+        manifest, pairs = self.manifest, []
+        for group in manifest.groups:
+            first = self.method.round_start(1, group, manifest.rank, manifest.seed)
+            symbols = {**first, **self.initial_state[group.name]}
+            fixed, kind = self.fixed[group.name], self.method.plan.adapter
+            pairs.append(start_distance(kind, group, symbols, fixed, manifest.scale, self._begins_from))
+        error, size = (sum(part) for part in zip(*pairs, strict=True))
+        return (error / size) ** 0.5 if size else 0.0
+
+    @property
+    def _begins_from(self) -> Mapping[str, Factors]:
+        return {} if self.start is None or self.start.merged else self.start.factors
 
     def load(self, state: State, t: int, rank: int | None = None) -> None:
         """Fill the model as round t begins with this state, on a client of this rank; None: the largest."""
@@ -91,9 +131,19 @@ def _assemble(
         )
     task = make_task(settings, data_path, validation_path)
     pretrained = load_pretrained(settings.model, task.head, seed, device)
-    model = pretrained.model
+    model, patterns = pretrained.model, settings.adapter.targets
+    start = find_start(settings, model, pretrained.beside)
+    fitted = fit(task, pretrained.preprocessor, model, settings)
     backbone = weights_fingerprint(model)[:16]
-    groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
+    targets = find_targets(model, patterns, method.plan.targets, fitted.trial.reached)
+    groups = group_layers(targets)
+    check_start_targets(start, targets)
+    notes = (
+        *pretrained.notes,
+        *(start.notes if start else ()),
+        *fitted.notes,
+        *target_notes(model, targets, patterns, fitted.trial.reached),
+    )
     for group in groups:
         method.check(group, rank)
     head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
@@ -112,19 +162,28 @@ def _assemble(
             settings,
             private=data_path is not None,
             own_validation=validation_path is not None,
+            limits=row_limits(task, pretrained.preprocessor, fitted.limits),
         ),
         collate=task.collate(pretrained.preprocessor),
         adapted=adapted,
         manifest=manifest,
         fixed=fixed,
-        identity=_identity(manifest, backbone, task.label_names, fixed),
+        identity=_identity(manifest, backbone, task.label_names, fixed, start),
         head=fresh_head,
         method=method,
+        drawn=tuple(dict.fromkeys((*pretrained.drawn, *(start.brought if start else ())))),
+        start=start,
+        has_adapter_beside=pretrained.beside is not None,
+        notes=notes,
     )
 
 
 def _identity(
-    manifest: Manifest, backbone: str, label_names: Sequence[str], fixed: Mapping[str, Fixed]
+    manifest: Manifest,
+    backbone: str,
+    label_names: Sequence[str],
+    fixed: Mapping[str, Fixed],
+    start: StartAdapter | None,
 ) -> dict[str, str]:
     values = [_fingerprint(value) for group in fixed.values() for value in group.values()]
     bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
@@ -135,6 +194,7 @@ def _identity(
         "manifest": manifest.digest,
         "classes": classes,
         "bases": bases,
+        **({"start": start.fingerprint} if start else {}),
     }
 
 

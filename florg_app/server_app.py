@@ -21,6 +21,7 @@ from florg_app.reports.report import Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import num_partitions
 from florg_app.server_side.evaluation import CentralEvaluation
+from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
 from strategies.protection.robust import Robustness
@@ -100,6 +101,8 @@ class ServerRun:
 
     def run(self) -> None:
         """Score the initial model of a new run, then train round by round; all of it is on the disk at the end."""
+        for line in self._assembly.notes:
+            note(line, WARNING)
         state = self._federation.state
         self._checkpoints.check_room(state)
         self._federation.summary()
@@ -120,6 +123,9 @@ class ServerRun:
     def _before_training(self) -> None:
         begun = time.monotonic()
         record = RoundRecord(0, [], evaluation=self._evaluate(0, self._federation.state))
+        if (distance := self._assembly.start_distance) is not None:
+            record.start_distance = distance
+            note(distance_in_words(distance))
         record.seconds |= {"evaluate": time.monotonic() - begun, "load": self._load_seconds}
         self._record(record)
         if skipped := self._assembly.data.skipped("validation"):

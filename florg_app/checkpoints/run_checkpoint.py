@@ -108,7 +108,7 @@ def check_same_model(saved: RunCheckpoint, assembly: Assembly) -> tuple[str, ...
     """
     own = assembly.identity
     for part in own:
-        if part != "source" and saved.identity.get(part) != own[part]:
+        if part not in ("source", "start") and saved.identity.get(part) != own[part]:
             raise ValueError(
                 f"{saved.path} does not belong to the model that its settings give here: {part} was "
                 f"{saved.identity.get(part)} and is {own[part]}; {ADVICE[part]}"

@@ -12,7 +12,7 @@ from florg_app.config.flat import FlatConfig, FlatValue, method_of
 RunConfig = dict[str, bool | int | float | str]
 """Flat dotted keys, as in Flower's `context.run_config`."""
 
-PATHS = ("task.path", "task.client-files", "task.cache", "model.name", "resume-from")
+PATHS = ("task.path", "task.client-files", "task.cache", "model.name", "adapter.start-from", "resume-from")
 """Settings that may be paths; a run has a working directory of its own, so relative ones are made absolute."""
 
 

@@ -72,8 +72,8 @@ def check_secure_sum(
         )
     if weighting == "examples" and robust.max_share < RobustSettings().max_share:
         raise ValueError(
-            f"{given} shows the server no client's weight, which robust.max-share = {robust.max_share:g} would bound; leave "
-            f'it out, as privacy.max-examples bounds every weight, or set strategy.weighting = "uniform", {off}'
+            f"{given} shows the server no client's weight, which robust.max-share = {robust.max_share:g} would bound; "
+            f'leave it out, as privacy.max-examples bounds every weight, or set strategy.weighting = "uniform", {off}'
         )
     if scores:
         raise ValueError(

@@ -63,6 +63,10 @@ class AdapterSettings(Section, frozen=True):
     dropout: Share = 0.0
     targets: Names = ()
     """Name patterns of the adapted layers; () = query and value projections of the model family."""
+    start_from: Annotated[FolderPath | None, Unset("", "the method's own start")] = None
+    """PEFT folder of a LoRA adapter of `model.name` with which round 1 begins."""
+    start_as: Literal["factors", "merged"] = "factors"
+    """The method's own factors begin as that adapter, or nearest to it; or it is a part of W0 on every node."""
 
 
 class ModelSettings(Section, frozen=True):
@@ -118,7 +122,8 @@ class MeasureSettings(Section, frozen=True):
 class Settings(Section, frozen=True):
     """All settings of a run, checked. Made by `config.parse`."""
 
-    num_server_rounds: Number = 10
+    num_server_rounds: Count = 10
+    """0: the model is scored and kept as it begins."""
     seed: Count = 1
     output_dir: Annotated[FolderPath | None, Unset("", "runs/ in the server's working directory")] = None
     resume_from: Annotated[Resumable | None, Unset("", "a new run")] = None

@@ -1,10 +1,14 @@
 """Rows that the model cannot take: more tokens than it has positions, or tokens that it has no embedding of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from florg_app.tasks.files.wording import DataError
+
+
+def _tokens_of(example: Mapping[str, Any]) -> int:
+    return len(example["input_ids"])
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,8 @@ class RowLimits:
     """Tokens of one example."""
     vocabulary: int | None = None
     """Tokens that it has embeddings of, numbered from 0."""
+    reach: Callable[[Mapping[str, Any]], int] = _tokens_of
+    """Positions that an example needs, with what is generated behind it."""
 
     def problem(self, example: Mapping[str, Any]) -> DataError | None:
         """What is wrong with a tokenised example."""
@@ -25,6 +31,11 @@ class RowLimits:
             return DataError(
                 f"becomes {len(ids)} tokens, and model.name has {self.positions} positions; lower task.max-length, or "
                 f"shorten the row"
+            )
+        if self.positions is not None and (needed := self.reach(example)) > self.positions:
+            return DataError(
+                f"needs {needed} positions with its generated response, and model.name has {self.positions}; lower "
+                f"task.max-new-tokens or task.max-length"
             )
         if self.vocabulary is not None and max(ids) >= self.vocabulary:
             return DataError(

@@ -1,6 +1,6 @@
 """A finished run as a folder that other programs load: a PEFT LoRA adapter, or a plain model with dW merged into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from transformers import AutoConfig, PreTrainedModel
 
 from clients.atomic_files import folder_atomically
 from clients.backbone import CPU
-from clients.targets import find_head
+from clients.loading import from_pretrained
+from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
-from florg_app.exports.probe import probe
+from florg_app.exports.probe import probe, probe_inputs
 from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
+from florg_app.start_adapter import joined
 from strategies.manifest import Manifest
 from strategies.method import Role
 from strategies.state import HEAD
@@ -56,16 +58,20 @@ def export_run(
     """
     run = load_run(run_dir, device)
     notes = run.notes + _notes(run.assembly.manifest)
+    if run.assembly.has_adapter_beside and not merged:
+        merged = True
+        notes += ("The folder of the model holds an adapter, which who loads it gets too, so that all is merged.",)
     if not run.is_low_rank and not merged:
         merged = True
         notes += (f"The update of {run.settings.strategy.name} is not low-rank, so it is merged into the model.",)
     target = (output or run_dir / ("merged" if merged else "adapter")).absolute()
     base, preprocessor = run.assembly.adapted.model, run.assembly.preprocessor
-    ours = probe(base, preprocessor, base)
+    inputs = probe_inputs(run.assembly.task, preprocessor, base, base.device)
+    ours = probe(base, inputs)
     with folder_atomically(target) as folder:
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
-        difference = _check(ours, probe(base, preprocessor, written.load().to(device)), run.settings.model.dtype)
+        difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
         final, problems = _final_scores(run_dir)
         notes += problems
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
@@ -89,11 +95,13 @@ def _final_scores(run_dir: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     return (final, ()) if isinstance(final, dict) else ({}, ())
 
 
-def head_tensors(model: PreTrainedModel) -> dict[str, Tensor]:
-    """All tensors of the task head's modules by name, buffers too, on the CPU."""
-    modules = {name.partition(".")[0] for name in find_head(model)}
-    state = model.state_dict()
-    return {name: tensor.cpu() for name, tensor in state.items() if name.partition(".")[0] in modules}
+def whole_modules(model: PreTrainedModel, further: Iterable[str]) -> dict[str, dict[str, Tensor]]:
+    """The modules of the task head, and those that own the `further` weights: all their tensors, on the CPU."""
+    modules = head_modules(model) | {name.rpartition(".")[0] for name in further}
+    return {
+        module: {name: tensor.cpu() for name, tensor in model.get_submodule(module).state_dict().items()}
+        for module in sorted(modules)
+    }
 
 
 def _check(ours: Tensor, theirs: Tensor, dtype: str) -> float:
@@ -114,10 +122,12 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     if name == EMBEDDED:  # no hub and no folder has it
         source, name = str(folder / "base"), str(target / "base")
         load_pretrained(run.settings.model, task_head, run.settings.seed, CPU).model.save_pretrained(source)
-    plain = plain_model(task_head, model, run.settings.model)
-    factors = layer_factors(manifest, run.state, run.assembly.fixed)
-    head = head_tensors(model)
-    write_adapter(folder, plain.load(source), factors, head, name, task_head.kind)
+    trust = run.settings.model.trust_remote_code
+    config = model.config if source != name else from_pretrained(AutoConfig, name, trust_remote_code=trust)
+    plain = plain_model(task_head, config, model, run.settings.model)
+    factors = joined(layer_factors(manifest, run.state, run.assembly.fixed), run.assembly.start)
+    whole = whole_modules(model, run.assembly.drawn)
+    write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
 
     def code(path: str) -> str:
         lines = [
@@ -129,8 +139,14 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
         return "\n".join([*lines, plain.preprocessor(path)])
 
     rank = max(A_down.shape[0] for _, A_down in factors.values())
-    what = f"LoRA adapter of rank {rank} on {len(factors)} layers{', with the task head' if head else ''}"
+    what = f"LoRA adapter of rank {rank} on {len(factors)} layers{_also(model, run.assembly.drawn)}"
     return ExportFolder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+
+
+def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:
+    """What an adapter holds beside its factors."""
+    parts = [*(["the task head"] if head_modules(model) else []), *([f"{len(drawn)} further weights"] if drawn else [])]
+    return f", with {' and '.join(parts)}" if parts else ""
 
 
 def _merged(run: LoadedRun, folder: Path) -> ExportFolder:
@@ -139,12 +155,13 @@ def _merged(run: LoadedRun, folder: Path) -> ExportFolder:
         # Where the backbone was renamed to be loaded, transformers would rename it back, and no user could load it.
         renamed = "key_mapping" in task.head.options(model.config)
         model.save_pretrained(folder, save_original_format=not renamed)
-    config = AutoConfig.from_pretrained(folder)
+    trust = {"trust_remote_code": True} if run.settings.model.trust_remote_code else {}
+    config = AutoConfig.from_pretrained(folder, **trust)
     if task.label_names:
         config.id2label = dict(enumerate(task.label_names))
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.save_pretrained(folder)
-    plain = PlainModel(task.head, {"dtype": run.settings.model.dtype})
+    plain = PlainModel(task.head, config, {"dtype": run.settings.model.dtype, **trust})
 
     def code(path: str) -> str:
         return "\n".join([f"{plain.imports}\n", f"model = {plain.call(path)}", plain.preprocessor(path)])

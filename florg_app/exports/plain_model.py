@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from clients.architectures import Head
+from clients.padding import padding_options, padding_token
 from clients.quantized import quantization_options
 from florg_app.config.settings import ModelSettings
 
@@ -18,20 +19,22 @@ class PlainModel:
     """What makes a published model ours: its class, classes, padding, precision."""
 
     head: Head
+    config: PreTrainedConfig
+    """Of the checkpoint."""
     options: Mapping[str, Any]
     """Arguments of from_pretrained."""
 
     def load(self, source: str) -> PreTrainedModel:
-        return self.head.kind.model_class().from_pretrained(source, **self.options)
+        return self.head.kind.model_class(self.config).from_pretrained(source, **self.options)
 
     def call(self, source: str) -> str:
         """`load` as a user writes it."""
         arguments = "".join(f", {name}={literal(value)}" for name, value in self.options.items())
-        return f"{self.head.kind.auto_class}.from_pretrained({literal(source)}{arguments})"
+        return f"{self.head.kind.auto_class(self.config)}.from_pretrained({literal(source)}{arguments})"
 
     @property
     def imports(self) -> str:
-        return f"from transformers import {self.head.kind.auto_class}, {self.head.kind.preprocessor}"
+        return f"from transformers import {self.head.kind.auto_class(self.config)}, {self.head.kind.preprocessor}"
 
     def preprocessor(self, source: str) -> str:
         """The line that loads the tokenizer or image processor."""
@@ -40,14 +43,16 @@ class PlainModel:
         return f"{name} = {kind}.from_pretrained({literal(source)})"
 
 
-def plain_model(head: Head, model: PreTrainedModel, settings: ModelSettings) -> PlainModel:
-    """How to load the like of `model`, quantised as it is; a head of other classes is replaced."""
-    token = getattr(model.config, "pad_token_id", None)
-    padding = {} if token is None else {"pad_token_id": token}
-    options = {**head.options(model.config), **padding, "dtype": settings.dtype, "ignore_mismatched_sizes": True}
-    options |= quantization_options(settings.quantization, head, model.config, settings.dtype, model.device)
+def plain_model(head: Head, config: PreTrainedConfig, model: PreTrainedModel, settings: ModelSettings) -> PlainModel:
+    """How to load the like of `model` from the checkpoint of this configuration, quantised as it is.
+
+    A head of other classes is replaced.
+    """
+    options = {**head.options(config), **padding_options(config, padding_token(model.config))}
+    options |= {"dtype": settings.dtype, "ignore_mismatched_sizes": True}
+    options |= quantization_options(settings.quantization, head, config, settings.dtype, model.device)
     options |= {"trust_remote_code": True} if settings.trust_remote_code else {}
-    return PlainModel(head, options)
+    return PlainModel(head, config, options)
 
 
 def literal(value: object) -> str:

@@ -18,6 +18,7 @@ from florg_app.config.parse import flatten_settings
 from florg_app.config.settings import Settings
 from florg_app.folder_lock import RUN_LOCK, BusyError, folder_lock
 from florg_app.reports.report import Report, note
+from florg_app.start_adapter import require_start
 from strategies.exchange.lineage import Attempt, Lineage
 
 
@@ -29,6 +30,8 @@ def opened_run(settings: Settings) -> Iterator[tuple[Report, Lineage, RunCheckpo
     where settings, checkpoint or folder are unusable, or another run is at work there.
     """
     source = locate_run(settings) if settings.resume_from else None
+    if source is None:
+        require_start(settings)
     header = None if source is None else find_header(settings, source)
     folder = _new_folder(settings) if header is None else run_folder.run_folder_of(header, settings.output_dir)
     with ExitStack() as stack:

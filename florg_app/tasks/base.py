@@ -64,6 +64,22 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def specimens(self, preprocessor: Preprocessor) -> Dataset:
+        """A few rows with made-up content and all columns that `features` needs, of either split; no data are read."""
+
+    @abstractmethod
+    def check_preprocessor(self, preprocessor: Preprocessor, max_length: int) -> None:
+        """Raise ConfigError where the task cannot make examples with it, whatever the rows are."""
+
+    def longest(self, max_length: int) -> int:
+        """Positions that a model may need for an example of at most `max_length` tokens."""
+        return max_length
+
+    def reach(self, example: Mapping[str, Any]) -> int:
+        """Positions that a model needs for this example of tokens."""
+        return len(example["input_ids"])
+
+    @abstractmethod
     def collate(self, preprocessor: Preprocessor) -> Collate:
         """Pads features to the longest of the batch; keeps only tensors that the model, loss or predict needs."""
 

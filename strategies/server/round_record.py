@@ -38,6 +38,8 @@ class RoundRecord:
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
     """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
+    start_distance: float | None = None
+    """||dW - D||_F / ||D||_F where round 1 begins from an adapter's update D; None where it does not."""
     secure_sum: Mapping[str, int | None] = field(default_factory=dict)
     """How many clients did each step, where there is one."""
     evaluation: Mapping[str, float] | None = None
@@ -68,6 +70,7 @@ class RoundRecord:
             "seconds": self.seconds,
             **({} if self.peak_memory_bytes is None else {"peak-memory-bytes": self.peak_memory_bytes}),
             **({"privacy": self.privacy} if self.privacy else {}),
+            **({} if self.start_distance is None else {"start-distance": self.start_distance}),
             **({"secure-sum": self.secure_sum} if self.secure_sum else {}),
             **self.costs,
         }

@@ -17,8 +17,8 @@ from strategies.exchange.ranks import cut, rank_of
 from strategies.exchange.screening import Asked
 from strategies.exchange.secure_step import session_of
 from strategies.exchange.traffic import Traffic, measure_traffic
-from strategies.exchange.train_request import TrainRequest, train_content
-from strategies.exchange.wire import pack, train_message
+from strategies.exchange.train_request import TrainRequest, train_messages
+from strategies.exchange.wire import pack
 from strategies.logger import log
 from strategies.manifest import Manifest
 from strategies.method import Method
@@ -183,9 +183,7 @@ class FederatedAdapters(Strategy):
         ]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         requests = {rank: self._request(t, rank) for rank in sent}
-        told = {a.partition: (a.rank, parcels.get(a.partition)) for a in asked}
-        contents = {(rank, parcel): train_content(sent[rank], requests[rank], parcel) for rank, parcel in told.values()}
-        messages = [(train_message(contents[told[a.partition]], nodes[a.partition], t, seconds), a) for a in asked]
+        messages = train_messages(asked, nodes, sent, requests, parcels, seconds)
         down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None

@@ -11,7 +11,7 @@ from flwr.app import Message
 from strategies.bases.basis import Fixed
 from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
-from strategies.exchange.screening import ArrayReader, Asked, Rejected, Upload
+from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.exchange.wire import unpack
 from strategies.manifest import Manifest, state_at_start
@@ -81,7 +81,7 @@ class Round:
         self._seconds = 0.0
 
     @property
-    def reader(self) -> ArrayReader:
+    def reader(self) -> ArraysReader:
         """What reads the arrays of an upload."""
         return unpack if self._secure is None else unpack_words
 

@@ -16,7 +16,8 @@ from transformers import (
 
 from clients import backbone
 from clients.architectures import Head
-from clients.backbone import load_model, load_tokenizer, match_padding, shared, weights_fingerprint
+from clients.backbone import load_model, load_tokenizer, shared, weights_fingerprint
+from clients.padding import match_padding
 from clients.targets import find_head, find_targets
 from tests.support.tiny_models import classifier, loss_fn, pad, tiny_config, tiny_features, tiny_model
 
@@ -34,7 +35,7 @@ def head_bits(model: PreTrainedModel) -> bytes:
 
 def test_the_backbone_has_the_saved_bits_and_the_asked_precision(folder: str, llama: PreTrainedModel):
     for dtype in ("float32", "bfloat16", "float16"):
-        model = load_model(folder, classifier(5), dtype, head_seed=1)
+        model = load_model(folder, classifier(5), dtype, head_seed=1).model
         for name, parameter in model.base_model.named_parameters():
             expected = llama.base_model.get_parameter(name).to(getattr(torch, dtype))
             assert torch.equal(parameter, expected)
@@ -45,7 +46,7 @@ def test_the_backbone_has_the_saved_bits_and_the_asked_precision(folder: str, ll
 @pytest.mark.parametrize("family", ["bert", "llama", "gpt2", "opt"])
 def test_a_16_bit_backbone_has_a_float32_head(family: str, tmp_path: Path):
     tiny_model(family).base_model.save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), classifier(3), "bfloat16", head_seed=1)
+    model = load_model(str(tmp_path), classifier(3), "bfloat16", head_seed=1).model
     assert {parameter.dtype for parameter in find_head(model).values()} == {torch.float32}
     loss = loss_fn(model, pad(tiny_features(4)))
     assert loss.dtype == torch.float32
@@ -53,18 +54,20 @@ def test_a_16_bit_backbone_has_a_float32_head(family: str, tmp_path: Path):
 
 
 def test_the_head_depends_on_its_seed_and_on_nothing_else(folder: str):
-    first = head_bits(load_model(folder, classifier(3), "float32", head_seed=1))
+    first = head_bits(load_model(folder, classifier(3), "float32", head_seed=1).model)
     torch.rand(7)
     before = torch.get_rng_state()
-    assert head_bits(load_model(folder, classifier(3), "float32", head_seed=1)) == first
+    assert head_bits(load_model(folder, classifier(3), "float32", head_seed=1).model) == first
     assert torch.equal(torch.get_rng_state(), before)
-    assert head_bits(load_model(folder, classifier(3), "float32", head_seed=2)) != first
+    assert head_bits(load_model(folder, classifier(3), "float32", head_seed=2).model) != first
 
 
 def test_a_trained_head_is_kept_where_it_has_as_many_labels(llama: PreTrainedModel, tmp_path: Path):
     llama.save_pretrained(tmp_path)
-    assert head_bits(load_model(str(tmp_path), classifier(3), "float32", head_seed=1)) == head_bits(llama)
-    assert load_model(str(tmp_path), classifier(2), "float32", head_seed=1).get_parameter("score.weight").shape == (
+    assert head_bits(load_model(str(tmp_path), classifier(3), "float32", head_seed=1).model) == head_bits(llama)
+    assert load_model(str(tmp_path), classifier(2), "float32", head_seed=1).model.get_parameter(
+        "score.weight"
+    ).shape == (
         2,
         32,
     )
@@ -73,7 +76,7 @@ def test_a_trained_head_is_kept_where_it_has_as_many_labels(llama: PreTrainedMod
 def test_a_decoder_without_padding_token_takes_its_end_token(llama: PreTrainedModel, tmp_path: Path):
     llama.config.pad_token_id, llama.config.eos_token_id = None, [2, 7]
     llama.base_model.save_pretrained(tmp_path)
-    assert load_model(str(tmp_path), classifier(3), "float32", head_seed=1).config.pad_token_id == 2
+    assert load_model(str(tmp_path), classifier(3), "float32", head_seed=1).model.config.pad_token_id == 2
 
 
 def test_tokenizer_and_model_agree_on_padding(llama: PreTrainedModel, tmp_path: Path):
@@ -141,7 +144,7 @@ def test_a_span_head_stands_on_the_saved_backbone(family: str, saved_as: type, t
     """LlamaForQuestionAnswering names its backbone otherwise than all other classes of its family."""
     saved = saved_as.from_config(tiny_config(family))
     saved.save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), Head("question-answering", 2), "float32", head_seed=1)
+    model = load_model(str(tmp_path), Head("question-answering", 2), "float32", head_seed=1).model
     known = dict(saved.base_model.named_parameters())
     for name, parameter in model.base_model.named_parameters():
         assert torch.equal(parameter, known[name]), name

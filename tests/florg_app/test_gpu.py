@@ -91,7 +91,7 @@ def test_the_servers_peak_is_what_torch_held_on_the_device_and_products_are_coun
 def test_a_quantised_backbone_is_adapted_and_learns(kind, family, tmp_path):
     pytest.importorskip("bitsandbytes")
     tiny_model(family).base_model.save_pretrained(tmp_path)
-    model = load_model(str(tmp_path), classifier(3), "bfloat16", 1, False, kind, torch.device("cuda:0"))
+    model = load_model(str(tmp_path), classifier(3), "bfloat16", 1, False, kind, torch.device("cuda:0")).model
     targets = find_targets(model)
     assert all(stored_weight(layer) is None for layer in targets.values())
     assert {parameter.dtype for parameter in find_head(model).values()} == {torch.float32}

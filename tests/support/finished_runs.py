@@ -11,9 +11,11 @@ from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.run_checkpoint import run_metadata
 from florg_app.config.flat import FlatConfig
 from florg_app.config.parse import parse_settings
+from florg_app.config.settings import Settings
 from florg_app.exports.export import export_run
 from florg_app.tasks.tiny import embedded
 from strategies.exchange.lineage import Attempt, Lineage
+from strategies.state import State
 from tests.support.tiny_models import TARGETS, random_state, tiny_config
 
 CPU = torch.device("cpu")
@@ -51,12 +53,15 @@ def saved(folder: Path, keys: FlatConfig) -> tuple[Path, Assembly]:
     """The same with any settings."""
     settings = parse_settings(keys)
     assembly = assemble(settings, CPU)
-    header = run_metadata(assembly, settings, 3, Lineage("run", (Attempt("first"),)), {}, 12.5)
-    (folder / "run").mkdir()
-    checkpoint_file.save_checkpoint(
-        folder / "run" / checkpoint_file.CHECKPOINT_FILE, random_state(assembly.adapted, 1), header
-    )
+    save_run(folder / "run", settings, assembly, random_state(assembly.adapted, 1), 3)
     return folder / "run", assembly
+
+
+def save_run(folder: Path, settings: Settings, assembly: Assembly, state: State, t: int) -> None:
+    """The folder of a run whose state this is after round t."""
+    header = run_metadata(assembly, settings, t, Lineage("run", (Attempt("first"),)), {}, 12.5)
+    folder.mkdir(parents=True)
+    checkpoint_file.save_checkpoint(folder / checkpoint_file.CHECKPOINT_FILE, state, header)
 
 
 def said_by_export(run: Path, output: Path | None = None, merged: bool = False) -> str:

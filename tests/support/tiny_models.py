@@ -31,6 +31,8 @@ from strategies.rng import generator
 from strategies.state import Group, State
 
 VOCABULARY = 64
+POSITIONS = 130
+"""Two more than the default of task.max-length, which RoBERTa keeps for itself."""
 RANK = 3
 SCALE = 1.5
 
@@ -64,13 +66,13 @@ def tiny_config(family: str, num_labels: int = 3) -> PreTrainedConfig:
     if family in ("bert", "roberta"):
         quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
         cls = BertConfig if family == "bert" else RobertaConfig
-        return cls(**common, **sizes, **quiet, intermediate_size=48, max_position_embeddings=32)
+        return cls(**common, **sizes, **quiet, intermediate_size=48, max_position_embeddings=POSITIONS)
     if family == "opt":
         quiet = {"dropout": 0.0, "attention_dropout": 0.0}
         return OPTConfig(**common, **ends, **sizes, **quiet, ffn_dim=48, word_embed_proj_dim=16)
     if family == "gpt2":
         quiet = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-        return GPT2Config(**common, **ends, **quiet, n_embd=32, n_layer=2, n_head=4, n_positions=32)
+        return GPT2Config(**common, **ends, **quiet, n_embd=32, n_layer=2, n_head=4, n_positions=POSITIONS)
     assert family == "llama", family
     return LlamaConfig(**common, **ends, **sizes, num_key_value_heads=2, head_dim=12, intermediate_size=48)
 

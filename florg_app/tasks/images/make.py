@@ -126,7 +126,7 @@ def _images(
     further: str | None = None,
 ) -> Images:
     return Images(
-        head=Head("image-classification", len(answer.label_names)),
+        head=Head("image-classification", len(answer.label_names), classes=answer.label_names),
         label_names=answer.label_names,
         answer=answer,
         source=source,

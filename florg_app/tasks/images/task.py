@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import torch
 from datasets import Dataset
+from PIL import Image
 from torch import Tensor, nn
 
 from clients.architectures import Head
@@ -16,6 +18,7 @@ from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.files.wording import surrounded
 from florg_app.tasks.images.pixels import Range
 from florg_app.tasks.images.rows import open_image
+from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_image
 from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer
 
@@ -67,6 +70,18 @@ class Images(Task):
 
     def features(self, rows: Dataset, preprocessor: Preprocessor, max_length: int) -> Features:
         return DecodedImages(rows, preprocessor, self.image_range, self.bad_rows)
+
+    def specimens(self, preprocessor: Preprocessor) -> Dataset:
+        """Images of other shapes: batches need one."""
+        cells = []
+        for number in range(NUM_SPECIMENS):
+            file, sides = BytesIO(), (30, 40) if number % 2 else (40, 30)
+            Image.fromarray(specimen_image(*sides, f"{IMAGE} {number}")).save(file, "PNG")
+            cells.append({"bytes": file.getvalue(), "path": None})
+        return Dataset.from_dict({IMAGE: cells, LABEL: [0] * len(cells)})
+
+    def check_preprocessor(self, preprocessor: Preprocessor, max_length: int) -> None:
+        """Which images it makes is seen when it makes some."""
 
     def collate(self, preprocessor: Preprocessor) -> Collate:
         def stack(features: list[Mapping[str, Any]]) -> Batch:

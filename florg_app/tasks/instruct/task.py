@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clients.architectures import Head
-from clients.batches import Batch, Collate
+from clients.batches import IGNORED, Batch, Collate
 from clients.generate import continuations, end_tokens
 from florg_app.config.parse import ConfigError
 from florg_app.tasks.base import ROW, Features, Task
@@ -20,6 +20,7 @@ from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.files.wording import DataError
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import TooLong, examples, pad_right, prompts_of, response_losses
+from florg_app.tasks.specimens import specimen_texts
 from florg_app.tasks.split import Split
 from strategies.rng import generator
 
@@ -69,8 +70,7 @@ class Instruct(Task):
         return sample_rows(self.source(split), split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
-        if preprocessor.eos_token_id is None:
-            raise ConfigError("model.name: its tokenizer has no end token, which tells a model where a response ends")
+        self.check_preprocessor(preprocessor, max_length)
         asked = generator(self.seed, "generated-rows").permutation(len(rows))[: self.generate_rows].tolist()
         conversations, found, asked = rows[TURNS][:], [], set(asked)
 
@@ -89,6 +89,28 @@ class Instruct(Task):
                 f"raise it"
             )
         return found
+
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        asked, answered = (specimen_texts(preprocessor, role) for role in ("user", "assistant"))
+        turns = [
+            [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+            for question, answer in zip(asked, answered, strict=True)
+        ]
+        return Dataset.from_dict({TURNS: turns})
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
+        if preprocessor.eos_token_id is None:
+            raise ConfigError("model.name: its tokenizer has no end token, which tells a model where a response ends")
+
+    def longest(self, max_length: int) -> int:
+        return max_length if self.generate_rows == 0 else max_length - 1 + self.max_new_tokens
+
+    def reach(self, example: Mapping[str, Any]) -> int:
+        """With what is generated behind its prompt, where that is asked for."""
+        if REFERENCE not in example:
+            return len(example["input_ids"])
+        prompt = sum(label == IGNORED for label in example["labels"])
+        return max(len(example["input_ids"]), prompt + self.max_new_tokens)
 
     def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         padding = preprocessor.pad_token_id

@@ -21,6 +21,7 @@ from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
 from florg_app.tasks.files.sampling import sample_rows, select_columns
 from florg_app.tasks.files.wording import DataError
+from florg_app.tasks.specimens import specimen_texts
 from florg_app.tasks.split import Split
 from florg_app.tasks.squad.rows import LAYOUT, SQUAD_READERS, SQUAD_STEMS, question_word
 from florg_app.tasks.squad.score import squad_scores
@@ -60,6 +61,20 @@ class Squad(Task):
         return sample_rows(divisible, split, self.max_rows[split], self.seed)
 
     def features(self, rows: Dataset, preprocessor: PreTrainedTokenizerBase, max_length: int) -> Features:
+        self.check_preprocessor(preprocessor, max_length)
+
+        def refuse(place: int, problem: DataError) -> None:
+            self.bad_rows.refuse_at(rows, place, problem)
+
+        return list(windows(rows, preprocessor, max_length, self.stride, refuse))
+
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        questions, contexts = (specimen_texts(preprocessor, column) for column in ("question", "context"))
+        answers = [{"text": [context.split()[0]], "answer_start": [0]} for context in contexts]
+        columns: dict[str, Any] = {"question": questions, "context": contexts, "answers": answers}
+        return Dataset.from_dict(columns, LAYOUT.types)
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
         room = max_length - MAX_QUESTION - preprocessor.num_special_tokens_to_add(pair=True)
         if self.stride >= room:
             raise ConfigError(
@@ -69,11 +84,6 @@ class Squad(Task):
             )
         if not preprocessor.is_fast:
             raise ConfigError("model.name: its tokenizer cannot say where tokens are in a text; a fast one is needed")
-
-        def refuse(place: int, problem: DataError) -> None:
-            self.bad_rows.refuse_at(rows, place, problem)
-
-        return list(windows(rows, preprocessor, max_length, self.stride, refuse))
 
     def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         inputs = set(preprocessor.model_input_names)

@@ -74,7 +74,7 @@ class Scale(Answer):
 
 def classes_answer(names: tuple[str, ...], metrics: tuple[str, ...], check: Check | None = None) -> Classes:
     """Classes in the order of their numbers; cells are checked by `check`, or may hold numbers or names."""
-    head = Head("sequence-classification", len(names))
+    head = Head("sequence-classification", len(names), classes=names)
     check = check or check_class_number(names)
     return Classes(head=head, label_names=names, metrics=metrics, check=check, type=ClassLabel(names=list(names)))
 

@@ -22,6 +22,7 @@ from florg_app.tasks.files.folder import LocalFolder
 from florg_app.tasks.files.sampling import sample_rows, select_columns
 from florg_app.tasks.files.wording import DataError, columns_named
 from florg_app.tasks.row_text import row_tokenizer
+from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_texts
 from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer
 
@@ -83,9 +84,15 @@ class LabelledText(Task):
                 found.append({**example, **own, ROW: place})
         return found
 
-    def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
+    def specimens(self, preprocessor: PreTrainedTokenizerBase) -> Dataset:
+        columns: dict[str, Any] = {column: specimen_texts(preprocessor, column) for column in self.text_columns}
+        return Dataset.from_dict({**columns, self.label_column: [0] * NUM_SPECIMENS})
+
+    def check_preprocessor(self, preprocessor: PreTrainedTokenizerBase, max_length: int) -> None:
         if preprocessor.pad_token is None:
             raise ConfigError("model.name: its tokenizer has no padding token, which batches of unequal texts need")
+
+    def collate(self, preprocessor: PreTrainedTokenizerBase) -> Collate:
         pad = DataCollatorWithPadding(preprocessor)
         return lambda features: dict(
             pad([{name: value for name, value in example.items() if name not in (SUBSET, ROW)} for example in features])

@@ -4,10 +4,12 @@ import base64
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from safetensors.torch import load
+from torch import nn
 from transformers import BertConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from clients.architectures import Head
@@ -20,6 +22,9 @@ EMBEDDED_WEIGHTS = "weights.json"
 
 EMBEDDED_ARCHITECTURES = ("sequence-classification", "question-answering")
 """What the encoder can be given a head for."""
+
+POSITIONS = 128
+"""Tokens of the longest text that the encoder takes: the default of task.max-length."""
 
 DATA_SEED = 2026
 SPLIT_SIZES = {"train": 3200, "validation": 800}
@@ -63,10 +68,25 @@ def load_embedded_model(head: Head) -> PreTrainedModel:
         )
     config = BertConfig.from_pretrained(EMBEDDED_FOLDER)
     config = BertConfig.from_pretrained(EMBEDDED_FOLDER, **head.options(config))
-    model = head.kind.model_class().from_config(config)
+    model = head.kind.model_class(config).from_config(config)
     text = "".join(json.loads((EMBEDDED_FOLDER / EMBEDDED_WEIGHTS).read_text())["safetensors"])
     weights = {name: tensor.float() for name, tensor in load(base64.b64decode(text)).items()}
     absent = model.load_state_dict(weights, strict=False)
     assert all(name.startswith("bert.pooler.") for name in absent.unexpected_keys), absent.unexpected_keys
     assert set(absent.missing_keys) == find_head(model).keys(), absent.missing_keys
+    _extend_positions(model)
     return model
+
+
+def _extend_positions(model: PreTrainedModel) -> None:
+    """Give the encoder, which was pretrained on texts of 32 tokens, zeros as further positions, up to POSITIONS.
+
+    After all is drawn and loaded: a larger table from the start would take other draws, and the head be another one.
+    """
+    embeddings: Any = model.base_model.embeddings
+    trained = embeddings.position_embeddings.weight.detach()
+    zeros = trained.new_zeros(POSITIONS - len(trained), trained.shape[1])
+    embeddings.position_embeddings = nn.Embedding.from_pretrained(torch.cat([trained, zeros]), freeze=False)
+    embeddings.position_ids = torch.arange(POSITIONS)[None]
+    embeddings.token_type_ids = torch.zeros_like(embeddings.position_ids)
+    model.config.max_position_embeddings = POSITIONS

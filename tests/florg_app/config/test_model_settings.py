@@ -9,7 +9,7 @@ from transformers.utils.quantization_config import BitsAndBytesConfig
 
 from clients import quantized
 from clients.architectures import Head
-from clients.backbone import load_model, load_tokenizer, match_padding
+from clients.backbone import load_model, load_tokenizer
 from clients.quantized import check_quantization, quantization_options
 from florg_app.assembly import assemble
 from florg_app.config.parse import parse_settings
@@ -50,7 +50,7 @@ def test_code_of_a_model_is_run_only_where_the_user_says_so(own_code, monkeypatc
     with pytest.raises(ValueError, match=r"Python code of its own.*model\.trust-remote-code = true"):
         load_model(own_code, classifier(3), "float32", head_seed=1)
     assert "own code" not in capsys.readouterr().out
-    model = load_model(own_code, classifier(3), "float32", head_seed=1, trust_remote_code=True)
+    model = load_model(own_code, classifier(3), "float32", head_seed=1, trust_remote_code=True).model
     assert type(model).__name__ == "Own"
     assert "own code" in capsys.readouterr().out
 
@@ -120,10 +120,10 @@ def test_four_bits_are_computed_with_in_the_precision_of_the_model():
 
 def test_an_exported_adapter_says_how_its_backbone_was_loaded(bert: PreTrainedModel):
     settings = parse_settings({"model.quantization": "4bit", "model.trust-remote-code": True}).model
-    call = plain_model(classifier(3), bert, settings).call("x")
+    call = plain_model(classifier(3), bert.config, bert, settings).call("x")
     assert "'load_in_4bit': True" in call
     assert call.endswith("trust_remote_code=True)")
-    assert "quantization" not in plain_model(classifier(3), bert, parse_settings({}).model).call("x")
+    assert "quantization" not in plain_model(classifier(3), bert.config, bert, parse_settings({}).model).call("x")
 
 
 def test_the_doctor_knows_what_quantised_backbones_need(tmp_path):
@@ -144,24 +144,12 @@ def test_texts_are_padded_on_the_right_whatever_a_tokenizer_prefers(tmp_path):
     assert load_tokenizer(str(tmp_path)).padding_side == "right"
 
 
-def test_a_padding_token_that_the_model_does_not_have_is_refused():
-    tokenizer, model = embedded.load_embedded_tokenizer(), tiny_model("llama")
-    tokenizer.add_tokens([f"word{number}" for number in range(64)])
-    known = tokenizer.convert_ids_to_tokens(63)
-    tokenizer.add_special_tokens({"pad_token": "[new]"})
-    with pytest.raises(ValueError, match=rf"token {tokenizer.pad_token_id}, but the model has embeddings of 64 tokens"):
-        match_padding(model, tokenizer)
-    tokenizer.pad_token = known
-    match_padding(model, tokenizer)
-    assert model.config.pad_token_id == 63
-
-
 @pytest.mark.parametrize("family", ["gpt2", "opt", "gemma"])
 def test_tied_embeddings_stay_tied_through_loading_and_saving(family: str, tmp_path: Path):
     config = CONFIGS[family]()
     config.tie_word_embeddings = True
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
-    model = load_model(str(tmp_path / "model"), Head("causal-lm"), "bfloat16", head_seed=1)
+    model = load_model(str(tmp_path / "model"), Head("causal-lm"), "bfloat16", head_seed=1).model
     model.save_pretrained(tmp_path / "again")
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "again")
     for one in (model, again):

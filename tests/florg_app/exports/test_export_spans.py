@@ -1,6 +1,7 @@
 """A run on SQuAD as a folder: a span head on an encoder, and on decoders whose class renames its backbone."""
 
 import pytest
+import torch
 from peft import PeftModel
 from transformers import AutoModelForQuestionAnswering
 
@@ -20,11 +21,16 @@ def test_a_span_model_is_exported_and_checked(family, merged, tmp_path):
     assert "Classes:" not in card
 
 
-def test_peft_says_that_the_adapter_answers_questions(tmp_path):
+def test_peft_loads_the_span_head_and_passes_token_types_on(tmp_path):
     run, assembly = finished(tmp_path, "bert", **{"task.name": "squad"})
     said_by_export(run)
     base = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "model")
     adapted = PeftModel.from_pretrained(base, run / "adapter")
-    assert adapted.peft_config["default"].task_type == "QUESTION_ANS"
+    assert adapted.peft_config["default"].task_type is None
     trained = assembly.adapted.model.get_parameter("qa_outputs.weight")
     assert adapted.base_model.model.qa_outputs.modules_to_save["default"].weight.equal(trained)
+    batch = assembly.preprocessor("a red dog runs", "a dog runs in a park", return_tensors="pt")
+    answers = [model.eval()(**batch).start_logits for model in (adapted, assembly.adapted.model)]
+    torch.testing.assert_close(*answers, rtol=1e-5, atol=1e-5)
+    without = {name: tensor for name, tensor in batch.items() if name != "token_type_ids"}
+    assert (adapted(**without).start_logits - answers[0]).abs().max() > 1e-3

@@ -36,12 +36,12 @@ def test_the_factors_of_a_layer_multiply_to_its_update(method, tmp_path):
 
 def test_layers_of_other_ranks_have_patterns_and_the_scale_is_1_everywhere():
     factors = {f"layers.{n}.q": (torch.ones(6, rank), torch.ones(rank, 5)) for n, rank in enumerate((2, 4, 2))}
-    head = {"classifier.weight": torch.ones(2, 6), "pre_classifier.weight": torch.ones(6, 6)}
-    config = lora_config(factors, head, transposed=False, kind=ARCHITECTURES["sequence-classification"])
+    whole = {"classifier": {"weight": torch.ones(2, 6)}, "pre_classifier": {"weight": torch.ones(6, 6)}}
+    config = lora_config(factors, whole, transposed=False, kind=ARCHITECTURES["sequence-classification"])
     assert (config.r, config.lora_alpha) == (2, 2)
     assert config.rank_pattern == config.alpha_pattern == {"layers.1.q": 4}
     assert config.modules_to_save == ["pre_classifier"]
-    tensors = adapter_tensors(factors, head)
+    tensors = adapter_tensors(factors, whole)
     assert tensors["base_model.model.layers.1.q.lora_B.weight"].shape == (6, 4)
     assert tensors["base_model.model.layers.1.q.lora_A.weight"].shape == (4, 5)
     assert "base_model.model.pre_classifier.weight" in tensors

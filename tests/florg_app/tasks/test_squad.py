@@ -132,7 +132,7 @@ def test_batches_are_padded_on_the_right_so_that_answers_stay_where_they_are(tas
 @pytest.mark.parametrize("family", ["bert", "roberta", "llama", "gpt2", "opt"])
 def test_encoders_and_decoders_learn_to_point_at_the_answer(family, side, task, tokenizer, tmp_path):
     AutoModelForQuestionAnswering.from_config(tiny_config(family)).save_pretrained(tmp_path / "m")
-    model = load_model(str(tmp_path / "m"), Head("question-answering", 2), "float32", head_seed=1)
+    model = load_model(str(tmp_path / "m"), Head("question-answering", 2), "float32", head_seed=1).model
     tokenizer.padding_side = side
     features = task.features(task.rows("train").select([0]), tokenizer, max_length=12)
     batch = task.collate(tokenizer)(list(features))

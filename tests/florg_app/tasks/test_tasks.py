@@ -132,7 +132,7 @@ def test_batches_are_padded_to_their_longest_on_the_side_of_the_tokenizer(pairs,
 def test_a_tokenizer_that_cannot_pad_is_refused_before_training(pairs, tokenizer):
     tokenizer.pad_token = None
     with pytest.raises(ConfigError, match="no padding token"):
-        pairs.collate(tokenizer)
+        pairs.check_preprocessor(tokenizer, 8)
 
 
 class Fixed(nn.Module):

@@ -72,8 +72,9 @@ class Round:
         contributed = setup.policy.upload == "summand"
         keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
-        # Where all count alike nobody can have too much, and no upload need be held in case.
-        share = 1.0 if setup.policy.weighting == "uniform" else setup.policy.robust.max_share
+        # Where all count alike nobody has too much, and no upload need be held in case. A secure sum is one upload.
+        alike = setup.policy.weighting == "uniform" or secure is not None
+        share = 1.0 if alike else setup.policy.robust.max_share
         self._combination = Combination(
             setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
         )

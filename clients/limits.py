@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-ROLES = ("pad_token_id", "eos_token_id", "bos_token_id", "unk_token_id", "cls_token_id", "sep_token_id")
+TOKEN_ROLES = ("pad_token_id", "eos_token_id", "bos_token_id", "unk_token_id", "cls_token_id", "sep_token_id")
 """Of special tokens that come into texts by themselves."""
 
 RESIZE = (
@@ -35,7 +35,7 @@ def check_vocabulary(limits: Limits, tokenizer: PreTrainedTokenizerBase) -> None
     if limits.tokens is None:
         return
     known = limits.tokens
-    for role in ROLES:
+    for role in TOKEN_ROLES:
         token = getattr(tokenizer, role, None)
         if isinstance(token, int) and token >= known:
             what, text = role.removesuffix("_token_id"), tokenizer.convert_ids_to_tokens(token)
@@ -65,7 +65,7 @@ def check_length(limits: Limits, max_length: int) -> None:
         )
 
 
-def check_image(config: Any, pixels: Sequence[int]) -> str | None:
+def image_mismatch(config: Any, pixels: Sequence[int]) -> str | None:
     """What differs between the images (channels, height, width) of a processor and those of a model; None: nothing."""
     vision = getattr(config, "vision_config", config)
     channels, size = getattr(vision, "num_channels", None), getattr(vision, "image_size", None)

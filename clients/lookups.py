@@ -44,24 +44,24 @@ class CheckedLookups(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-Found = Iterator[tuple[Tensor, int, int]]
+Lookup = Iterator[tuple[Tensor, int, int]]
 """(indices, rows of the table, lowest index allowed)"""
 
 
-def _embedding(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Found:
+def _embedding(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lookup:
     """torch.nn.functional's has the indices first, torch's the table."""
     names = ("input", "weight") if func is functional.embedding else ("weight", "indices")
     given: dict[str, Any] = {**dict(zip(names, args, strict=False)), **kwargs}
     yield given["input" if "input" in given else "indices"], given["weight"].shape[0], 0
 
 
-def _along(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Found:
+def _along(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lookup:
     given: dict[str, Any] = {**dict(zip(("input", "dim", "index"), args, strict=False)), **kwargs}
     if isinstance(given["dim"], int):
         yield given["index"], given["input"].shape[given["dim"]], 0
 
 
-def _getitem(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Found:
+def _getitem(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lookup:
     table, key = args
     parts, axis = key if isinstance(key, tuple) else (key,), 0
     for part in parts:
@@ -78,7 +78,7 @@ def _getitem(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
             axis += 1
 
 
-_CHECKS: Mapping[str, Callable[..., Found]] = {
+_CHECKS: Mapping[str, Callable[..., Lookup]] = {
     "embedding": _embedding,
     "gather": _along,
     "index_select": _along,

@@ -20,14 +20,14 @@ from transformers.utils.peft_utils import find_adapter_config_file
 from clients.linear import linear_shape
 from strategies.parametrisation import Factors
 
-CONFIG, WEIGHTS, PICKLED, MODEL_CONFIG = (
+ADAPTER_CONFIG, ADAPTER_WEIGHTS, PICKLED, BASE_CONFIG = (
     "adapter_config.json",
     "adapter_model.safetensors",
     "adapter_model.bin",
     "config.json",
 )
 
-PREFIX = "base_model.model."
+PEFT_PREFIX = "base_model.model."
 
 UNDERSTOOD = frozenset(
     {
@@ -70,11 +70,11 @@ def adapter_beside(name_or_path: str) -> Path | None:
     """
     folder = Path(name_or_path)
     if folder.is_dir():
-        if not (folder / CONFIG).is_file():
+        if not (folder / ADAPTER_CONFIG).is_file():
             return None
-        if (folder / MODEL_CONFIG).is_file():
+        if (folder / BASE_CONFIG).is_file():
             return folder
-        base = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+        base = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
         raise ValueError(
             f"model.name = {name_or_path!r} is a PEFT adapter, not a model; to go on from it set adapter.start-from to "
             f"that folder, and model.name to the model that it was trained on ({base})"
@@ -124,16 +124,17 @@ def read_peft(folder: Path, model: PreTrainedModel, key: str) -> PeftInput:
 def _config(folder: Path, name: str) -> LoraConfig:
     if not folder.is_dir():
         raise ValueError(
-            f"{name}: no such folder on this machine; a run starts from a local folder with {CONFIG} and {WEIGHTS} (of "
+            f"{name}: no such folder on this machine; a run starts from a local folder with "
+            f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (of "
             "the hub: hf download NAME --local-dir FOLDER)"
         )
-    if not (folder / CONFIG).is_file():
-        what = "holds a model and no adapter; name it in model.name" if (folder / MODEL_CONFIG).is_file() else "is none"
-        raise ValueError(f"{name}: expected a PEFT folder with {CONFIG} and {WEIGHTS}; this one {what}")
+    if not (folder / ADAPTER_CONFIG).is_file():
+        what = "holds a model and no adapter; name it in model.name" if (folder / BASE_CONFIG).is_file() else "is none"
+        raise ValueError(f"{name}: expected a PEFT folder with {ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}; this one {what}")
     try:
         config = PeftConfig.from_pretrained(str(folder))
     except Exception as error:
-        raise ValueError(f"{name}: its {CONFIG} cannot be read ({type(error).__name__}: {error})") from error
+        raise ValueError(f"{name}: its {ADAPTER_CONFIG} cannot be read ({type(error).__name__}: {error})") from error
     if type(config) is not LoraConfig:
         raise ValueError(f"{name} is no LoRA adapter but {config.peft_type}; {MERGE_IT}")
     usual, given = LoraConfig().to_dict(), config.to_dict()
@@ -142,19 +143,23 @@ def _config(folder: Path, name: str) -> LoraConfig:
         odd.append("init_lora_weights")
     if odd:
         words = ", ".join(f"{field} = {given[field]!r}" for field in odd)
-        raise ValueError(f"{name}: its {CONFIG} has {words}, with which it is more than s B A beside W0; {MERGE_IT}")
+        raise ValueError(
+            f"{name}: its {ADAPTER_CONFIG} has {words}, with which it is more than s B A beside W0; {MERGE_IT}"
+        )
     return config
 
 
 def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / ADAPTER_WEIGHTS).is_file():
         what = f"pickled ({PICKLED}), which is not read" if (folder / PICKLED).is_file() else "missing"
-        raise ValueError(f"{name}: its weights are {what}; save it with peft's save_pretrained, which writes {WEIGHTS}")
+        raise ValueError(
+            f"{name}: its weights are {what}; save it with peft's save_pretrained, which writes {ADAPTER_WEIGHTS}"
+        )
     try:
-        tensors = load_file(folder / WEIGHTS)
+        tensors = load_file(folder / ADAPTER_WEIGHTS)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{name}: its {WEIGHTS} is broken ({error}); fetch or save it again") from error
-    return {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items()}
+        raise ValueError(f"{name}: its {ADAPTER_WEIGHTS} is broken ({error}); fetch or save it again") from error
+    return {key.removeprefix(PEFT_PREFIX): tensor for key, tensor in tensors.items()}
 
 
 def _scales(config: LoraConfig, model: PreTrainedModel, name: str) -> dict[str, tuple[float, int, int]]:

@@ -9,7 +9,7 @@ OUR_PACKAGES = ("florg_app", "clients", "strategies")
 PROJECT = "florg-app"
 """The name by which pip knows this project."""
 
-MARK = f'__project__ = "{PROJECT}"'
+OUR_MARK = f'__project__ = "{PROJECT}"'
 """A line of the `__init__.py` of each of our packages: other projects have packages of the same names."""
 
 APP_ROOT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clients.batches import Batch, to_device
-from clients.limits import Limits, check_image, check_length, check_vocabulary, highest_token
+from clients.limits import Limits, check_length, check_vocabulary, highest_token, image_mismatch
 from clients.lookups import BeyondTableError
 from clients.trial import Trial, positions, trained_length, tried
 from florg_app.config.parse import ConfigError
@@ -87,7 +87,7 @@ def _in_words(name: str, task: Task, model: PreTrainedModel, batch: Batch, error
                     f"{name}: its tokenizer gives {what} up to number {int(given.max())}, but the model has embeddings "
                     f"of {error.size}; use the tokenizer that it was trained with"
                 )
-    if "pixel_values" in batch and (differs := check_image(model.config, batch["pixel_values"].shape[1:])):
+    if "pixel_values" in batch and (differs := image_mismatch(model.config, batch["pixel_values"].shape[1:])):
         return f"{name}: {differs}"
     declared, length = trained_length(model.config), batch["input_ids"].shape[1] if "input_ids" in batch else 0
     if declared is not None and declared < length:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 _T = TypeVar("_T")
+
+AnyTensor = Shaped[Tensor, "..."]
+"""A tensor of whatever shape and dtype its key says."""
 
 HEAD = "head"
 """Name of the pseudo-group of the trained layers outside the adapters."""
@@ -68,11 +71,11 @@ class State(Mapping[str, Tensors]):
     {'head/values': (9,), '4x7/A': (1, 2, 4)}
     """
 
-    def __init__(self, groups: Mapping[str, Mapping[str, Tensor]] | None = None) -> None:
+    def __init__(self, groups: Mapping[str, Mapping[str, AnyTensor]] | None = None) -> None:
         self._groups = {name: dict(tensors) for name, tensors in (groups or {}).items() if tensors}
 
     @classmethod
-    def from_flat(cls, flat: Mapping[str, Tensor]) -> "State":
+    def from_flat(cls, flat: Mapping[str, AnyTensor]) -> "State":
         """Make a state of {"group/symbol": tensor}."""
         groups: dict[str, Tensors] = {}
         for key, tensor in flat.items():
@@ -81,7 +84,7 @@ class State(Mapping[str, Tensors]):
         return cls(groups)
 
     @property
-    def flat(self) -> dict[str, Tensor]:
+    def flat(self) -> dict[str, AnyTensor]:
         """{"group/symbol": tensor}; `from_flat` inverts it."""
         return {f"{group}/{symbol}": tensor for group, tensors in self.items() for symbol, tensor in tensors.items()}
 
@@ -95,11 +98,11 @@ class State(Mapping[str, Tensors]):
         """All groups but the head."""
         return State({name: tensors for name, tensors in self.items() if name != HEAD})
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "State":
+    def map(self, change: Callable[[AnyTensor], AnyTensor]) -> "State":
         """Return the state of what `change` makes of each tensor."""
         return State({name: {s: change(tensor) for s, tensor in tensors.items()} for name, tensors in self.items()})
 
-    def zip(self, by_key: Mapping[str, _T], change: Callable[[Tensor, _T], Tensor]) -> "State":
+    def zip(self, by_key: Mapping[str, _T], change: Callable[[AnyTensor, _T], AnyTensor]) -> "State":
         """Return the state of what `change` makes of each tensor and the value that `by_key` has under its key.
 
         `by_key` is another state's `flat`, or shapes; it may have more keys. Raises KeyError where it lacks one.

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.support.repository import REPOSITORY
 
 PACKAGES = ("strategies", "clients", "florg_app")
-SHARED = {"app", "T"}
-"""Flower and typer look for an `app` in modules of their own; T is the type variable of whoever needs one."""
+SHARED = {"app", "main", "T"}
+"""Flower and typer look for an `app`, processes begin at a `main`; T is the type variable of whoever needs one."""
 LONGEST = 250
 """Lines of a file."""
 

@@ -17,7 +17,7 @@ LATEST = "latest"
 RUNS = Path("runs")
 """Where runs without an output-dir have their folders, in the server's working directory."""
 
-Read = Callable[[Path], RunCheckpoint]
+ReadCheckpoint = Callable[[Path], RunCheckpoint]
 """Reads a file whole, or its header alone. Raises ValueError."""
 
 
@@ -83,7 +83,7 @@ def _candidates(path: Path) -> list[Path]:
     )
 
 
-def _first_usable(path: Path, settings: Settings, read: Read, say: Callable[[str], None]) -> RunCheckpoint:
+def _first_usable(path: Path, settings: Settings, read: ReadCheckpoint, say: Callable[[str], None]) -> RunCheckpoint:
     try:
         return _first_of(_candidates(path), read, say)
     except ValueError as error:
@@ -92,7 +92,7 @@ def _first_usable(path: Path, settings: Settings, read: Read, say: Callable[[str
         raise ValueError(f'resume-from = "{settings.resume_from}": {error}{others}') from error
 
 
-def _first_of(paths: list[Path], read: Read, say: Callable[[str], None]) -> RunCheckpoint:
+def _first_of(paths: list[Path], read: ReadCheckpoint, say: Callable[[str], None]) -> RunCheckpoint:
     """The first that can be read; `say` is told of each that cannot. Raises ValueError with all reasons."""
     reasons: list[str] = []
     for path in paths:

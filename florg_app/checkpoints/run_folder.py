@@ -6,7 +6,7 @@ from pathlib import Path
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.file_names import checkpoints_of, older_checkpoints
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
-from florg_app.reports.history import HISTORY, Record, parse_history, rescue_history, write_history
+from florg_app.reports.history import HISTORY, HistoryEntry, parse_history, rescue_history, write_history
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 
@@ -88,7 +88,7 @@ def prepare_run_folder(saved: RunCheckpoint, output_dir: Path, attempt: str) -> 
     return notes
 
 
-def _set_aside(saved: RunCheckpoint, later: Sequence[Record], aside: Path) -> None:
+def _set_aside(saved: RunCheckpoint, later: Sequence[HistoryEntry], aside: Path) -> None:
     own = aside.parent
     paths = [path for t, path in older_checkpoints(own).items() if t > saved.round or not path.is_file()]
     newest = own / CHECKPOINT_FILE

@@ -70,6 +70,11 @@ def check_secure_sum(
             f"{given} shows the server no upload whose norm robust.norm-bound = {robust.norm_bound:g} could compare; "
             f"set it to 0, {off}"
         )
+    if weighting == "examples" and robust.max_share < RobustSettings().max_share:
+        raise ValueError(
+            f"{given} shows the server no client's weight, which robust.max-share = {robust.max_share:g} would bound; "
+            f'leave it out, as privacy.max-examples bounds every weight, or set strategy.weighting = "uniform", {off}'
+        )
     if scores:
         raise ValueError(
             f"{given} hides what clients upload, and evaluate.on-clients = true would send scores of their own rows "

@@ -14,7 +14,7 @@ from florg_app.config.parse import parse_settings
 from florg_app.config.settings import Settings
 from florg_app.doctor import cuda, daemon, data, disk, model, superlink, versions
 from florg_app.doctor.finding import Finding
-from florg_app.engines.flower_internals import flower_home
+from strategies.flower_internals import flower_home
 
 
 def examine(

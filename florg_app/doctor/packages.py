@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from florg_app.code_version import MARK, OUR_PACKAGES, PROJECT
+from florg_app.code_version import OUR_MARK, OUR_PACKAGES, PROJECT
 from florg_app.doctor.finding import Finding
 
 PACKAGES = "packages"
@@ -54,7 +54,7 @@ def check_packages(found: Mapping[str, Path | None], owners: Mapping[str, Collec
 
 
 def _is_ours(file: Path) -> bool:
-    return file.name == "__init__.py" and MARK in file.read_text(encoding="utf-8", errors="replace")
+    return file.name == "__init__.py" and OUR_MARK in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _foreign(name: str, file: Path, owners: list[str]) -> Finding:

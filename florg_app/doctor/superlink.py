@@ -13,7 +13,7 @@ from cryptography import x509
 
 from florg_app.certificates import certificate_names
 from florg_app.doctor.finding import Finding
-from florg_app.engines.flower_internals import Connection, parse_connection
+from strategies.flower_internals import Connection, parse_connection
 
 SECONDS = 5.0
 SOON = timedelta(days=30)
@@ -23,7 +23,7 @@ _OTHER_NAMES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_M
 
 
 @dataclass(frozen=True)
-class Place:
+class SuperLinkPlace:
     """Where the SuperLink is said to be."""
 
     host: str
@@ -69,7 +69,7 @@ def read_connection(home: Path, name: str) -> Connection | Finding:
         return Finding("problem", SUBJECT, f"{file}: {error}", "mend that file")
 
 
-def check_reachable(place: Place) -> Finding | None:
+def check_reachable(place: SuperLinkPlace) -> Finding | None:
     """None where the port accepts connections."""
     try:
         socket.create_connection((place.host, place.port), SECONDS).close()
@@ -79,7 +79,7 @@ def check_reachable(place: Place) -> Finding | None:
     return None
 
 
-def check_plain(place: Place) -> Finding:
+def check_plain(place: SuperLinkPlace) -> Finding:
     """A connection that says `insecure = true`."""
     if _health(HTTPConnection(place.host, place.port, timeout=SECONDS)) == 200:
         remedy = "for a trusted network only; otherwise make certificates: florg certs"
@@ -90,7 +90,7 @@ def check_plain(place: Place) -> Finding:
     return Finding("problem", SUBJECT, f"{place} is no SuperLink: /health does not answer", "check address and port")
 
 
-def check_tls(place: Place, root_certificates: str | None) -> Iterator[Finding]:
+def check_tls(place: SuperLinkPlace, root_certificates: str | None) -> Iterator[Finding]:
     """A connection with TLS: trust, names, expiry, then health."""
     try:
         context = ssl.create_default_context(cafile=root_certificates)
@@ -125,15 +125,15 @@ def check_expiry(end: datetime, now: datetime) -> Finding:
     return Finding("ok", "certificate", f"it is valid until {end:%Y-%m-%d}")
 
 
-def _place(connection: Connection) -> Place | Finding:
+def _place(connection: Connection) -> SuperLinkPlace | Finding:
     host, _, port = connection.address.rpartition(":")
     if not host or not port.isdigit():
         text = f'address = "{connection.address}" of {connection.name}'
         return Finding("problem", SUBJECT, text, "write it as HOST:PORT, without http://")
-    return Place(host.strip("[]"), int(port))
+    return SuperLinkPlace(host.strip("[]"), int(port))
 
 
-def _distrust(place: Place, error: ssl.SSLCertVerificationError, root_certificates: str | None) -> Finding:
+def _distrust(place: SuperLinkPlace, error: ssl.SSLCertVerificationError, root_certificates: str | None) -> Finding:
     certificate = _certificate(place)
     if error.verify_code in (_EXPIRED, _NOT_YET) and certificate is not None:
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -155,7 +155,7 @@ def _distrust(place: Place, error: ssl.SSLCertVerificationError, root_certificat
     )
 
 
-def _no_tls(place: Place, error: OSError) -> Finding:
+def _no_tls(place: SuperLinkPlace, error: OSError) -> Finding:
     if _health(HTTPConnection(place.host, place.port, timeout=SECONDS)) == 200:
         remedy = "start the SuperLink with --ssl-certfile, --ssl-keyfile and --ssl-ca-certfile instead of --insecure"
         return Finding("problem", SUBJECT, f"{place} speaks plain HTTP, but the connection wants TLS", remedy)
@@ -173,7 +173,7 @@ def _health(connection: HTTPConnection) -> int | None:
         connection.close()
 
 
-def _certificate(place: Place) -> x509.Certificate | None:
+def _certificate(place: SuperLinkPlace) -> x509.Certificate | None:
     """What the other side shows, trusted or not; None where it does not speak TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

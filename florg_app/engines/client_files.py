@@ -9,13 +9,13 @@ from florg_app.checkpoints.run_checkpoint import RunCheckpoint
 from florg_app.client_side.memories import OPTIMIZER
 from florg_app.config.settings import Settings
 from florg_app.engines.resumed import CLIENTS
-from florg_app.reports.history import Record
+from florg_app.reports.history import HistoryEntry
 from strategies.exchange.lineage import Attempt, Lineage
-from strategies.exchange.wire import Malformed
+from strategies.exchange.wire import PARTITION, RUN, Malformed
 from strategies.method import KEPT
 
 
-def check_client_files(saved: RunCheckpoint, records: Sequence[Record]) -> None:
+def require_client_files(saved: RunCheckpoint, records: Sequence[HistoryEntry]) -> None:
     """Raises ValueError where a client that took part up to the checkpoint has lost what it keeps, or it is damaged.
 
     `records` are the run's history: it says who took part.
@@ -27,7 +27,7 @@ def check_client_files(saved: RunCheckpoint, records: Sequence[Record]) -> None:
         f"{file}: {problem}"
         for below in _kinds(saved.settings)
         for partition, t in sorted(last.items())
-        if (problem := _problem(file := store_file(folder / below, str(partition)), t, saved.round, lineage))
+        if (problem := _problem(file := store_file(folder / below, str(partition)), below, partition, t, lineage))
     ]
     if problems:
         raise ValueError(
@@ -46,15 +46,20 @@ def _kinds(settings: Settings) -> list[str]:
     return [*([""] if tensors else []), *([OPTIMIZER] if train.optimizer_state == "keep" and stateful else [])]
 
 
-def _problem(file: Path, took_part: int, t: int, lineage: Lineage) -> str:
-    """Why a file is not what a client left that took part in a round, up to round t of the run; "" where it is."""
+def _problem(file: Path, below: str, partition: int, took_part: int, lineage: Lineage) -> str:
+    """Why a file is not what the client of a partition left that took part in a round of the run; "" where it is."""
     if not file.exists():
         return f"it is missing, and its client took part in round {took_part}"
     found = read_store(file)
     if isinstance(found, Malformed):
         return found.reason
-    made = made_rounds(found[1])
-    usable = [r for r, attempt in made.items() if r <= t and lineage.made(attempt, r)]
+    _, owner = found
+    if (owner.get(RUN), owner.get(PARTITION)) != (lineage.run, str(partition)):
+        return f"it is of partition {owner.get(PARTITION)} in run {owner.get(RUN)}"
+    if (OPTIMIZER in owner) != (below == OPTIMIZER):
+        return "it holds an optimizer's state instead of tensors, or the other way round"
+    made = made_rounds(owner)
+    usable = [t for t, attempt in made.items() if t <= lineage.attempts[-1].after and lineage.made(attempt, t)]
     if max(usable, default=-1) >= took_part:
         return ""
     return f"it holds rounds {sorted(made)} of what its client did, which took part in round {took_part}"

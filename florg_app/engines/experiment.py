@@ -194,7 +194,7 @@ def offline(config: RunConfig) -> dict[str, str]:
 @contextmanager
 def _flower_log_to(log_file: Path, say: Say):
     """Send what Flower's logger says to a file, and our own lines among it to `say`."""
-    from florg_app.engines.flower_internals import flower_logger
+    from strategies.flower_internals import flower_logger
 
     class Speaker(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

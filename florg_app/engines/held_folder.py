@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from florg_app.engines.launch import LOG, RUN_CONFIG, SUPERLINK_LOG
+from florg_app.engines.resumed import SIMULATION
 from florg_app.folder_lock import RUN_LOCK, BusyError, FolderError, folder_lock
 
 LAUNCH_LOCK = "launch.lock"
 """File, in the folder of a run, of the command that began it; the server of the run has a lock of its own."""
+
+WRITTEN = (LOG, SUPERLINK_LOG, RUN_CONFIG, SIMULATION)
+"""Files of a command in the folder of its run."""
 
 
 @contextmanager
@@ -24,6 +29,11 @@ def held_folder(folder: Path, new: bool) -> Iterator[None]:
             with folder_lock(folder / RUN_LOCK, "another run"):
                 if new:
                     check_free(folder)
+            for path in (folder / name for name in WRITTEN):
+                if (path.exists() or path.is_symlink()) and not path.is_file():
+                    raise FolderError(
+                        f"{path} is no file, and cannot be written; remove it, or choose another --output"
+                    )
         except BusyError as error:
             raise BusyError(f"{error}; wait for it, or choose another --output") from None
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
 
-from florg_app.engines.flower_internals import assign_message_id, client_error, task_identity
+from strategies.flower_internals import assign_message_id, client_error, task_identity
 
 Client = Callable[[Message, Context], Message]
 

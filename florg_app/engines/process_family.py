@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psutil
 
-MARK = "FLORG_FAMILY"
+FAMILY_MARK = "FLORG_FAMILY"
 """Environment variable by whose value every process of a family is known, whatever became of its parents."""
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -35,7 +35,7 @@ class ProcessFamily:
         self._supervisor = subprocess.Popen(
             [sys.executable, "-P", str(SUPERVISOR), str(home), str(END_SECONDS), *command],
             cwd=home,
-            env={**env, MARK: self._mark},
+            env={**env, FAMILY_MARK: self._mark},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -51,7 +51,9 @@ class ProcessFamily:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.status() != psutil.STATUS_ZOMBIE and f"{MARK}={self._mark}" in _environment(process.pid):
+                if process.status() != psutil.STATUS_ZOMBIE and f"{FAMILY_MARK}={self._mark}" in _environment(
+                    process.pid
+                ):
                     found.append(process)
         return found
 

@@ -25,7 +25,7 @@ def resumed_run_config(
     """
     from florg_app.checkpoints import resume, run_folder
     from florg_app.config.parse import flatten_settings, parse_settings
-    from florg_app.engines.client_files import check_client_files
+    from florg_app.engines.client_files import require_client_files
     from florg_app.reports.history import read_history_if_any
 
     earlier: RunConfig = {}
@@ -37,7 +37,7 @@ def resumed_run_config(
     settings = parse_settings({**config, **overrides})
     source = resume.locate_run(settings)
     header = resume.find_header(settings, source)
-    check_client_files(header, read_history_if_any(header.path.parent))
+    require_client_files(header, read_history_if_any(header.path.parent))
     overrides["resume-from"] = str(source)
     return config | overrides, overrides, run_folder.run_folder_of(header, folder)
 
@@ -84,7 +84,8 @@ def clients_of(folder: Path) -> int:
             f"{folder} does not say how many clients divided its rows ({SIMULATION}: {error.strerror})"
         ) from error
     count = found.get("clients")
-    if type(count) is not int or count < 1 or found.get("sha256", _seal(count)) != _seal(count):
+    sealed = found.keys() == {"clients"} or found.get("sha256") == _seal(count)  # earlier versions wrote it alone
+    if type(count) is not int or count < 1 or not sealed:
         raise ValueError(f"{file} is damaged, so that nobody knows how many clients divided the rows: {found}")
     return count
 
@@ -95,6 +96,6 @@ def note_clients(folder: Path, num_clients: int) -> None:
     write_atomically(folder / SIMULATION, lambda path: path.write_bytes(json_document(document)))
 
 
-def _seal(count: int) -> str:
+def _seal(count: object) -> str:
     """Another digit is as easily read as the right one."""
     return hashlib.sha256(f"{count} clients".encode()).hexdigest()

@@ -48,11 +48,11 @@ def _not_begun(manifest: Manifest, group: Group) -> Tensors:
     }
 
 
-Whole = Mapping[str, Mapping[str, Tensor]]
+WholeModules = Mapping[str, Mapping[str, Tensor]]
 """Modules that are kept whole, the task head among them: by qualified name their tensors, buffers too, by name."""
 
 
-def adapter_tensors(factors: Mapping[str, Factors], whole: Whole) -> dict[str, Tensor]:
+def adapter_tensors(factors: Mapping[str, Factors], whole: WholeModules) -> dict[str, Tensor]:
     """What adapter_model.safetensors holds: lora_B = B' (o, m) and lora_A = A' (m, i) of each layer, whole modules."""
     tensors = {f"{_PREFIX}{module}.{name}": value for module, own in whole.items() for name, value in own.items()}
     for name, (B_up, A_down) in factors.items():
@@ -87,7 +87,7 @@ def write_adapter(
     folder: Path,
     base: PreTrainedModel,
     factors: Mapping[str, Factors],
-    whole: Whole,
+    whole: WholeModules,
     base_name: str,
     kind: Architecture,
 ) -> None:

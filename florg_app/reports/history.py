@@ -17,7 +17,7 @@ from florg_app.reports.json_text import json_line, strict
 
 HISTORY = "history.jsonl"
 
-Record = dict[str, Any]
+HistoryEntry = dict[str, Any]
 
 _BOMS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
@@ -32,7 +32,7 @@ _BOMS = {  # UTF-32 first: its mark begins with that of UTF-16
 class ParsedHistory:
     """What a file holds: the newest record of each round, ascending, and lines that are no records."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[HistoryEntry] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
     """Lines that are no records, and older records of a round that has a newer one."""
     mended: int = 0
@@ -42,7 +42,7 @@ class ParsedHistory:
 def parse_history(data: bytes) -> ParsedHistory:
     """Read the bytes of a history. A last line that a kill cut off is left out without a word."""
     parsed = ParsedHistory()
-    by_round: dict[int, tuple[Record, str]] = {}
+    by_round: dict[int, tuple[HistoryEntry, str]] = {}
     lines, torn = _lines(data, parsed)
     for line in lines:
         found = list(_records(line))
@@ -59,12 +59,12 @@ def parse_history(data: bytes) -> ParsedHistory:
     return parsed
 
 
-def read_history(folder: Path) -> list[Record]:
+def read_history(folder: Path) -> list[HistoryEntry]:
     """The round records of a run so far, as far as they can be read. Raises OSError where there is no file."""
     return parse_history((folder / HISTORY).read_bytes()).records
 
 
-def read_history_if_any(folder: Path) -> list[Record]:
+def read_history_if_any(folder: Path) -> list[HistoryEntry]:
     """The same; nothing of a file that is not there or cannot be read."""
     try:
         return read_history(folder)
@@ -72,7 +72,7 @@ def read_history_if_any(folder: Path) -> list[Record]:
         return []
 
 
-def read_whole_history(folder: Path) -> list[Record]:
+def read_whole_history(folder: Path) -> list[HistoryEntry]:
     """The same of a run that is a result. Raises OSError, and ValueError where a part of the file cannot be read."""
     parsed = parse_history((folder / HISTORY).read_bytes())
     if parsed.rest:
@@ -80,7 +80,7 @@ def read_whole_history(folder: Path) -> list[Record]:
     return parsed.records
 
 
-def rescue_history(folder: Path, aside: Path) -> tuple[list[Record], list[str]]:
+def rescue_history(folder: Path, aside: Path) -> tuple[list[HistoryEntry], list[str]]:
     """(the records of a run, what was done about damage in words); the rest goes to a new file in the folder `aside`.
 
     No file is an empty history. Raises OSError where the rest cannot be written.
@@ -129,7 +129,7 @@ def _decoded(line: bytes, parsed: ParsedHistory) -> str:
         return line.decode("latin-1")  # JSON's own characters are the same there; texts may be garbled
 
 
-def _records(line: str) -> Iterator[Record | None]:
+def _records(line: str) -> Iterator[HistoryEntry | None]:
     """The records of a line, of which there should be one; None for what is none and all behind it."""
     decoder, position = json.JSONDecoder(), 0
     while position < len(line):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from florg_app.reports.history import Record, write_history
+from florg_app.reports.history import HistoryEntry, write_history
 from florg_app.reports.json_text import json_line
 
 
@@ -15,7 +15,7 @@ class HistoryFile:
     Raises OSError where the file cannot be made.
     """
 
-    def __init__(self, path: Path, records: Sequence[Record]) -> None:
+    def __init__(self, path: Path, records: Sequence[HistoryEntry]) -> None:
         self.records = list(records)
         self._path, self._unwritten = path, ""
         write_history(path, self.records)

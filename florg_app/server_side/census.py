@@ -49,9 +49,9 @@ def _ask_all(grid: Grid) -> dict[int, Hello]:
     answers: dict[int, Hello] = {}
     for node, reply in collect(grid, messages, HELLO_SECONDS, MOST_HELLO_BYTES):
         hello = hello_of(reply)
-        if node is not None and isinstance(hello, Hello):
+        if isinstance(hello, Hello):
             answers[node] = hello
-        elif isinstance(hello, str):
+        else:
             note(f"node {node} does not count among the clients: {hello}", WARNING)
     return answers
 

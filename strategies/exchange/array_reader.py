@@ -17,7 +17,7 @@ from strategies.state import Shape, fits
 
 WIRE_DTYPE = np.dtype("<f4")
 
-LARGEST = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
+LARGEST_NUMBER = float(np.sqrt(np.finfo(WIRE_DTYPE).max))
 """Of the numbers in a message: one whose square is beyond float32 overflows the products of any method."""
 
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -57,7 +57,7 @@ def read_array(
     """Read the numbers of an array of the expected shape and dtype, or say why not. The result is a copy of its own.
 
     Costs at most what the bytes that are there cost; `key` names the array in the reason. Floating-point numbers are
-    finite and no larger than `LARGEST`.
+    finite and no larger than `LARGEST_NUMBER`.
     """
     shape = _claimed_shape(data, dtype)
     if isinstance(shape, str):
@@ -93,6 +93,8 @@ def _unusable(values: Float[np.ndarray, "..."], key: str) -> Malformed | None:
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")
-    if huge := int((np.abs(values) > LARGEST).sum()):
-        return Malformed(f"'{key}' has {huge} numbers beyond {LARGEST:.1e} of {values.size}; its training diverged")
+    if huge := int((np.abs(values) > LARGEST_NUMBER).sum()):
+        return Malformed(
+            f"'{key}' has {huge} numbers beyond {LARGEST_NUMBER:.1e} of {values.size}; its training diverged"
+        )
     return None

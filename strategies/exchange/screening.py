@@ -51,12 +51,12 @@ class Rejected:
     """One line of visible characters."""
 
 
-Reader = Callable[[ArrayRecord, Shapes], State | Malformed]
+ArraysReader = Callable[[ArrayRecord, Shapes], State | Malformed]
 """Reads the arrays of an upload, once all about them is as the shapes say."""
 
 
 def validate_reply(
-    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: Reader = unpack
+    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: ArraysReader = unpack
 ) -> Upload | Rejected:
     """Check a reply to round t's message; `asked` is None where it answers none.
 

@@ -1,15 +1,16 @@
 """What a train message asks of a client: written by the server, read by the client, once each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flwr.app import ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
 
 from strategies.exchange.lineage import Lineage, RoundContext
+from strategies.exchange.screening import Asked
 from strategies.exchange.secure_step import step_record
 from strategies.exchange.traffic import SECURE_SUM
-from strategies.exchange.wire import ADVICE, ARRAYS, CONFIG, RANK, ROUND, RefusalError
+from strategies.exchange.wire import ADVICE, ARRAYS, CONFIG, RANK, ROUND, RefusalError, train_message
 
 EVALUATE = "evaluate"
 
@@ -62,3 +63,30 @@ def train_content(arrays: ArrayRecord, request: TrainRequest, parcel: bytes | No
     if parcel is not None:
         content[SECURE_SUM] = step_record("upload", parcel)
     return content
+
+
+def train_messages(
+    asked: Sequence[Asked],
+    nodes: Mapping[int, int],
+    arrays: Mapping[int, ArrayRecord],
+    requests: Mapping[int, TrainRequest],
+    parcels: Mapping[int, bytes],
+    seconds: float,
+) -> list[tuple[Message, Asked]]:
+    """Write one message for each client asked; those of one rank share their content, but for parcels.
+
+    Args:
+        asked: the clients.
+        nodes: by partition.
+        arrays: the broadcast by rank.
+        requests: by rank.
+        parcels: by partition, what a secure sum brings; of a client without one, nothing.
+        seconds: for which the round waits.
+    """
+    shared = {rank: train_content(arrays[rank], requests[rank]) for rank in arrays}
+    messages: list[tuple[Message, Asked]] = []
+    for client in asked:
+        rank, parcel = client.rank, parcels.get(client.partition)
+        content = shared[rank] if parcel is None else train_content(arrays[rank], requests[rank], parcel)
+        messages.append((train_message(content, nodes[client.partition], requests[rank].t, seconds), client))
+    return messages

@@ -10,7 +10,7 @@ from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
 from strategies.method import MatrixProduct, Method, Summand
-from strategies.state import HEAD, Shapes, State
+from strategies.state import HEAD, AnyTensor, Shapes, State
 
 
 def change_norms(
@@ -58,7 +58,7 @@ def _distance(now: Mapping[str, Summand], before: Mapping[str, Summand], exempt:
     return sum(squares) ** 0.5
 
 
-def _squared_distance(now: Tensor | MatrixProduct, before: Tensor | MatrixProduct) -> float:
+def _squared_distance(now: AnyTensor | MatrixProduct, before: AnyTensor | MatrixProduct) -> float:
     """||now - before||_F^2; of products from their factors, so that no matrix of their size is formed.
 
     X Y - X0 Y0 = (X - X0) Y + X0 (Y - Y0): exactly 0 where nothing changed, and precise where little did.

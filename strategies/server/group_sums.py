@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import fold_product
 from strategies.method import MatrixProduct, Method, Summand, dense_summand
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction
-from strategies.state import Tensors
+from strategies.state import AnyTensor, Tensors
 
 BLOCK_NUMBERS = 2**20
 """Numbers of all clients that a robust reduction works on at a time."""
@@ -140,7 +141,7 @@ class RobustSum:
         mean = {symbol: self._reduced([one[symbol] for one in self._summands]) for symbol in self._summands[0]}
         return self._summing.new_tensors(mean, len(weights))
 
-    def _reduced(self, summands: Sequence[Tensor]) -> Tensor:
+    def _reduced(self, summands: Sequence[AnyTensor]) -> Float[Tensor, "..."]:
         """Reduce tensors of one shape, coordinate by coordinate, in float64."""
         flat = [tensor.reshape(-1) for tensor in summands]
         result = torch.empty(flat[0].shape, dtype=torch.float64, device=flat[0].device)

@@ -9,7 +9,7 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 from google.protobuf.message import DecodeError
 
-from strategies.exchange.foreign_text import safe_text
+from strategies.exchange.foreign_text import safe_text, shown_value
 from strategies.server.bounded_arrays import bounded_arrays
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ OF_THE_BYTES = (
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A reply that came but that Flower could not unpack."""
+    """A reply that came but that Flower could not unpack, or that says that it is another's."""
 
     reason: str
 
@@ -44,15 +44,15 @@ Reply = Message | Unreadable
 
 def collect(
     grid: Grid, messages: Sequence[tuple[Message, _T]], timeout: float, most_bytes: int
-) -> Iterator[tuple[_T | None, Reply]]:
+) -> Iterator[tuple[_T, Reply]]:
     """Push messages and yield each reply as it arrives, until all have answered or `timeout` seconds are over.
 
-    Flower's `Grid.send_and_receive` returns only when all replies are in memory.
+    Flower's `Grid.send_and_receive` returns only when all replies are in memory. Which message a reply answers is what
+    the SuperLink says, which has checked it; what the reply says itself its sender may have made up.
 
     Args:
         grid: Flower's.
-        messages: each with something of the caller's that says what it is for; its reply comes with the same, and a
-            reply to none of them with None.
+        messages: each with something of the caller's that says what it is for; its reply comes with the same.
         timeout: in seconds.
         most_bytes: that the arrays of one reply may have; a reply with more is unreadable.
     """
@@ -60,16 +60,14 @@ def collect(
         return
     pushed = {message_id for message_id in grid.push_messages([message for message, _ in messages]) if message_id}
     waiting = {m.metadata.message_id: purpose for m, purpose in messages if m.metadata.message_id in pushed}
-    purposes = dict(waiting)
     deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
     while waiting and time.monotonic() < deadline:
         came = False
-        for message_id in list(waiting):
+        for message_id, purpose in list(waiting.items()):
             for reply in _pull(grid, message_id, most_bytes):
-                answered = message_id if isinstance(reply, Unreadable) else reply.metadata.reply_to_message_id
-                waiting.pop(answered, None)
+                waiting.pop(message_id, None)
                 came = True
-                yield purposes.get(answered), reply
+                yield purpose, reply
             if time.monotonic() >= deadline:
                 break
         if waiting and not came:
@@ -84,6 +82,16 @@ def _pull(grid: Grid, message_id: str, most_bytes: int) -> Sequence[Reply]:
     """
     try:
         with bounded_arrays(most_bytes):
-            return list(grid.pull_messages([message_id]))
+            replies = list(grid.pull_messages([message_id]))
     except OF_THE_BYTES as error:
         return [Unreadable(f"its reply cannot be unpacked: {type(error).__name__}: {safe_text(str(error), 200)}")]
+    return [_checked(reply, message_id) for reply in replies]
+
+
+def _checked(reply: object, message_id: str) -> Reply:
+    """A reply, if it is what it should be: Flower unpacks whatever object the bytes name."""
+    if not isinstance(reply, Message):
+        return Unreadable(f"its reply is {shown_value(reply)}, expected a message")
+    if reply.metadata.reply_to_message_id != message_id:
+        return Unreadable("its reply says that it answers another message than that to which it came")
+    return reply

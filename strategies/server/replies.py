@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from strategies.exchange.screening import Asked, Reader, Rejected, Upload, validate_reply
+from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload, validate_reply
 from strategies.exchange.wire import unpack
 from strategies.protection.robust import within_bound
 from strategies.server.polling import Reply, Unreadable
@@ -42,7 +42,7 @@ def accept_replies(
     partitions: Iterable[int],
     t: int,
     shapes: Callable[[int], Shapes],
-    read: Reader = unpack,
+    read: ArraysReader = unpack,
 ) -> Iterator[Verdict]:
     """Validate the replies of round t and yield the rejected ones, and valid uploads in partition order.
 

@@ -84,8 +84,6 @@ class Roster:
         messages = [(Message(question, node, MessageType.QUERY), node) for node in nodes]
         self._silent |= set(nodes)
         for node, reply in collect(grid, messages, self._patience, MOST_HELLO_BYTES):
-            if node is None:
-                continue
             self._silent.discard(node)
             hello = hello_of(reply)
             if isinstance(hello, Hello):

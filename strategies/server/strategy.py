@@ -17,8 +17,8 @@ from strategies.exchange.ranks import cut, rank_of
 from strategies.exchange.screening import Asked
 from strategies.exchange.secure_step import session_of
 from strategies.exchange.traffic import Traffic, measure_traffic
-from strategies.exchange.train_request import TrainRequest, train_content
-from strategies.exchange.wire import pack, train_message
+from strategies.exchange.train_request import TrainRequest, train_messages
+from strategies.exchange.wire import pack
 from strategies.logger import log
 from strategies.manifest import Manifest
 from strategies.method import Method
@@ -183,11 +183,7 @@ class FederatedAdapters(Strategy):
         ]
         sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
         requests = {rank: self._request(t, rank) for rank in sent}
-        contents = [train_content(sent[a.rank], requests[a.rank], parcels.get(a.partition)) for a in asked]
-        messages = [
-            (train_message(content, nodes[a.partition], t, seconds), a)
-            for content, a in zip(contents, asked, strict=True)
-        ]
+        messages = train_messages(asked, nodes, sent, requests, parcels, seconds)
         down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None

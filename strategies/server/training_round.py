@@ -11,7 +11,7 @@ from flwr.app import Message
 from strategies.bases.basis import Fixed
 from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
-from strategies.exchange.screening import Asked, Reader, Rejected, Upload
+from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.exchange.wire import unpack
 from strategies.manifest import Manifest, state_at_start
@@ -72,15 +72,16 @@ class Round:
         contributed = setup.policy.upload == "summand"
         keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
-        # Where all count alike nobody can have too much, and no upload need be held in case.
-        share = 1.0 if setup.policy.weighting == "uniform" else setup.policy.robust.max_share
+        # Where all count alike nobody has too much, and no upload need be held in case. A secure sum is one upload.
+        alike = setup.policy.weighting == "uniform" or secure is not None
+        share = 1.0 if alike else setup.policy.robust.max_share
         self._combination = Combination(
             setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
         )
         self._seconds = 0.0
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ArraysReader:
         """What reads the arrays of an upload."""
         return unpack if self._secure is None else unpack_words
 

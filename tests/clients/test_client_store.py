@@ -78,7 +78,7 @@ def test_tensors_of_other_shapes_are_discarded_with_the_reason(reasons):
 def test_a_method_that_keeps_nothing_leaves_no_trace(tmp_path):
     records, file = RecordDict(), store_file(tmp_path, "clinic")
     nothing = memory(records, shapes={}, file=file)
-    nothing.save({})
+    nothing.save(State())
     assert nothing.load() is None
     assert not records
     assert not file.exists()

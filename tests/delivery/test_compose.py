@@ -9,7 +9,7 @@ from florg_app.engines.superlink import environment
 from scripts.settings_table import ROOT
 from tests.support.compose import DOCKER, VARIABLE, example_variables, load, partition, target
 from tests.support.dockerfile import stages
-from tests.support.flower_internals import node_configuration, options_of
+from tests.support.flower_internals import options_of, values_of
 
 FILES = sorted(path.name for path in DOCKER.glob("*.yaml") if path.name != "common.yaml")
 STAGES = stages(DOCKER / "Dockerfile")
@@ -131,10 +131,10 @@ def test_images_are_pinned_to_this_version_and_run_without_privileges(file, name
 
 
 @pytest.mark.parametrize(("file", "name", "service"), SERVICES)
-def test_node_configurations_are_what_the_client_reads(file, name, service):
+def test_values_ofs_are_what_the_client_reads(file, name, service):
     if stage_of(service).name != "client":
         return
-    node = node_configuration(arguments(service).node_config)
+    node = values_of(arguments(service).node_config)
     mounts = {target(volume) for volume in service["volumes"]}
     which, total = partition(node)
     assert 0 <= which < total

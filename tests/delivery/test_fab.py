@@ -10,10 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from flwr.cli.config_utils import get_fab_metadata
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
+from tests.support.flower_internals import bundle_metadata
 from tests.support.repository import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -55,7 +55,7 @@ def test_the_bundle_holds_all_code_and_only_what_is_listed(bundle):
 
 
 def test_the_bundle_has_the_version_of_the_project(bundle):
-    _, version = get_fab_metadata(bundle)
+    _, version = bundle_metadata(bundle)
     assert version == PROJECT["project"]["version"]
     assert f".{version.replace('.', '-')}." in bundle.name
 

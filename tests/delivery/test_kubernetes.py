@@ -9,7 +9,7 @@ import yaml
 from florg_app import certificates
 from tests.delivery.test_compose import STAGES
 from tests.support.compose import DOCKER, example_variables, load, partition
-from tests.support.flower_internals import node_configuration, options_of
+from tests.support.flower_internals import options_of, values_of
 
 FOLDER = DOCKER / "kubernetes"
 OBJECTS = {
@@ -124,8 +124,8 @@ def test_a_set_selects_its_own_pods(name):
     assert SETS[name]["replicas"] == 1
 
 
-def test_the_client_reads_its_own_rows_and_its_node_configuration_is_complete():
-    node = node_configuration(arguments(CLIENT).node_config)
+def test_the_client_reads_its_own_rows_and_its_values_of_is_complete():
+    node = values_of(arguments(CLIENT).node_config)
     assert partition(node) == (0, 2)
     assert mounts(CLIENT)[node["data-path"]]["readOnly"] is True
     assert node["state-dir"].startswith("/state/")

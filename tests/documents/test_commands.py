@@ -5,16 +5,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from flwr.cli.app import app as flwr_app
-from flwr.common.config import parse_config_args
-from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
-from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from florg_app.cli.main import app as florg_app
 from florg_app.config.parse import default_settings
 from tests.support.documents import MANUAL, document
+from tests.support.flower_internals import flwr_command, options_of, values_of
 from tests.support.repository import REPOSITORY
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
@@ -42,12 +39,12 @@ def check_florg(words):
 
 
 def check_flwr(words):
-    params = parsed_by(get_command(flwr_app), words)
+    params = parsed_by(get_command(flwr_command), words)
     for given in params.get("run_config_overrides") or []:
         if given.endswith(".toml"):
             assert (REPOSITORY / given).is_file(), given
         else:
-            assert parse_config_args([given]).keys() <= default_settings().keys(), given
+            assert values_of(given).keys() <= default_settings().keys(), given
 
 
 def check_make(words):
@@ -85,8 +82,8 @@ def check_docker(words):
 CHECKS = {
     "florg": check_florg,
     "flwr": check_flwr,
-    "flower-superlink": lambda words: _parse_args_run_superlink().parse_args(words),
-    "flower-supernode": lambda words: _parse_args_run_supernode().parse_args(words),
+    "flower-superlink": lambda words: options_of("flower-superlink", words),
+    "flower-supernode": lambda words: options_of("flower-supernode", words),
     "make": check_make,
     "python": check_python,
     "python3": check_python,
@@ -120,7 +117,7 @@ def test_commands_are_found_in_blocks_and_in_lines():
 def test_the_table_of_node_configurations_has_what_the_commands_show_and_what_the_code_reads():
     page = document("docs/deployment.md")
     nodes = [words[words.index("--node-config") + 1] for words in page.commands if words[0] == "flower-supernode"]
-    shown = {key for node in nodes for key in parse_config_args([node])}
+    shown = {key for node in nodes for key in values_of(node)}
     rows = page.text.split("| node configuration |")[1].split("\n\n")[0].splitlines()[2:]
     listed = set(re.findall(r"`([a-z-]+)`", "".join(row.split("|")[1] for row in rows)))
     assert listed == shown | {"validation-path"}  # files that few clients have apart

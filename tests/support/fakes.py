@@ -14,18 +14,7 @@ from strategies.exchange.secure_step import read_step
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.uploads import UploadForm, encode_upload, zero_update
-from strategies.exchange.wire import (
-    ARRAYS,
-    CONFIG,
-    EXAMPLES,
-    METRICS,
-    PARTITION,
-    RANK,
-    Malformed,
-    pack,
-    unpack,
-    upload,
-)
+from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, Malformed, pack, unpack, upload
 from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method, Role
 from strategies.methods.florg import FLoRG

@@ -1,21 +1,34 @@
 """What tests alone use of Flower beside its public packages: its own readers of commands, keys, files and bundles.
 
-The counterpart of florg_app/engines/flower_internals.py, which has what the application uses.
+The counterpart of strategies/flower_internals.py, which has what the application uses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+from flwr.app import Message, MetricRecord
+from flwr.cli.app import app as flwr_command
 from flwr.cli.build import build_fab_from_disk as build_bundle
+from flwr.cli.config_utils import get_fab_metadata as bundle_metadata
 from flwr.cli.supernode.register import try_load_public_key as registered_key
 from flwr.common.args import try_obtain_root_certificates as root_certificates
 from flwr.common.args import try_obtain_server_certificates as server_certificates
 from flwr.common.config import parse_config_args
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, no_object_id_recompute
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.cli.flower_supernode import _try_setup_client_authentication as node_keys
 
-__all__ = ["build_bundle", "node_keys", "registered_key", "root_certificates", "server_certificates"]
+__all__ = [
+    "build_bundle",
+    "bundle_metadata",
+    "flwr_command",
+    "node_keys",
+    "registered_key",
+    "root_certificates",
+    "server_certificates",
+]
 
 _PARSERS: Mapping[str, Callable[[], Any]] = {
     "flower-superlink": _parse_args_run_superlink,
@@ -28,6 +41,22 @@ def options_of(command: str, arguments: Sequence[str]) -> Any:
     return _PARSERS[command]().parse_args(arguments)
 
 
-def node_configuration(text: str) -> dict[str, Any]:
-    """The values of a SuperNode's option --node-config."""
+def values_of(text: str) -> dict[str, Any]:
+    """The values of an option such as --node-config or --run-config: "key=value other-key='a text'"."""
     return dict(parse_config_args([text]))
+
+
+def pack_objects(message: Message) -> dict[str, bytes]:
+    """The message as the bytes that travel: one entry for each object of it, by id; its own is that of the message."""
+    with no_object_id_recompute():
+        return {name: each.deflate() for name, each in get_all_nested_objects(message).items()}
+
+
+def unpack_objects(message_id: str, objects: dict[str, bytes]) -> Message:
+    """What a grid makes of the bytes of a reply; raises whatever they bring about."""
+    return cast(Message, inflate_object_from_contents(message_id, dict(objects)))
+
+
+def put_unchecked(record: MetricRecord, name: str, value: object) -> None:
+    """Set a value that the record would refuse."""
+    record.__dict__["_data"][name] = value

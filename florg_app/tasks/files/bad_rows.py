@@ -16,7 +16,7 @@ _ROWS = 2**40
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """One file, or one split of a data set of the hub."""
 
     split: Split
@@ -34,20 +34,20 @@ class BadRows:
     """Numbers of rows by split and file, or by split and the setting that they do not suit."""
     times: int = 0
     """How often a row was left out, repetitions included: whether some work has met a bad row."""
-    _sources: list[Source] = field(default_factory=list)
+    _sources: list[RowSource] = field(default_factory=list)
 
     @property
     def counts(self) -> Mapping[tuple[Split, str], int]:
         """How many rows were left out, each counted once, however often it was read."""
         return {key: len(rows) for key, rows in self.left_out.items() if rows}
 
-    def origins(self, source: Source, rows: np.ndarray) -> np.ndarray:
+    def origins(self, source: RowSource, rows: np.ndarray) -> np.ndarray:
         """The origins (int64) of rows with these numbers in a source: ORIGIN_COLUMN of a data set."""
         if source not in self._sources:
             self._sources.append(source)
         return self._sources.index(source) * _ROWS + rows
 
-    def refuse(self, source: Source, row: int, problem: ValueError, more: str = "", setting: str = "") -> None:
+    def refuse(self, source: RowSource, row: int, problem: ValueError, more: str = "", setting: str = "") -> None:
         """Leave out row number `row` of a source, or raise ConfigError naming it, the problem and the remedy.
 
         `setting`: the one that the row does not suit, under whose name it is counted instead of that of the file.

@@ -32,7 +32,7 @@ def stem_of(path: Path, kind: str) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class FilePlace:
     """A folder of data; or one file, of rows to train on."""
 
     wording: Wording
@@ -40,15 +40,15 @@ class Place:
     """Endings of the files that can be read."""
     one_per_client: bool = False
     """Every file of the folder holds the training rows of one client."""
-    validation: "Place | None" = field(default=None)
+    validation: "FilePlace | None" = field(default=None)
     """Where the validation rows are, if they lie elsewhere."""
 
-    def with_kinds(self, kinds: Collection[str]) -> "Place":
+    def with_kinds(self, kinds: Collection[str]) -> "FilePlace":
         """The same place, in which files of these endings are looked for."""
         elsewhere = self.validation and self.validation.with_kinds(kinds)
         return replace(self, kinds=tuple(kinds), validation=elsewhere)
 
-    def of(self, split: Split) -> "Place":
+    def of(self, split: Split) -> "FilePlace":
         """Where the rows of this split are."""
         return self if split == "train" or self.validation is None else self.validation
 

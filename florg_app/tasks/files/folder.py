@@ -10,10 +10,10 @@ from datasets import Dataset
 
 from florg_app.config.parse import ConfigError
 from florg_app.config.task_settings import TaskSettings
-from florg_app.tasks.files.bad_rows import BadRows, Source
+from florg_app.tasks.files.bad_rows import BadRows, RowSource
 from florg_app.tasks.files.checking import CheckedRows, check_rows
 from florg_app.tasks.files.checks import Layout
-from florg_app.tasks.files.finding import SPLIT_STEMS, Place, kind_of
+from florg_app.tasks.files.finding import SPLIT_STEMS, FilePlace, kind_of
 from florg_app.tasks.files.owner import Owner
 from florg_app.tasks.files.reading import READERS, Readers, read_file
 from florg_app.tasks.files.sampling import in_one
@@ -26,7 +26,7 @@ from florg_app.tasks.split import ORIGIN_COLUMN, Split
 class LocalFolder:
     """The files of a task: of a folder with a file for each split, or with one for each client, or a file alone."""
 
-    place: Place
+    place: FilePlace
     owner: Owner
     bad_rows: BadRows
     readers: Readers
@@ -53,7 +53,7 @@ class LocalFolder:
         """The same of one file of the split."""
         layout = self.owner.layout(split, layout)
         found = self._checked(split, path, layout)
-        origins = self.bad_rows.origins(Source(split, path, self.place.of(split).wording), found.numbers)
+        origins = self.bad_rows.origins(RowSource(split, path, self.place.of(split).wording), found.numbers)
         table = pyarrow.table(dict(found.columns), schema=layout.types.arrow_schema)
         rows = Dataset(table.append_column(ORIGIN_COLUMN, pyarrow.array(origins)))
         return self.owner.marked(split, rows, self.files(split, stems).index(path))
@@ -100,7 +100,7 @@ class LocalFolder:
             none = f"none of its {table.num_rows} rows can be used; row {row + 1}: "
             raise self.error(split, path, surrounded(none, problem))
         for row, problem in found.bad.items():
-            self.bad_rows.refuse(Source(split, path, self.place.of(split).wording), row, problem, more)
+            self.bad_rows.refuse(RowSource(split, path, self.place.of(split).wording), row, problem, more)
         return found
 
     def _table(self, split: Split, path: Path, wanted: Sequence[str], again: bool = False) -> FileTable:
@@ -144,8 +144,8 @@ def local_folder(
 ) -> LocalFolder:
     """The files at the place that `wording` names; `validation` names that of the validation rows, if it is another."""
     owner, kinds = owner or Owner(), tuple(readers)
-    elsewhere = None if validation is None else Place(validation, kinds)
-    return LocalFolder(Place(wording, kinds, owner.by_file, elsewhere), owner, bad_rows, readers)
+    elsewhere = None if validation is None else FilePlace(validation, kinds)
+    return LocalFolder(FilePlace(wording, kinds, owner.by_file, elsewhere), owner, bad_rows, readers)
 
 
 def bad_rows_of(task: TaskSettings, folder: LocalFolder | None = None) -> BadRows:

@@ -7,7 +7,7 @@ import numpy as np
 from datasets import Dataset
 
 from florg_app.config.parse import ConfigError
-from florg_app.tasks.files.bad_rows import BadRows, Source
+from florg_app.tasks.files.bad_rows import BadRows, RowSource
 from florg_app.tasks.files.wording import Wording
 from florg_app.tasks.split import ORIGIN_COLUMN, Split
 
@@ -24,7 +24,7 @@ def load_hub_split(task: str, repository: str, name: str | None, split: str) -> 
 
 def with_hub_origins(rows: Dataset, bad_rows: BadRows, split: Split, repository: str, name: str) -> Dataset:
     """The rows of a data set's part `name` with a column that says which of them each is."""
-    source = Source(split, Path(name), Wording("data set of the hub", Path(repository)))
+    source = RowSource(split, Path(name), Wording("data set of the hub", Path(repository)))
     origins = bad_rows.origins(source, np.arange(len(rows)))
     return rows.add_column(ORIGIN_COLUMN, origins)  # pyright: ignore[reportCallIssue]
 

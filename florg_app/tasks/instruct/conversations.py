@@ -68,7 +68,7 @@ def read_system(value: Any) -> str:
     return check_text(value) if value and value.strip() else ""
 
 
-def read_history(value: Any) -> list[list[str]]:
+def read_dialogue(value: Any) -> list[list[str]]:
     """Earlier rounds as pairs of what was asked and answered."""
     pairs = _listed(value) or []
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):

@@ -14,7 +14,7 @@ from florg_app.tasks.files.wording import DataError
 from florg_app.tasks.instruct.conversations import (
     complete_turns,
     read_conversation,
-    read_history,
+    read_dialogue,
     read_no_tools,
     read_system,
     read_turns,
@@ -123,7 +123,7 @@ ALPACA = _shape(
     {
         "input": (read_system, _TEXT),
         "system": (read_system, _TEXT),
-        "history": (read_history, List(List(_TEXT))),
+        "history": (read_dialogue, List(List(_TEXT))),
     },
     _alpaca,
 )

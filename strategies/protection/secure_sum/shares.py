@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from flwr.common.secure_aggregation.crypto.shamir import combine_shares, create_shares
 
+from strategies.flower_internals import combine_shares, create_shares
 from strategies.protection.secure_sum.keys import KEY_BYTES, Entropy
 
 SHARE_BYTES = 52

@@ -28,6 +28,7 @@ def test_a_method_has_a_secure_sum_where_it_sums_what_clients_upload(name):
         ({"strategy.name": "hetlora"}, 'norms that it takes of each; set strategy.weighting = "uniform"'),
         ({"robust.combine": "median", "strategy.weighting": "uniform"}, 'robust.combine = "median"; set it to "mean"'),
         ({"robust.norm-bound": 3.0}, "robust.norm-bound = 3 could compare; set it to 0"),
+        ({"strategy.name": "fedit", "robust.max-share": 0.5}, "robust.max-share = 0.5 would bound; leave it out"),
         ({"evaluate.on-clients": True, "partition.holdout": 0.1}, "evaluate.on-clients = true .* set it to false"),
         ({"privacy.max-dropouts": 2}, "no more than 4 clients: .* which leaves 2; .* at most 1"),
         ({"min-clients": 5, "fraction-train": 0.4}, "no more than 2 clients: .* which leaves 1; .* at most 0"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from florg_app.code_version import MARK, OUR_PACKAGES, PROJECT
+from florg_app.code_version import OUR_MARK, OUR_PACKAGES, PROJECT
 from florg_app.doctor.packages import check_packages, installed_owners, look_at_packages
 from tests.support.repository import REPOSITORY
 
@@ -22,7 +22,7 @@ def package(folder: Path, name: str, text: str = "") -> Path:
 
 
 def ours(folder: Path) -> dict[str, Path | None]:
-    return {name: package(folder, name, f'"""Words."""\n\n{MARK}\n') for name in OUR_PACKAGES}
+    return {name: package(folder, name, f'"""Words."""\n\n{OUR_MARK}\n') for name in OUR_PACKAGES}
 
 
 def checked(found, owners=None):
@@ -33,7 +33,7 @@ def test_the_packages_of_this_project_have_the_mark_and_are_shipped_as_typed():
     assert PYPROJECT["project"]["name"] == PROJECT
     assert set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == set(OUR_PACKAGES)
     for name in OUR_PACKAGES:
-        assert MARK in (REPOSITORY / name / "__init__.py").read_text(encoding="utf-8").splitlines()
+        assert OUR_MARK in (REPOSITORY / name / "__init__.py").read_text(encoding="utf-8").splitlines()
         assert (REPOSITORY / name / "py.typed").is_file()
 
 

@@ -163,11 +163,11 @@ def drop_words(reply: Message) -> Message:
 BAD_UPLOADS = {
     "float32": (
         change_words("6x5/Zt", lambda words: words.astype(np.float32)),
-        "of float32, expected (3, 2, 5) of uint64",
+        "it is '<f4' in C order, expected '<u8'",
     ),
-    "signed": (change_words("6x5/Zt", lambda words: words.view(np.int64)), "of int64"),
-    "big-endian": (change_words("6x5/Zt", lambda words: words.astype(">u8")), "of >u8"),
-    "short": (change_words("6x5/Zt", lambda words: words[:1]), "(1, 2, 5) of uint64, expected (3, 2, 5)"),
+    "signed": (change_words("6x5/Zt", lambda words: words.view(np.int64)), "it is '<i8'"),
+    "big-endian": (change_words("6x5/Zt", lambda words: words.astype(">u8")), "it is '>u8'"),
+    "short": (change_words("6x5/Zt", lambda words: words[:1]), "is (1, 2, 5), expected (3, 2, 5)"),
     "no weight": (drop_words, "missing ['secure-sum/weight']"),
 }
 
@@ -265,7 +265,7 @@ def test_the_servers_noise_is_that_of_the_mean_over_all_that_were_asked_of_as_ma
 def test_flowers_own_start_sums_securely_too():
     run, other = secure_run(), secure_run()
     messages = list(run.federation.configure_train(1, run.federation.arrays, ConfigRecord(), run.grid))
-    replies = [reply for _, reply in collect(run.grid, [(message, None) for message in messages], 10.0)]
+    replies = [reply for _, reply in collect(run.grid, [(message, None) for message in messages], 10.0, 10**6)]
     arrays, _ = run.federation.aggregate_train(1, replies)
     assert arrays is not None
     assert_same_bits(run.state, other.go(1).state)

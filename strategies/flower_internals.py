@@ -7,7 +7,7 @@ what is assumed here. Tried with flwr 1.41 and 1.42, between which none of it ch
 For 1.43, whose release notes name what follows and which could not be installed yet:
 
 - Fleet and Control speak HTTP only, and what is left of gRPC moves to `flwr.compat`. Nothing here uses gRPC, and the
-  commands that engines/superlink.py, docker/ and README.md give are those of the HTTP ports, without the options that
+  commands in florg_app/engines/superlink.py, docker/ and docs/ are those of the HTTP ports, without the options that
   1.43 no longer heeds.
 - `Strategy.start` takes `should_stop(server_round, result)`. `FederatedAdapters` inherits `start` as it is, and so the
   argument; its own `run` ends by AggregationError after `max_skipped` rounds and needs nothing.
@@ -25,8 +25,22 @@ import flwr.common.logger  # makes the console handler of Flower's logger
 from flwr.app import Error, Message
 from flwr.cli.flower_config import parse_superlink_connection
 from flwr.common.constant import ErrorCode
+from flwr.common.secure_aggregation.crypto.shamir import combine_shares, create_shares
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supercore.utils import get_flwr_home
+
+__all__ = [
+    "SERVER_NODE",
+    "Connection",
+    "assign_message_id",
+    "client_error",
+    "combine_shares",
+    "create_shares",
+    "flower_home",
+    "flower_logger",
+    "parse_connection",
+    "task_identity",
+]
 
 SERVER_NODE = 1
 """The node id of a ServerApp that runs in this process."""

@@ -13,13 +13,13 @@ import pytest
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from packaging.requirements import Requirement
 
-from florg_app.engines import flower_internals as internals
 from scripts.settings_table import ROOT
+from strategies import flower_internals as internals
 from strategies import logger
 
 PUBLIC = {"flwr.app", "flwr.clientapp", "flwr.serverapp", "flwr.serverapp.strategy", "flwr.serverapp.exception"}
 FOLDERS = ("strategies", "clients", "florg_app", "bench", "examples", "scripts", "tests")
-HOMES = {"florg_app/engines/flower_internals.py", "tests/support/flower_internals.py"}
+HOMES = {"strategies/flower_internals.py", "tests/support/flower_internals.py"}
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -175,3 +175,10 @@ def test_a_connection_is_read_and_refused_as_flower_does():
     assert secure == internals.Connection("b", "there:8000", False, "/etc/ca.crt")
     with pytest.raises(ValueError, match="absolute path"):
         read({"address": "there:8000", "root-certificates": "ca.crt"}, "c")
+
+
+def test_a_secret_is_rebuilt_from_as_many_shares_as_the_threshold_says():
+    secret = bytes(range(32))
+    shares = internals.create_shares(secret, 3, 5)
+    assert [len(share) for share in shares] == [52] * 5
+    assert internals.combine_shares(shares[2:]) == secret

@@ -1,0 +1,1 @@
+"""Replies changed at random and fed to the server's own code: `python -m tests.fuzz`."""

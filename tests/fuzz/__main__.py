@@ -1,0 +1,55 @@
+"""`python -m tests.fuzz --replies 20000`: replies, rejections by reason, escapes; exit status 1 where there is one."""
+
+import argparse
+import logging
+import sys
+import time
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from florg_app.engines.inline import task_identity
+from tests.fuzz.harness import BOUND, NAMES, Tally, fuzz
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--replies", type=int, default=20_000, help="in all, spread over methods and bounds")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    torch.set_num_threads(1)
+    cases = [(name, bound) for name in NAMES for bound in (0.0, BOUND)]
+    tally, started = Tally(), time.monotonic()
+    console = Console() if sys.stdout.isatty() else Console(width=140)
+    with task_identity():
+        for name, bound in cases:
+            before = tally.replies
+            fuzz(-(-options.replies // len(cases)), options.seed, name, bound, tally)
+            bounded = f"norm-bound {bound:g}" if bound else "no bound"
+            console.print(
+                f"{name}, {bounded}: {tally.replies - before} replies, {len(tally.escapes)} escapes so far; "
+                f"{time.monotonic() - started:.0f} s"
+            )
+    console.print(table(tally))
+    for escape in tally.escapes[:20]:
+        console.print(f"ESCAPE {escape}", markup=False)
+    return int(bool(tally.escapes))
+
+
+def table(tally: Tally) -> Table:
+    made = Table("replies", "what came of them")
+    for reason, count in tally.reasons.most_common(40):
+        made.add_row(f"{count:,}", f"rejected: {reason}".replace("[", "("))
+    rest = sum(tally.reasons.values()) - sum(count for _, count in tally.reasons.most_common(40))
+    made.add_row(f"{rest:,}", f"rejected for {max(0, len(tally.reasons) - 40)} other reasons")
+    made.add_row(f"{tally.accepted:,}", "accepted: what was changed is still within what a reply may say")
+    made.add_section()
+    made.add_row(f"{tally.replies:,}", "changed replies in all")
+    made.add_row(f"{len(tally.escapes):,}", "escapes")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

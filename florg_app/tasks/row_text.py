@@ -16,6 +16,7 @@ from secrets import token_hex
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from jinja2 import TemplateError
 from tokenizers import Tokenizer
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
@@ -23,6 +24,9 @@ from florg_app.tasks.files.wording import DataError
 
 REASONING = frozenset({"<think>", "</think>"})
 """Added tokens that models write themselves before they respond; a response may hold those that are not special."""
+
+_PROBES = (("user",), ("system", "user"), ("user", "assistant", "user"), ("system", "user", "assistant", "user"))
+"""Who speaks in conversations that show which tokens a chat template writes."""
 
 _made: "WeakKeyDictionary[PreTrainedTokenizerBase, RowTokenizer]" = WeakKeyDictionary()
 
@@ -137,11 +141,25 @@ def control_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
     Added tokens of white space, or of letters alone, are words in a template.
     """
     added = tokenizer.added_tokens_decoder.values()
-    template = tokenizer.chat_template
-    written = template if isinstance(template, str) else "\n".join((template or {}).values())
     special = {str(token) for token in tokenizer.all_special_tokens} | {t.content for t in added if t.special}
-    turns = {token.content for token in added if token.content in written and _is_mark(token.content)}
-    return frozenset(special | turns)
+    others = {token.content for token in added if not token.special and _is_mark(token.content)}
+    written = _written(tokenizer) if others else ""
+    return frozenset(special | {name for name in others if name in written})
+
+
+def _written(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The chat template, and what it makes of a few conversations, since it may put tokens together from parts."""
+    template = tokenizer.chat_template
+    if template is None:
+        return ""
+    texts = [template] if isinstance(template, str) else list(template.values())
+    for roles in _PROBES:
+        try:
+            turns = [{"role": role, "content": "-"} for role in roles]
+            texts.append(str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)))
+        except (TemplateError, TypeError, ValueError):
+            continue  # it has no place for these turns
+    return "\n".join(texts)
 
 
 def _is_mark(name: str) -> bool:

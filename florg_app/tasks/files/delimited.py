@@ -97,10 +97,11 @@ def _parsed(lines: Sequence[str], dialect: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _are_rows(lines: Sequence[str], header: str, dialect: Mapping[str, Any]) -> bool:
-    """Whether each line is a row by itself, of as many fields as the header."""
+    """Whether each line is a row by itself, of as many fields as the header, none of them with a quotation mark."""
     try:
         (names,) = csv.reader([header], **dialect)
-        return [len(row) for row in csv.reader(lines, **dialect)] == [len(names)] * len(lines)
+        rows = list(csv.reader(lines, **dialect))
+        return len(rows) == len(lines) and all(len(row) == len(names) and '"' not in "".join(row) for row in rows)
     except (csv.Error, ValueError):
         return False
 

@@ -69,7 +69,10 @@ class LocalFolder:
 
     def names(self, split: Split, path: Path) -> tuple[str, ...]:
         """The columns of one file."""
-        return self._table(split, path, [], again=True).names
+        table = self._table(split, path, [], again=True)
+        if not table.names:
+            raise self.error(split, path, f"no columns{_first_broken(table)}")
+        return table.names
 
     def files(self, split: Split, stems: Sequence[str] | None = None) -> list[Path]:
         """The files of a split, several where it is in shards. Raises ConfigError where there is none, or a choice."""
@@ -112,7 +115,7 @@ class LocalFolder:
         if not table.num_rows and not missing:
             raise self.error(split, path, "no rows")
         if missing:
-            broken = "".join(f"; row {row + 1}: {problem}" for row, problem in [*table.broken.items()][:1])
+            broken = _first_broken(table)
             lacks = f"no column {columns_named(missing)}"
             # A file without a header has its first row for one.
             words = DataError(f"{lacks}; its columns are {columns_named(table.names)}{broken}", f"{lacks}{broken}")
@@ -133,6 +136,11 @@ class LocalFolder:
             return table.column(name)
         except DataError as error:
             raise self.error(split, path, error) from error
+
+
+def _first_broken(table: FileTable) -> str:
+    """What is wrong with the first broken row, to be put behind another problem; empty where none is broken."""
+    return "".join(f"; row {row + 1}: {problem}" for row, problem in [*table.broken.items()][:1])
 
 
 def local_folder(

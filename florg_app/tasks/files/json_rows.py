@@ -33,6 +33,8 @@ def read_json(path: Path) -> FileTable:
         return _of_lines(file)
     if isinstance(document, list):
         return _of_objects(document)
+    if not isinstance(document, dict):
+        raise DataError("is JSON of a single value; expected a list of objects, one for each row")
     if columns := _columns(document):
         return table_of({_stripped(name): values for name, values in columns.items()})
     lists = {name: value for name, value in document.items() if isinstance(value, list)}

@@ -62,7 +62,7 @@ def test_a_broken_conversation_is_named_or_left_out(messages, problem, tmp_path)
 def test_other_columns_are_answered_with_those_that_are_expected(tmp_path):
     with pytest.raises(
         ConfigError,
-        match="its columns are ask, say; expected messages or conversations or instruction, output or prompt",
+        match=r"columns are ask, say; expected messages or conversations or instruction, output or prompt, completion",
     ):
         instruct(tmp_path, [{"ask": "a", "say": "b"}]).rows("train")
 

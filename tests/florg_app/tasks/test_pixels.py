@@ -9,7 +9,7 @@ from PIL import Image
 
 from florg_app.config.parse import ConfigError
 from florg_app.engines import inline
-from florg_app.reports.report import read_history
+from florg_app.reports.history import read_history
 from florg_app.tasks.images.rows import open_image
 from strategies.rng import generator
 from tests.support.pictures import PROCESSOR, image_task, vision_model

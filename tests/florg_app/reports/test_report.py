@@ -119,7 +119,11 @@ def test_the_summary_holds_totals_best_and_final_metrics(tmp_path, lines):
     assert found["communication"]["up"] == {key: 2 * value for key, value in traffic(36100).items()}
     assert found["communication"]["down"]["wire-bytes"] == 144000
     assert found["seconds"]["train"] == 6.0
-    assert found["uploads"] == {"accepted": 6, "rejected": 1}
+    assert found["uploads"] == {
+        "accepted": 6,
+        "rejected": 1,
+        "largest-share": {"partition": "2", "round": 1, "share": 0.5},
+    }
     assert found["paths"]["adapter"] == str(tmp_path / "adapter")
     assert found["versions"]["torch"]
     assert found["versions"]["source"] == code_fingerprint()

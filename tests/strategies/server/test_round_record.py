@@ -6,6 +6,7 @@ from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.wire import EXAMPLES, OWN, PARTITION
 from strategies.server.round_record import RoundRecord, mean_metrics, own_scores
+from strategies.state import State
 
 CLIENTS = [
     {"loss": 2.0, "steps": 3, "peak-memory-bytes": 50, f"{OWN}accuracy": 0.9, f"{OWN}examples": 10, "mine": 1.0},
@@ -17,7 +18,7 @@ ROWS = [1, 20, 4]
 
 def uploads(clients=CLIENTS):
     return [
-        Upload(p, 2, {}, rows, {PARTITION: p, EXAMPLES: rows, **metrics}, Traffic(1, 4, 2, 8, 20))
+        Upload(p, 2, State(), rows, {PARTITION: p, EXAMPLES: rows, **metrics}, Traffic(1, 4, 2, 8, 20))
         for p, (rows, metrics) in enumerate(zip(ROWS, clients, strict=True))
     ]
 

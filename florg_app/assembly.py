@@ -19,6 +19,7 @@ from florg_app import code_version
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.features import ClientDatasets
+from florg_app.data.token_identity import token_fingerprint
 from florg_app.fitting import fit, row_limits
 from florg_app.pretrained import load_pretrained
 from florg_app.start_adapter import StartAdapter, check_start_targets, find_start
@@ -168,7 +169,10 @@ def _assemble(
         adapted=adapted,
         manifest=manifest,
         fixed=fixed,
-        identity=_identity(manifest, backbone, task.label_names, fixed, start),
+        identity={
+            **_identity(manifest, backbone, task.label_names, fixed, start),
+            "tokens": token_fingerprint(pretrained.preprocessor, settings.task.template_date),
+        },
         head=fresh_head,
         method=method,
         drawn=tuple(dict.fromkeys((*pretrained.drawn, *(start.brought if start else ())))),

@@ -3,7 +3,7 @@
 import time
 
 import torch
-from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from clients import trainer
@@ -14,16 +14,16 @@ from clients.train_settings import TrainOptions
 from florg_app import code_version
 from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
-from florg_app.client_side.node import own_paths, redact_errors
+from florg_app.client_side.node import introduce, own_paths, partition_of, redact_errors
 from florg_app.client_side.reply import build_reply
 from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
-from florg_app.config.parse import parse_settings
+from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
 from florg_app.data.features import ClientData
-from strategies.exchange.hello import PARTITIONS, PRIVATE
+from strategies.exchange.hello import ROWS, question_of, refusal_content
 from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
 from strategies.exchange.secure_step import SECURE_ACTION, read_step
@@ -31,7 +31,6 @@ from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.wire import (
     ARRAYS,
     CONFIG,
-    METRICS,
     OWN,
     PARTITION,
     Malformed,
@@ -49,11 +48,31 @@ app = ClientApp()
 
 @app.query()
 def hello(message: Message, context: Context) -> Message:
-    """Which partition this client holds, of how many, and whether its rows are its own."""
-    partition, num_partitions = partition_of(context)
-    private = own_paths(context)[0] is not None
-    known = MetricRecord({PARTITION: partition, PARTITIONS: num_partitions, PRIVATE: int(private)})
-    return Message(RecordDict({METRICS: known}), reply_to=message)
+    """Say who this client is, or, where that is asked, whether its rows can be used."""
+    try:
+        if question_of(message) == ROWS:
+            return Message(refusal_content(_problem_of_rows(context)), reply_to=message)
+        return Message(introduce(context).content(), reply_to=message)
+    except ConfigError as error:  # of this node's configuration
+        return Message(refusal_content(str(error)), reply_to=message)
+
+
+def _problem_of_rows(context: Context) -> str:
+    """Why a round would fail for this client's rows, in words for the server; empty where all can be used.
+
+    What is read here is not read again in the rounds, where the process stays.
+    """
+    settings = parse_settings(context.run_config)
+    device = resolve_device(settings.client.device, "client.device")
+    try:
+        with redact_errors(context):
+            data = assemble(settings, device, *own_paths(context)).data
+            data.client(*partition_of(context))
+            if settings.evaluate.on_clients and settings.evaluate.client_rows == "validation":
+                data.validation  # noqa: B018  # made at its first use
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 @app.query(SECURE_ACTION)
@@ -174,18 +193,3 @@ def secure_client(settings: Settings, message: Message, context: Context) -> Sec
     """Return this client's part in the secure sum of the message's round; None where the settings have no such sum."""
     rules = rules_of(settings.privacy, weighting_of(settings.strategy.weighting, settings.method))
     return rules and SecureSumClient(context, rules, partition_of(context)[0], read_step(message.content))
-
-
-def partition_of(context: Context) -> tuple[int, int]:
-    """(partition id, number of partitions) of this node. Raises ValueError where its configuration lacks them."""
-    node = context.node_config
-    try:
-        partition, total = int(node["partition-id"]), int(node["num-partitions"])
-    except KeyError as missing:
-        raise ValueError(
-            f"the node configuration has no {missing}: start the SuperNode with "
-            '--node-config "partition-id=0 num-partitions=2"'
-        ) from None
-    if not 0 <= partition < total:
-        raise ValueError(f"partition-id = {partition} is not in 0 .. num-partitions - 1 = {total - 1}")
-    return partition, total

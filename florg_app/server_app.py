@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import cached_property
 from logging import ERROR, WARNING
 
 from flwr.app import Context
@@ -19,12 +20,14 @@ from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.reports.report import Report, note
 from florg_app.server_side import start
-from florg_app.server_side.census import num_partitions
+from florg_app.server_side.census import Census
 from florg_app.server_side.evaluation import CentralEvaluation
+from florg_app.server_side.muster import muster
 from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
 from strategies.protection.robust import Robustness
+from strategies.server.roster import Roster
 from strategies.server.round_policy import Policy
 from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
@@ -80,9 +83,8 @@ class ServerRun:
         self._assembly = assemble(settings, self._device)
         self._load_seconds = time.monotonic() - begun
         self._checkpoints = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
-        self._evaluate = CentralEvaluation(
-            self._assembly, settings, lambda: num_partitions(grid, settings.min_clients, settings.wait_timeout)
-        )
+        self._roster = Roster()
+        self._evaluate = CentralEvaluation(self._assembly, settings, lambda: self._census.num_partitions())
         mechanism = mechanism_of(settings.privacy)
         self._federation = FederatedAdapters(
             settings.method,
@@ -97,6 +99,7 @@ class ServerRun:
             bookkeeping=saved.bookkeeping if saved else None,
             private=PrivacyLedger(mechanism) if mechanism else None,
             memory=ResettablePeak(self._device),
+            roster=self._roster,
         )
 
     def run(self) -> None:
@@ -110,6 +113,8 @@ class ServerRun:
             note(self._evaluate.refusal, WARNING)
         if self._settings.privacy.secure_sum:
             note(SUMS_ALONE)
+        if self._begun < self._settings.num_server_rounds:
+            _ = self._census  # before any long work
         if self._is_new:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))
@@ -119,6 +124,11 @@ class ServerRun:
         with self._checkpoints.closing():
             rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
             self._federation.run(self._grid, rounds, self._evaluate)
+
+    @cached_property
+    def _census(self) -> Census:
+        """What the nodes that take part say of themselves, asked once."""
+        return muster(self._grid, self._roster, self._assembly, self._settings)
 
     def _before_training(self) -> None:
         begun = time.monotonic()

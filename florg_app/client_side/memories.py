@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from clients.memory import STATE_DIR, ClientStore, store_file
 from clients.optimizer_state import kept_optimizer_state, optimizer_kind, state_shapes
 from florg_app.assembly import Assembly
+from florg_app.client_side.node import name_of_client
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.wire import PARTITION, RANK, RUN
 
@@ -56,7 +57,6 @@ class ClientStores:
         return {RUN: self.moment.lineage.run, **identity, PARTITION: str(self.partition)}
 
     def _file(self, below: str = "") -> Path | None:
-        node = self.context.node_config
-        name = str(node.get("client-name", self.partition))
-        folder = node.get("state-dir") or os.environ.get(STATE_DIR)
+        name = name_of_client(self.context)
+        folder = self.context.node_config.get("state-dir") or os.environ.get(STATE_DIR)
         return store_file(Path(str(folder)) / below, name) if folder else None

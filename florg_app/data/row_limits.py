@@ -17,7 +17,7 @@ class RowLimits:
 
     positions: int | None = None
     """Tokens of one example."""
-    vocabulary: int | None = None
+    tokens: int | None = None
     """Tokens that it has embeddings of, numbered from 0."""
     reach: Callable[[Mapping[str, Any]], int] = _tokens_of
     """Positions that an example needs, with what is generated behind it."""
@@ -37,9 +37,9 @@ class RowLimits:
                 f"needs {needed} positions with its generated response, and model.name has {self.positions}; lower "
                 f"task.max-new-tokens or task.max-length"
             )
-        if self.vocabulary is not None and max(ids) >= self.vocabulary:
+        if self.tokens is not None and max(ids) >= self.tokens:
             return DataError(
-                f"becomes token {max(ids)}, and model.name has embeddings of {self.vocabulary} tokens, numbered from "
+                f"becomes token {max(ids)}, and model.name has embeddings of {self.tokens} tokens, numbered from "
                 f"0; use the tokenizer that the model was trained with, or leave out what was added to it"
             )
         return None

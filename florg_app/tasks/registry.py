@@ -33,8 +33,11 @@ class TaskFamily:
     """Whether it can have responses written, evaluate.generate-rows of them."""
 
 
+EMBEDDED_TASK = "tiny"
+"""The one whose rows the application brings itself."""
+
 TASKS: dict[str, TaskFamily] = {
-    "tiny": TaskFamily(make_tiny),
+    EMBEDDED_TASK: TaskFamily(make_tiny),
     **{f"glue/{name}": TaskFamily(partial(glue.make_glue, name)) for name in glue.GLUE_TASKS},
     "squad": TaskFamily(make_squad, SQUAD_SETTINGS),
     **{

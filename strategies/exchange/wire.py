@@ -25,6 +25,7 @@ ADVICE: Mapping[str, str] = {
     "source": "the code differs: install the same version on every node, and stop a stale local SuperLink",
     "manifest": "the adapted layers, their shapes, rank, scale or seed differ: the same model and settings everywhere?",
     "backbone": "the frozen weights differ: the same model, revision, dtype and adapter.start-from everywhere?",
+    "tokens": "the tokenizer, its chat template or task.template-date differ: the same model and settings everywhere?",
     "classes": "the classes of the task differ: name all of them in task.labels, or give all nodes the same files",
     "bases": "the fixed matrices differ although the seed agrees: a basis of another kind, or another library version",
     "start": "the adapter of adapter.start-from differs: copy the server's folder to every node that has one there",

@@ -1,13 +1,14 @@
 """Who takes part: Flower's random node ids behind the stable partition ids, and the sample of a round."""
 
 import time
+from collections.abc import Callable
 from logging import WARNING
 
-from flwr.app import ConfigRecord, Message, MessageType, RecordDict
+from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
 from strategies.exchange.foreign_text import safe_text
-from strategies.exchange.hello import MOST_HELLO_BYTES, Hello, parse_hello
+from strategies.exchange.hello import MOST_HELLO_BYTES, WHO, Hello, parse_hello, parse_refusal, question
 from strategies.logger import log
 from strategies.rng import generator
 from strategies.server.polling import Reply, Unreadable, collect
@@ -33,6 +34,10 @@ class Roster:
         self._refused: set[tuple[int, ...]] = set()
         """The disputes that were said."""
         self._patience = patience
+        self.objection: Callable[[Hello], str] = lambda hello: ""
+        """Why a node that is asked from now on takes no part; empty where nothing speaks against it."""
+        self.left_out: dict[int, str] = {}
+        """Why nodes take no part, and are not asked again."""
 
     def wait(self, grid: Grid, minimum: int, timeout: float) -> None:
         """Wait until `minimum` clients are online; raises TimeoutError saying how many came."""
@@ -47,13 +52,9 @@ class Roster:
 
     def online(self, grid: Grid) -> dict[int, int]:
         """{partition id: node id} of the clients that are there now, ascending."""
-        nodes = sorted(grid.get_node_ids())
-        self._silent &= set(nodes)
-        self._ask(grid, [node for node in nodes if node not in self._known and node not in self._silent])
         claims: dict[int, list[int]] = {}
-        for node in nodes:
-            if node in self._known:
-                claims.setdefault(self._known[node].partition, []).append(node)
+        for node, hello in self.hellos(grid).items():
+            claims.setdefault(hello.partition, []).append(node)
         for partition, claimants in claims.items():
             if self._holder.get(partition) not in claimants:
                 self._holder.pop(partition, None)
@@ -62,6 +63,21 @@ class Roster:
             if len(claimants) > 1:
                 self._say_dispute(partition, claimants)
         return {p: self._holder[p] for p in sorted(claims) if p in self._holder}
+
+    def hellos(self, grid: Grid) -> dict[int, Hello]:
+        """Return what the nodes say of themselves that are there now and are not left out, by node id, ascending."""
+        nodes = sorted(grid.get_node_ids())
+        self._silent &= set(nodes)
+        asked = self._known.keys() | self.left_out.keys() | self._silent
+        self._ask(grid, [node for node in nodes if node not in asked])
+        return {node: self._known[node] for node in nodes if node in self._known}
+
+    def leave_out(self, node: int, reason: str) -> None:
+        """Have a node take no part from now on."""
+        self.left_out[node] = reason
+        hello = self._known.pop(node, None)
+        if hello is not None and self._holder.get(hello.partition) == node:
+            del self._holder[hello.partition]
 
     def rows(self, partition: int) -> int | None:
         """How many training rows the client that holds a partition said that it has; None where it said nothing."""
@@ -80,25 +96,33 @@ class Roster:
         log(WARNING, "partition %s is claimed by nodes %s too: %s", partition, others, kept)
 
     def _ask(self, grid: Grid, nodes: list[int]) -> None:
-        question = RecordDict({"config": ConfigRecord({"ask": "partition-id"})})
-        messages = [(Message(question, node, MessageType.QUERY), node) for node in nodes]
         self._silent |= set(nodes)
+        messages = [(question(WHO, node), node) for node in nodes]
         for node, reply in collect(grid, messages, self._patience, MOST_HELLO_BYTES):
             self._silent.discard(node)
             hello = hello_of(reply)
-            if isinstance(hello, Hello):
+            reason = hello if isinstance(hello, str) else self.objection(hello)
+            if isinstance(hello, Hello) and not reason:
                 self._known[node] = hello
-            else:
-                log(WARNING, "node %s takes no part: %s", node, hello)
+                continue
+            log(WARNING, "node %s takes no part: %s", node, reason)
+            if isinstance(hello, Hello) or parse_refusal(content_of(reply)):
+                self.left_out[node] = reason  # it would say the same again; one that is not ready yet is asked again
 
 
-def hello_of(reply: Reply) -> Hello | str:
-    """Read a node's answer to the question who it is; or, in words, why that is impossible."""
+def content_of(reply: Reply) -> RecordDict | str | None:
+    """Read what an answer holds; None where it holds nothing; or, in words, why it is none."""
     if isinstance(reply, Unreadable):
         return reply.reason
     if reply.has_error():
         return f"it is not ready: {safe_text(str(reply.error.reason))}"
-    return parse_hello(reply.content if reply.has_content() else None)
+    return reply.content if reply.has_content() else None
+
+
+def hello_of(reply: Reply) -> Hello | str:
+    """Read a node's answer to the question who it is; or, in words, why that is impossible."""
+    content = content_of(reply)
+    return content if isinstance(content, str) else parse_hello(content)
 
 
 def sample_clients(partitions: list[int], fraction: float, seed: int, t: int) -> list[int]:

@@ -61,6 +61,7 @@ class FederatedAdapters(Strategy):
         bookkeeping: Mapping[str, Any] | None = None,
         private: PrivacyLedger | None = None,
         memory: PeakMemory | None = None,
+        roster: Roster | None = None,
     ) -> None:
         """Begin, or go on with the `state` and the `bookkeeping` of a checkpoint.
 
@@ -77,6 +78,7 @@ class FederatedAdapters(Strategy):
             bookkeeping: what the property of this name was.
             private: the noise and the account of differential privacy.
             memory: measures the server's peak where the policy wants its costs.
+            roster: who takes part, where nodes have been asked already.
         """
         self.state, self.lineage, self.private = state, lineage, private
         known = bookkeeping or {}
@@ -91,7 +93,7 @@ class FederatedAdapters(Strategy):
         diagnosed = diagnostics if manifest.plan.has_global_model else None
         bases = diagnosed and {name: for_norms(fixed, device) for name, fixed in diagnosed.items()}
         self._setup = RoundSetup(method, manifest, policy, device, bases, memory)
-        self._roster = Roster()
+        self._roster = roster or Roster()
         self._used_keys: set[bytes] = set()
         """Public keys of the secure sums so far."""
         self._begun: Round | None = None

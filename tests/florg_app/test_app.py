@@ -121,7 +121,7 @@ def test_the_client_that_pools_the_rows_has_exactly_those_of_all_clients(tmp_pat
     assert pooled["num-examples"] + pooled["own-examples"] == SMALL["task.max-train-rows"]
 
 
-@pytest.mark.parametrize("part", ["source", "backbone", "manifest", "bases"])
+@pytest.mark.parametrize("part", ["source", "backbone", "tokens", "manifest", "bases"])
 def test_a_client_of_another_kind_refuses_and_the_report_says_why(part, tmp_path):
     def other(message: Message, context):
         if message.metadata.message_type == "train" and context.node_config["partition-id"] == 1:

@@ -24,7 +24,7 @@ class CheckedRows:
     """What is wrong with the others, by number."""
 
 
-def check_rows(table: FileTable, layout: Layout) -> CheckedRows:
+def check_table(table: FileTable, layout: Layout) -> CheckedRows:
     """The rows of a table that has all required columns. Raises DataError where a wanted column is there twice."""
     cells = {name: table.column(name) for name in layout.checks if name in table.names}
     bad: dict[int, ValueError] = {row: DataError(problem) for row, problem in table.broken.items()}

@@ -11,7 +11,7 @@ from datasets import Dataset
 from florg_app.config.parse import ConfigError
 from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks.files.bad_rows import BadRows, RowSource
-from florg_app.tasks.files.checking import CheckedRows, check_rows
+from florg_app.tasks.files.checking import CheckedRows, check_table
 from florg_app.tasks.files.checks import Layout
 from florg_app.tasks.files.finding import SPLIT_STEMS, FilePlace, kind_of
 from florg_app.tasks.files.owner import Owner
@@ -94,7 +94,7 @@ class LocalFolder:
         """The good rows of a file; the bad ones are refused or counted."""
         table = self._table(split, path, layout.required)
         try:
-            found = check_rows(table, layout)
+            found = check_table(table, layout)
         except DataError as error:
             raise self.error(split, path, error) from error
         more = f" ({len(found.bad) - 1} more rows of {table.num_rows} are bad)" if len(found.bad) > 1 else ""

@@ -77,12 +77,13 @@ class Instruct(Task):
         def refuse(place: int, problem: DataError, setting: str = "") -> None:
             self.bad_rows.refuse_at(rows, place, problem, setting)
 
-        for place, example in examples(conversations, preprocessor, max_length, self.template_date, refuse):
+        for example in examples(conversations, preprocessor, max_length, self.template_date, refuse):
             if isinstance(example, TooLong):
-                refuse(place, _too_long(example, max_length), "task.max-length")
+                refuse(example.place, _too_long(example, max_length), "task.max-length")
             else:
+                place = example[ROW]
                 reference = {REFERENCE: conversations[place][-1]["content"]} if place in asked else {}
-                found.append({**example, **reference, ROW: place})
+                found.append({**example, **reference})
         if len(rows) and not found:
             raise ConfigError(
                 f"task.max-length = {max_length}: no prompt of {len(rows)} rows leaves room, or can be used otherwise; "

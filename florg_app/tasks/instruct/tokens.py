@@ -9,10 +9,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from clients.batches import IGNORED, Batch
+from florg_app.config.task_settings import TaskSettings
+from florg_app.tasks.base import ROW
 from florg_app.tasks.encoding import Refuse, encode_rows
 from florg_app.tasks.files.wording import DataError, surrounded
 from florg_app.tasks.instruct.prompts import Turn, prompt_of, prompt_tokens
 from florg_app.tasks.row_text import Prompt, row_tokenizer
+
+DEFAULT_DATE = TaskSettings().template_date.isoformat()
 
 WHAT = "its conversation"
 """What messages call the turns of a row, whatever columns they are from."""
@@ -22,17 +26,24 @@ WHAT = "its conversation"
 class TooLong:
     """A prompt that leaves no room for any token of the response."""
 
+    place: int
+    """Of its conversation among all."""
     tokens: int
+
+
+def raise_problem(place: int, problem: DataError) -> None:
+    """Refuse no row quietly."""
+    raise problem
 
 
 def examples(
     conversations: Sequence[Sequence[Turn]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
-    date: str,
-    refuse: Refuse,
-) -> Iterator[tuple[int, dict[str, list[int]] | TooLong]]:
-    """Place, and prompt and response with an end token, cut after `max_length` tokens, of each conversation.
+    date: str = DEFAULT_DATE,
+    refuse: Refuse = raise_problem,
+) -> Iterator[dict[str, Any] | TooLong]:
+    """The prompt and the response of each conversation with an end token, cut after `max_length` tokens, and its ROW.
 
     date: that of a template which asks for today's. Conversations that the template has no place for, or the tokenizer
     fails for, are refused.
@@ -50,23 +61,15 @@ def examples(
         return asked, row_tokenizer(tokenizer).response(responses)
 
     for places, (asked, answers) in encode_rows(encode, list(prompts), WHAT, refuse):
-        yield from zip(places, _joined(asked, answers, tokenizer, max_length), strict=True)
+        for place, prompt, answer in zip(places, asked, answers, strict=True):
+            response = [*answer, tokenizer.eos_token_id][: max(max_length - len(prompt), 0)]
+            yield _example(place, prompt, response) if response else TooLong(place, len(prompt))
 
 
-def _joined(
-    prompts: Sequence[list[int]], answers: Sequence[list[int]], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[dict[str, list[int]] | TooLong]:
-    for prompt, answer in zip(prompts, answers, strict=True):
-        response = [*answer, tokenizer.eos_token_id][: max(max_length - len(prompt), 0)]
-        if not response:
-            yield TooLong(len(prompt))
-            continue
-        ids = prompt + response
-        yield {
-            "input_ids": ids,
-            "attention_mask": [1] * len(ids),
-            "labels": [IGNORED] * len(prompt) + response,
-        }
+def _example(place: int, prompt: list[int], response: list[int]) -> dict[str, Any]:
+    ids = prompt + response
+    labels = [IGNORED] * len(prompt) + response
+    return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels, ROW: place}
 
 
 def pad_right(features: Sequence[Mapping[str, Any]], padding_token: int) -> Batch:

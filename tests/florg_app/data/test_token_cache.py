@@ -3,6 +3,7 @@
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import numpy as np
 import pytest
@@ -47,11 +48,12 @@ def test_other_rows_tokens_or_lengths_are_another_entry(tmp_path):
         (Maker(rows=ROWS.select([2, 1, 0])), TASK),
         (Maker(word_tokenizer("hgfedcba")), TASK),
         (Maker(), TASK.model_copy(update={"max_length": 2})),
+        (Maker(), TASK.model_copy(update={"template_date": date(2025, 1, 2)})),
     ]
     for maker, task in others:
         maker.through(tmp_path, task)
-    assert [maker.calls for maker, _ in others] == [1, 1, 1]
-    assert len(list(tmp_path.iterdir())) == 4
+    assert [maker.calls for maker, _ in others] == [1, 1, 1, 1]
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_where_the_rows_are_from_makes_no_difference(tmp_path):

@@ -97,6 +97,35 @@ def test_what_is_not_squad_is_named(text, problem, tmp_path):
     assert problem in str(caught.value)
 
 
+def test_a_question_that_is_broken_costs_itself_alone(tmp_path):
+    document = json.loads(nested())
+    qas = document["data"][0]["paragraphs"][0]["qas"]
+    qas.insert(1, {"id": "3", "question": "Which?"})
+    document["data"].append({"title": "no paragraphs"})
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    problem = (
+        r"train.json: row 2: \(article 1, paragraph 1, question 2\) is not SQuAD's nested JSON.*1 more rows of 4 are"
+    )
+    with pytest.raises(ConfigError, match=problem):
+        squad(tmp_path).rows("train")
+    task = squad(tmp_path, **{"task.bad-rows": "skip"})
+    assert task.rows("train")["question"][:] == [question for question, _, _ in QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"text": ["d e"], "answer_start": [6.0]},
+        {"text": ["d e"], "answer_start": ["6"]},
+        [{"text": "d e", "answer_start": 6}],
+        '{"text": ["d e"], "answer_start": [6]}',
+    ],
+)
+def test_answers_are_read_in_every_way_to_write_them(answers, tmp_path):
+    write(tmp_path / "train.jsonl", {"question": ["who a ?"], "context": [CONTEXT], "answers": [answers]})
+    assert squad(tmp_path).rows("train")["answers"][:] == [{"text": ["d e"], "answer_start": [6]}]
+
+
 @pytest.mark.usefixtures("short")
 def test_windows_overlap_by_the_stride_and_every_answer_is_whole_in_one(task, tokenizer):
     features = task.features(task.rows("train"), tokenizer, max_length=12)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from florg_app.config import runconfig
 from florg_app.config.runconfig import RunConfig
-from florg_app.engines import launch, resumed
+from florg_app.engines import launch, preflight, resumed
 from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
 from florg_app.folder_lock import RUN_LOCK, FolderError, folder_lock
@@ -156,6 +156,7 @@ def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> in
         return _end(experiment, engine())
     except launch.LaunchError as error:
         print(f"the run could not be started or followed: {error}", file=sys.stderr)
+        sys.stderr.writelines(preflight.scarce())
         return EXIT_STATUS["failed"]
 
 
@@ -173,6 +174,9 @@ def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
             print(f"the summary could not be written: {error}", file=sys.stderr)
     if outcome.status == "failed":
         print(launch.last_lines(folder / launch.LOG), file=sys.stderr)
+        if cause := launch.cause_of(folder / launch.LOG):
+            print(f"the cause: {cause}", file=sys.stderr)
+        sys.stderr.writelines(preflight.scarce())
     run = f"run {outcome.run_id}".rstrip()
     print(f"{run} {outcome.status}: {outcome.details or 'Flower gives no reason'}", file=sys.stderr)
     print(f"what there is lies in {folder}, the whole log is {folder / launch.LOG}", file=sys.stderr)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from florg_app.config.runconfig import RunConfig, write_run_config
+from florg_app.engines import preflight
 from florg_app.engines.bundle import bundle_app
 from florg_app.engines.superlink import CONNECTION, LaunchError, environment, find_command, private_superlink
 from florg_app.reports.report import PREFIX
@@ -64,6 +65,8 @@ def simulate(
 
     Ctrl-C stops the run. The SuperLink is gone on return. Raises LaunchError.
     """
+    if lacking := preflight.missing():
+        raise LaunchError(lacking)
     with (folder / SUPERLINK_LOG).open("ab") as log:
         try:
             with private_superlink(environment(env), log) as own:
@@ -170,6 +173,8 @@ class Flwr:
             )
         except subprocess.TimeoutExpired as error:
             raise LaunchError(f"flwr {arguments[0]} did not answer within {COMMAND_SECONDS:.0f} s") from error
+        except OSError as error:
+            raise LaunchError(f"flwr {arguments[0]} could not be started: {error}") from error
         with contextlib.suppress(ValueError):
             answer = json.loads(done.stdout[done.stdout.index("{") :])
             if answer.get("success"):
@@ -178,6 +183,14 @@ class Flwr:
         raise LaunchError(
             f"flwr {arguments[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}".strip()
         )
+
+
+def cause_of(log_file: Path) -> str:
+    """The error that the last traceback of a log came of, which Flower's own words leave out; "" without one."""
+    lines = last_lines(log_file).splitlines()
+    if not lines or not lines[0].startswith("Traceback"):
+        return ""
+    return next((line for line in lines[1:] if line and not line.startswith(" ")), "")
 
 
 def last_lines(log_file: Path, lines: int = 80) -> str:

@@ -9,9 +9,6 @@ _SUPERLINK = """
 import http.server, subprocess, sys
 if behaviour["superlink"] == "broken":
     sys.exit("address already in use")
-child = subprocess.Popen(["sleep", "1000"], start_new_session=True)  # as SuperExec, which has a session of its own
-note(child=child.pid, pid=__import__("os").getpid())
-
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -19,7 +16,11 @@ class Health(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Health).serve_forever()
+http.server.HTTPServer.allow_reuse_address = False
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Health)
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)  # as SuperExec, which has a session of its own
+note(child=child.pid, pid=__import__("os").getpid())
+server.serve_forever()
 """
 
 _FLWR = """

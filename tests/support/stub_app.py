@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support import patience
@@ -99,23 +99,23 @@ class StubApp:
         (folder / "app/pyproject.toml").write_text(PYPROJECT)
 
     def start(
-        self, *options: str, before: Sequence[str] = (), output: Path | None = None, **popen
+        self,
+        *options: str,
+        before: Sequence[str] = (),
+        output: Path | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """`florg run` in a session of its own with all signals as a terminal's shell gives them; `before` runs it."""
+        """`florg run` in a session of its own, with no signal ignored; `before` runs it, with `more` environment."""
         command = [*before, *FLORG, "run", "--clients", "3", "--output", str(output or self.out), *options]
-        env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(self.folder)}
         return subprocess.Popen(
             command,
             cwd=self.folder / "app",
-            **{
-                "env": env,
-                "text": True,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.STDOUT,
-                "start_new_session": True,
-                "preexec_fn": heard,
-                **popen,
-            },
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(self.folder), **(more or {})},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=heard,
         )
 
     def await_rounds(self, process: subprocess.Popen[str], folder: Path | None = None) -> None:

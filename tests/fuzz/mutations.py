@@ -10,6 +10,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from strategies.exchange.wire import ARRAYS, CONFIG, METRICS, ROUND
+from strategies.flower_internals import assign_message_id
 from tests.support.flower_internals import put_unchecked
 
 Mutation = Callable[[Random, Message], Message]
@@ -234,7 +235,7 @@ def _replaced(reply: Message, records: Mapping) -> Message:
 def _asked(reply: Message) -> Message:
     """A message that a new reply can be made for, in place of the one that was answered."""
     message = Message(RecordDict(), reply.metadata.src_node_id, "train")
-    message.metadata.__dict__["_message_id"] = reply.metadata.reply_to_message_id
+    assign_message_id(message, reply.metadata.reply_to_message_id)
     return message
 
 

@@ -69,13 +69,15 @@ def _of_file(stage: Stage, name: str, kept: Path) -> dict:
         if all(_digest(stage.root / file) == digest for file, digest in document["digests"].items()):
             return document
     kept.mkdir(parents=True, exist_ok=True)
-    known.unlink(missing_ok=True)
-    played = stage.play(["-p", _PLUGIN, "--measured", str(known), "-m", FAST, name])
+    measured = known.with_suffix(".measured")  # what was measured counts once it is known of which files
+    measured.unlink(missing_ok=True)
+    played = stage.play(["-p", _PLUGIN, "--measured", str(measured), "-m", FAST, name])
     if played.verdict is Played.FAILED:
         raise RuntimeError(f"{name} fails without any fault:\n{played.words}")
-    document = json.loads(known.read_text()) if known.exists() else {"lines": {}, "seconds": {}}
+    document = json.loads(measured.read_text()) if measured.exists() else {"lines": {}, "seconds": {}}
     document["digests"] = {file: _digest(stage.root / file) for file in [name, *document["lines"]]}
-    known.write_text(json.dumps(document))
+    measured.write_text(json.dumps(document))
+    measured.replace(known)
     return document
 
 

@@ -6,6 +6,7 @@
 #   make families   every architecture on its tasks, from training to the exported folder; part of make test
 #   make test-gpu   the tests that need a GPU
 #   make test-deployment   the longest with real processes, and a table of faults and what each leads to; some need root
+#   make fuzz N=100000   so many changed replies to the server's own rounds: rejections by reason, and escapes
 #   make mutants    faults made on purpose, each of which some test must notice: hours, before a release
 #   make docs       the documents as a site in build/site; warnings are errors
 #   make tables     the generated parts of the documents
@@ -22,8 +23,9 @@ INSTALLED := .venv/.installed
 CONSTRAINTS ?= constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
+N ?= 20000
 
-.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment mutants newest docs tables fab clean
+.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment fuzz mutants newest docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -61,6 +63,9 @@ test-gpu: $(INSTALLED)
 test-deployment: $(INSTALLED)
 	$(if $(ROWS),,$(PYTEST) -m deployment)
 	$(BIN)/python -m tests.faults $(if $(ROWS),--only $(ROWS))
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz --replies $(N)
 
 mutants: $(INSTALLED)
 	$(BIN)/python -m tests.mutants

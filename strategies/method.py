@@ -15,6 +15,7 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.state import FrozenWeights, Group, State, Tensors
+from strategies.summand import Summand
 
 Weighting = Literal["uniform", "examples", "norm"]
 """A client's weight: 1, its number of examples, or the norm of its update."""
@@ -90,23 +91,6 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
-
-
-@dataclass(frozen=True)
-class MatrixProduct:
-    """X Y as its two factors, so that it can be added to a sum without being formed."""
-
-    X: Float[Tensor, "*b p m"]
-    Y: Float[Tensor, "*b m q"]
-
-
-Summand = Mapping[str, Tensor | MatrixProduct]
-"""What one client adds to the round's sum, by symbol."""
-
-
-def dense_summand(summand: Summand) -> Tensors:
-    """Return the summand with its products multiplied out."""
-    return {s: part if isinstance(part, Tensor) else part.X @ part.Y for s, part in summand.items()}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from florg_app.code_version import code_fingerprint
-from florg_app.reports import costs
+from florg_app.reports import costs, weights
 
 Record = Mapping[str, Any]
 
@@ -47,15 +47,8 @@ def progress_line(record: Record, num_rounds: int) -> list[str]:
     lines = ["  ".join(parts)]
     if record.get("skipped"):
         lines.append(f"round {record['round']} skipped, the model stays as it was: {record['skipped']}")
-    lines += [_lowered(partition, share) for partition, share in (record.get("lowered-weights") or {}).items()]
+    lines += weights.lowered_lines(record)
     return lines + [_rejection(rejected) for rejected in record.get("rejected", ())]
-
-
-def _lowered(partition: str, share: Record) -> str:
-    return (
-        f"partition {partition} counts for {share['to']:.3g} of the round instead of {share['of']:.3g}: "
-        "more than robust.max-share is spread over the others"
-    )
 
 
 def _rejection(rejected: Record) -> str:
@@ -75,7 +68,7 @@ def summarise_run(records: Sequence[Record], num_rounds: int) -> dict[str, Any]:
         "uploads": {
             "accepted": sum(len(record.get("accepted", ())) for record in records),
             "rejected": sum(len(record.get("rejected", ())) for record in records),
-            "largest-share": max(filter(None, map(_largest_share, records)), key=lambda s: s["share"], default=None),
+            "largest-share": weights.largest_share(records),
         },
         "initial": dict(evaluated[0][1]) if evaluated and evaluated[0][0] == 0 else {},
         "final": {"round": evaluated[-1][0], **evaluated[-1][1]} if evaluated else {},
@@ -122,11 +115,7 @@ def summary_table(summary: Record) -> str:
             f"{summary['seconds']['total']:.1f} s"
         )
         if largest := uploads.get("largest-share"):
-            console.print(
-                f"largest weight of one client: {largest['share']:.3g} of round {largest['round']} "
-                f"(partition {largest['partition']})",
-                highlight=False,
-            )
+            console.print(weights.share_line(largest), highlight=False)
         if any(skipped := summary.get("skipped-rows", {}).values()):
             console.print(f"task.bad-rows = skip: clients left out up to {max(skipped)} training rows as bad")
         console.print(_metrics_table(summary))
@@ -196,17 +185,6 @@ def _best(evaluated: Sequence[tuple[int, Record]]) -> dict[str, Any]:
             if name not in best or better(value, best[name]["value"]) != best[name]["value"]:
                 best[name] = {"value": value, "round": t}
     return best
-
-
-def _largest_share(record: Record) -> dict[str, Any] | None:
-    """The client that counted most in a round, as it was combined; None where nothing was."""
-    weights, lowered = record.get("weights") or {}, record.get("lowered-weights") or {}
-    whole = sum(weights.values())
-    if record.get("skipped") or not whole:
-        return None
-    shares = {p: lowered[p]["to"] if p in lowered else weight / whole for p, weight in weights.items()}
-    partition = max(shares, key=lambda p: shares[p])
-    return {"share": shares[partition], "partition": partition, "round": record["round"]}
 
 
 def _skipped_rows(records: Sequence[Record]) -> dict[str, int]:

@@ -26,7 +26,8 @@ LONGEST_HEADER = 512
 """Bytes of a header that are read; those of `pack` have 118."""
 
 _KIND = rb"\{'descr': '([^']{1,20})', 'fortran_order': (True|False), "
-_SIZES = rb"'shape': \((|\d{1,12},|\d{1,12}(?:, \d{1,12}){1,7})\), \} *\n"
+_SIZE = rb"(?:0|[1-9]\d{0,11})"
+_SIZES = rb"'shape': \((|" + _SIZE + rb",|" + _SIZE + rb"(?:, " + _SIZE + rb"){1,7})\), \} *\n"
 _HEADER, _OTHER = re.compile(_KIND + _SIZES), re.compile(_KIND)
 
 

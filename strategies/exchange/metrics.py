@@ -44,16 +44,17 @@ class MetricSpec:
     whole: bool = False
     least: float = -_LARGEST_NUMBER
     most: float = _LARGEST_NUMBER
+    """Of a whole number never more than 64 bits hold."""
 
     def accepts(self, value: object) -> bool:
         """Whether a value has the type and is within the range."""
-        if self.whole:
-            return type(value) is int and self.least <= value <= self.most
-        return type(value) in (int, float) and self.least <= value <= self.most  # pyright: ignore[reportOperatorIssue]
+        if type(value) is int:
+            return self.least <= value <= self.most and abs(value) <= _LARGEST_COUNT
+        return not self.whole and type(value) is float and self.least <= value <= self.most
 
     def __str__(self) -> str:
         if self.whole:
-            return f"a whole number from {self.least:.0f} to {self.most:.0f}"
+            return f"a whole number from {self.least} to {self.most}"
         return f"a number from {self.least:g} to {self.most:g}"
 
 

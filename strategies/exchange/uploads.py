@@ -4,8 +4,9 @@ from typing import Literal
 
 from strategies.exchange.ranks import cut
 from strategies.manifest import Manifest
-from strategies.method import Method, dense_summand
+from strategies.method import Method
 from strategies.state import HEAD, State, Tensors
+from strategies.summand import dense_summand
 
 UploadForm = Literal["tensors", "summand"]
 """`contribute` runs on the server, which sees each client's tensors, or on the client: then it sees summands only."""

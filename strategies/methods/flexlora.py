@@ -6,9 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_factors, side_by_side
 from strategies.state import Group, Tensors
+from strategies.summand import MatrixProduct, Summand
 
 
 @dataclass(frozen=True, kw_only=True)

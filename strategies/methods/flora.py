@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -16,6 +16,7 @@ from strategies.methods.common import (
     zero_merged_update,
 )
 from strategies.state import Group, Tensors
+from strategies.summand import MatrixProduct, Summand
 
 
 @dataclass(frozen=True, kw_only=True)

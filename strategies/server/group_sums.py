@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import fold_product
-from strategies.method import MatrixProduct, Method, Summand, dense_summand
+from strategies.method import Method
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction
 from strategies.state import AnyTensor, Tensors
+from strategies.summand import MatrixProduct, Summand, dense_summand
 
 BLOCK_NUMBERS = 2**20
 """Numbers of all clients that a robust reduction works on at a time."""

@@ -98,9 +98,10 @@ def mean_metrics(uploads: Sequence[Upload]) -> Metrics:
 def own_scores(uploads: Sequence[Upload]) -> dict[str, dict[str, float]]:
     """Combine the scores that clients gave to their own models as they received them, that is as of the round before.
 
-    "mean" counts every client alike, "weighted" by the rows that it scored; empty where nobody scored.
+    "mean" counts every client alike, "weighted" by the rows that it scored; empty where nobody scored. A client that
+    had no rows for it has no score.
     """
-    scored = [_own(upload.metrics) for upload in uploads if OWN_ROWS in upload.metrics]
+    scored = [_own(upload.metrics) for upload in uploads if upload.metrics.get(OWN_ROWS)]
     if not scored:
         return {}
     rows = [metrics[OWN_ROWS] for metrics in scored]

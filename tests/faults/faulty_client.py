@@ -3,6 +3,8 @@
 What a stranger might send is made here of the broadcast, without the app's own code, which would never send it.
 """
 
+import io
+import json
 import os
 import signal
 import time
@@ -61,6 +63,66 @@ def one_number(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return change
 
 
+def sends_bytes(data: bytes) -> Client:
+    """Honest but for the bytes of the first array."""
+
+    def client(message: Message, context: Context) -> Message:
+        reply = honest(message, context)
+        arrays = reply.content.array_records["arrays"]
+        first = next(iter(arrays))
+        arrays[first] = Array("float32", tuple(arrays[first].shape), "numpy.ndarray", data)
+        return reply
+
+    return client
+
+
+def repacks(change: Callable[[dict], object]) -> Client:
+    """Honest but for how the first array describes itself to Flower, which unpacks it by that."""
+
+    def client(message: Message, context: Context) -> Message:
+        reply = honest(message, context)
+        array = next(iter(reply.content.array_records["arrays"].values()))
+        head, _, body = array.deflate().partition(b"\x00")
+        words = json.dumps(change(json.loads(body))).encode()
+        kind, children, _ = head.split(b" ")
+        packed = b" ".join([kind, children, str(len(words)).encode()]) + b"\x00" + words
+        array.__dict__["deflate"] = lambda: packed
+        return reply
+
+    return client
+
+
+def reports(metrics: dict[str, int | float] | None) -> Client:
+    """Honest but for some metrics; None: it sends none."""
+
+    def client(message: Message, context: Context) -> Message:
+        reply = honest(message, context)
+        if metrics is None:
+            del reply.content["metrics"]
+        else:
+            reply.content.metric_records["metrics"].update(metrics)
+        return reply
+
+    return client
+
+
+def shouts(message: Message, context: Context) -> Message:
+    raise RuntimeError("\x1b[31mthe disk\u2028is on fire\x85[/red]")
+
+
+def object_array() -> bytes:
+    """An array of Python objects, whose numbers are a pickle."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{}], object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+def claim(shape: str) -> bytes:
+    """An array that claims this shape and has four numbers."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16)
+
+
 def with_settings(**changed: str) -> Client:
     """Trains with settings of its own."""
 
@@ -105,6 +167,16 @@ def held(message: Message, context: Context) -> Message:
 
 
 FAULTS: dict[str, Client] = {
+    "no-array": sends_bytes(b"these are no numbers"),
+    "object-array": sends_bytes(object_array()),
+    "huge-claim": sends_bytes(claim("(1000000000000,)")),
+    "no-description": repacks(lambda body: [body]),
+    "endless": repacks(lambda body: {**body, "arraychunk_ids": [0] * 300_000}),
+    "no-number": reports({"loss": float("nan")}),
+    "unknown-metric": reports({"own-\u2028[/red]": 1.0}),
+    "no-metrics": reports(None),
+    "many-examples": reports({"num-examples": 10**18}),
+    "shouts": shouts,
     "nan": sends(one_number(float("nan"))),
     "infinity": sends(one_number(float("inf"))),
     "shape": sends(lambda array: array[:, :1]),

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from florg_app import certificates
+from tests.faults.clients import TRAINING
 from tests.faults.fault import Fault, Outcome, Scene
-from tests.faults.stage import both
+from tests.faults.stage import TINY, Hold, Run, both, faulty_app
 from tests.support import patience
 from tests.support.processes import BIN, end_all
 from tests.support.secure_federation import CONNECTION, SecureFederation, federation_of
@@ -28,8 +29,11 @@ def refused(federation: SecureFederation, client: str, because: str, **options: 
 
 
 def play(folder: Path) -> Iterator[Outcome]:
-    with federation_of(folder, 1, "") as federation:
-        federation.await_line("superlink", "Activated node_id")
+    """Client 0 holds a round of a run open while others knock: there are code and messages to be had."""
+    app, hold = faulty_app(folder), Hold(folder)
+    with federation_of(folder, 1, f'faults="1:held" {hold.config}') as federation:
+        run = Run(federation, app, "job", {**TINY, "min-clients": 1})
+        federation.await_line("client-0", TRAINING)
         certificates.make_certificates(federation.keys, [], ["stranger", "removed", "misled", "plain"], days=2)
         unregistered = refused(federation, "stranger", "Failed to activate SuperNode")
         named = "No SuperNode found with the given public key" in federation.log("superlink")
@@ -45,7 +49,11 @@ def play(folder: Path) -> Iterator[Outcome]:
         yield refused(federation, "misled", "CERTIFICATE_VERIFY_FAILED", tls=foreign)
         yield refused(federation, "plain", "TLS is not enabled", tls="--insecure")
         yield unencrypted(federation)
-        yield no_key_in_logs(folder)
+        meanwhile = Outcome(not run.has_ended, "a run was going on meanwhile")
+        hold.let_go(1)
+        status = run.wait()
+        alone = all(record["sampled"] == [0] for record in run.records[1:])
+        yield both(meanwhile, Outcome(status == 0 and alone, "with its own client alone"), no_key_in_logs(folder))
 
 
 def unencrypted(federation: SecureFederation) -> Outcome:

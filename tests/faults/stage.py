@@ -89,6 +89,10 @@ class Run:
             end(self._process)
 
     @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
     def words(self) -> str:
         """All that it said."""
         return (self._folder / f"{self.name}-command.log").read_text()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Outcome, Scene
-from tests.faults.stage import REPOSITORY, TINY, Run, ended_well, faulty_app, reference
+from tests.faults.stage import REPOSITORY, TINY, Run, both, ended_well, faulty_app, reference
 from tests.support.secure_federation import federation_of
 
 LEFT_OUT = "left out with the reason; the round goes on"
@@ -13,12 +13,13 @@ REFUSES = "it refuses and says what differs; the round goes on"
 
 PLANS = (
     "",
-    "1:nan 2:other-model",
-    "1:infinity 2:other-code",
-    "1:shape 2:other-basis",
-    "1:earlier-round 2:out-of-memory",
-    "1:huge 2:other-labels",
+    "1:nan 2:other-model 3:no-array 4:huge-claim",
+    "1:infinity 2:other-code 3:object-array 4:endless",
+    "1:shape 2:other-basis 3:no-description 4:no-number",
+    "1:earlier-round 2:out-of-memory 3:many-examples 4:shouts",
+    "1:huge 2:other-labels 3:no-metrics 4:unknown-metric",
 )
+NUM_ROUNDS = 4
 """By client."""
 
 REJECTED = (  # fault, round, client, words of the reason
@@ -27,6 +28,21 @@ REJECTED = (  # fault, round, client, words of the reason
     (Fault(4, "a client sends another shape", LEFT_OUT), 1, 3, "other model, targets or rank?"),
     (Fault(4, "a client answers another round", LEFT_OUT), 1, 4, "answers round 0, now is round 1"),
     (Fault(4, "a client sends huge numbers", LEFT_OUT), 1, 5, "numbers beyond 1.8e+19"),
+    (Fault(4, "a client sends bytes that are no array", LEFT_OUT), 3, 1, "it is no array in NumPy's format 1.0"),
+    (Fault(4, "a client sends a pickle in an array", LEFT_OUT), 3, 2, "it is '|O' in C order, expected '<f4'"),
+    (Fault(4, "a client's array does not unpack", LEFT_OUT), 3, 3, "its reply cannot be unpacked: TypeError"),
+    (
+        Fault(4, "a client claims 10^18 examples", LEFT_OUT),
+        3,
+        4,
+        "num-examples = 1000000000000000000, expected a whole",
+    ),
+    (Fault(4, "a client sends no metrics", LEFT_OUT), 3, 5, "records ['metrics'] are missing"),
+    (Fault(4, "a client claims an array of 4 TB", LEFT_OUT), 4, 1, "is (1000000000000,), expected"),
+    (Fault(4, "a client's array unpacks without end", LEFT_OUT), 4, 2, "its arrays have more than the"),
+    (Fault(4, "a client's loss is no number", LEFT_OUT), 4, 3, "loss = nan, expected a number"),
+    (Fault(4, "a client's error has escape sequences", LEFT_OUT), 4, 4, "[31mthe disk is on fire (/red)"),
+    (Fault(4, "a client sends a metric of its own", LEFT_OUT), 4, 5, "metrics not expected: 'own- (/red)'"),
     (Fault(2, "a client runs out of GPU memory", LEFT_OUT), 2, 4, "out of GPU memory: lower train.micro-batch-size"),
     (Fault(6, "a SuperNode with another model", REFUSES), 2, 1, "the frozen weights differ"),
     (Fault(6, "a SuperNode with other code", REFUSES), 2, 2, "the code differs"),
@@ -45,15 +61,22 @@ def play(folder: Path) -> Iterator[Outcome]:
     (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     nodes = [f'faults="{plan}"' for plan in PLANS]
     nodes[5] += f' data-path="{data}"'
-    settings = {**TINY, "min-clients": num_clients}
+    settings = {**TINY, "min-clients": num_clients, "num-server-rounds": NUM_ROUNDS}
     with federation_of(folder, num_clients, *nodes) as federation:
         run = Run(federation, app, "uploads", settings)
-        absent = [(t, partition) for t in (1, 2) for partition in range(1, num_clients)]
+        absent = [(t, partition) for t in range(1, NUM_ROUNDS + 1) for partition in range(1, num_clients)]
         right = reference(folder / "right", num_clients, absent, **settings)
-        completed = ended_well(run, right)
+        completed = both(ended_well(run, right), plain_words(run))
         for _, t, partition, reason in REJECTED:
             yield run.rejected(t, partition, reason)
         yield completed
+
+
+def plain_words(run: Run) -> Outcome:
+    """Whether no escape sequence and no line separator of a client is in the history or in what the run said."""
+    texts = [(run.output / "history.jsonl").read_text(), (run.output / "summary.json").read_text(), run.words]
+    found = [sign for sign in ("\x1b[31m", "\u2028", "\x85") if any(sign in text for text in texts)]
+    return Outcome(not found, f"signs of clients in history or terminal: {found or 'none'}")
 
 
 def too_few(folder: Path) -> Iterator[Outcome]:

@@ -15,7 +15,8 @@ from florg_app.reports.json_text import json_line
 from strategies import METHODS
 from strategies.method import Method
 from strategies.protection.robust import Robustness
-from tests.fuzz.mutations import CALLED, MUTATIONS
+from tests.fuzz.arrays import CALLED
+from tests.fuzz.mutations import MUTATIONS, answered
 from tests.fuzz.packed import change_objects
 from tests.support.fakes import Run, ToyClient
 from tests.support.flower_internals import pack_objects, unpack_objects
@@ -116,7 +117,7 @@ class Duel:
         def replay(partition: int, reply: Message) -> Message:
             if partition not in used:
                 raise ValueError("absent")
-            return Message(used[partition].content, reply_to=_answered(reply))
+            return Message(used[partition].content, reply_to=answered(reply))
 
         control = self.control
         control.grid.tamper = replay
@@ -127,12 +128,6 @@ class Duel:
         one, other = self.tampered.state.flat, control.state.flat
         assert one.keys() == other.keys(), "another layout"
         assert all(one[key].equal(other[key]) for key in one), "another state than that without the rejected clients"
-
-
-def _answered(reply: Message) -> Message:
-    from tests.fuzz.mutations import _asked
-
-    return _asked(reply)
 
 
 def keep_and_show(record: dict) -> None:

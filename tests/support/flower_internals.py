@@ -60,3 +60,8 @@ def unpack_objects(message_id: str, objects: dict[str, bytes]) -> Message:
 def put_unchecked(record: MetricRecord, name: str, value: object) -> None:
     """Set a value that the record would refuse."""
     record.__dict__["_data"][name] = value
+
+
+def claim_to_answer(reply: Message, message_id: str) -> None:
+    """Have a reply say that it answers another message."""
+    reply.metadata.__dict__["_reply_to_message_id"] = message_id

@@ -199,3 +199,23 @@ def test_a_bad_row_of_the_central_validation_ends_the_run_before_round_1(shared,
     with pytest.raises(ConfigError, match=r"validation.jsonl: row 1: label = 2 is none of"):
         run(tmp_path / "run", 2, **MRPC, **{"task.path": str(shared)})
     assert history(tmp_path / "run") == []
+
+
+def numbers(*said: int | None, private: int | None = None) -> Census:
+    return Census({100 + i: Hello(i, number, i == private) for i, number in enumerate(said)})
+
+
+@pytest.mark.parametrize(("said", "number"), [((4, 4, 4), 4), ((4, 7, 4), 4), ((None, 4), 4), ((4, 4, None, 7), 4)])
+def test_the_server_divides_the_rows_by_the_number_that_most_say(said, number):
+    assert numbers(*said).num_partitions() == number
+
+
+@pytest.mark.parametrize("said", [(4, 7), (4, 4, 7, 8), (None, None), ()])
+def test_without_a_number_that_most_say_there_is_none(said):
+    with pytest.raises(ConfigError, match=r"num-partitions of the clients: .*; it must be the same number"):
+        numbers(*said).num_partitions()
+
+
+def test_rows_of_a_nodes_own_are_none_that_the_server_could_score():
+    with pytest.raises(ConfigError, match=r"private rows \(data-path; nodes 101\)"):
+        numbers(4, 4, private=1).num_partitions()

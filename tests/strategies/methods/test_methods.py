@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from strategies import METHODS
-from strategies.method import HELD, KEPT, Method, Role, dense_summand
+from strategies.method import HELD, KEPT, Method, Role
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from strategies.state import Group, fits
+from strategies.summand import dense_summand
 from tests.support.generators import orthogonal
 from tests.support.rounds import (
     RANK,

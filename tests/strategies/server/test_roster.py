@@ -6,6 +6,7 @@ from flwr.app import Message, MetricRecord, RecordDict
 from florg_app.engines.inline import InProcessGrid, task_identity
 from strategies.exchange.wire import METRICS, PARTITION
 from strategies.server import polling, roster
+from tests.strategies.server.test_faults import set_metric
 from tests.support.clock import clock_of
 from tests.support.fakes import Run
 
@@ -88,3 +89,80 @@ def test_a_node_with_a_senseless_partition_takes_no_part(answer):
 
     run.grid._client = senseless
     assert run.go(1).records[0].sampled == [0, 2, 3]
+
+
+def claims(run: Run, partitions: dict[int, object]) -> None:
+    """Have nodes, by their own partition, call themselves by another one."""
+    serve = run.grid._client
+
+    def client(message, context):
+        own = context.node_config["partition-id"]
+        if message.metadata.message_type == "query" and own in partitions:
+            return Message(RecordDict({METRICS: MetricRecord({PARTITION: partitions[own]})}), reply_to=message)
+        return serve(message, context)
+
+    run.grid._client = client
+
+
+class Arrivals(InProcessGrid):
+    """Nodes are there as `present` says."""
+
+    present = (100, 101, 102, 103)
+
+    def get_node_ids(self):
+        return list(self.present)
+
+
+def test_of_two_nodes_of_one_partition_that_come_at_once_neither_takes_part_and_both_are_named(caplog):
+    run = Run()
+    claims(run, {3: 1})
+    assert run.go(2).records[1].sampled == [0, 2]
+    (said,) = [record.getMessage() for record in caplog.records if "is claimed" in record.getMessage()]
+    assert said == "partition 1 is claimed by nodes 101, 103 too: none of them takes part"
+
+
+@pytest.mark.parametrize("newcomer", [100, 103])
+def test_who_holds_a_partition_keeps_it_whatever_the_node_ids(newcomer, caplog):
+    """The newcomer's own partition is 0 or 3; it calls itself 1, and comes when 101 is known as 1."""
+    run = Run(grid_type=Arrivals, min_clients=1)
+    claims(run, {newcomer - 100: 1})
+    run.grid.present = tuple(node for node in (100, 101, 102, 103) if node != newcomer)
+    run.go(1)
+    run.grid.present = (100, 101, 102, 103)
+    run.federation.run(run.grid, [2], lambda t, state: None)
+    assert run.federation._roster.online(run.grid)[1] == 101
+    assert f"partition 1 is claimed by nodes {newcomer} too: node 101 held it first and keeps it" in caplog.text
+
+
+def test_a_partition_whose_holder_is_gone_goes_to_the_one_node_that_claims_it():
+    run = Run(grid_type=Arrivals, min_clients=1)
+    claims(run, {3: 1})
+    run.grid.present = (100, 101, 102)
+    run.go(1)
+    run.grid.present = (100, 102, 103)
+    assert run.federation._roster.online(run.grid) == {0: 100, 1: 103, 2: 102}
+    run.grid.present = (100, 101, 102, 103)
+    assert run.federation._roster.online(run.grid) == {0: 100, 1: 103, 2: 102}
+
+
+@pytest.mark.parametrize("answer", [1.0, -1, 10**7, float("nan"), [1], 2**62])
+def test_a_partition_that_is_no_small_whole_number_is_said_and_takes_no_part(answer, caplog):
+    run = Run()
+    claims(run, {1: answer})
+    assert run.go(1).records[0].sampled == [0, 2, 3]
+    assert "node 101 takes no part: it calls itself partition" in caplog.text
+
+
+def test_rows_that_a_client_says_at_the_start_bound_what_its_uploads_may_claim():
+    run = Run(faults={(1, p): set_metric("num-examples", 31) for p in (1, 2)})
+    serve = run.grid._client
+
+    def client(message, context):
+        reply = serve(message, context)
+        if message.metadata.message_type == "query" and context.node_config["partition-id"] == 1:
+            reply.content.metric_records[METRICS]["num-examples"] = 30
+        return reply
+
+    run.grid._client = client
+    (rejected,) = run.go(1).records[0].rejected
+    assert (rejected.partition, rejected.reason) == (1, "num-examples = 31, but it said at the start that it has 30")

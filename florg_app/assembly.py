@@ -29,7 +29,7 @@ from strategies.bases.basis import Basis, Fixed, digest
 from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
-from strategies.parametrisation import AnyFactors
+from strategies.parametrisation import LayerFactors
 from strategies.starting import start_distance, start_from
 from strategies.state import HEAD, State
 
@@ -99,7 +99,7 @@ class Assembly:
         return (error / size) ** 0.5 if size else 0.0
 
     @property
-    def _begins_from(self) -> Mapping[str, AnyFactors]:
+    def _begins_from(self) -> LayerFactors:
         return {} if self.start is None or self.start.merged else self.start.factors
 
     def load(self, state: State, t: int, rank: int | None = None) -> None:

@@ -16,13 +16,13 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
-from strategies.state import AnyTensor, Group, Shape, Tensors
+from strategies.state import Group, Shape, Tensors
 
 Factors = tuple[Float[Tensor, "*b o m"], Float[Tensor, "*b m i"]]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
 
-AnyFactors = tuple[AnyTensor, AnyTensor]
-"""Factors of one of several layers, each of which has its own sizes."""
+LayerFactors = Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]]
+"""B' (o, m) and A' (m, i) of layers by name, which differ in all three sizes."""
 
 Product = Callable[[Tensors, Fixed], tuple[Float[Tensor, "..."], ...]]
 """(symbols, bases) -> the matrices whose product is P (..., o, i), one or two; () where dW is B' A' alone."""

@@ -20,7 +20,7 @@ EMBEDDED = (
     "task.validation-share=0.05",
     "evaluate.generate-rows=0",
 )
-"""In place of tasks that need a model of another kind, without the settings that only they read."""
+"""In place of tasks that need a model of another kind: lengths that the embedded one has, and what it does not read."""
 
 
 def planner(file, *assignments):

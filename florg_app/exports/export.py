@@ -19,6 +19,7 @@ from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
+from florg_app.exports.rank_words import rank_words
 from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
@@ -45,6 +46,7 @@ class ExportFolder:
     """Python that loads the folder at a path."""
     load: Callable[[], nn.Module]
     """The same, for the check."""
+    notes: tuple[str, ...] = ()
 
 
 def export_run(
@@ -73,7 +75,7 @@ def export_run(
         preprocessor.save_pretrained(folder)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
         final, problems = _final_scores(run_dir)
-        notes += problems
+        notes += (*written.notes, *problems)
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
         (folder / "README.md").write_text(card, encoding="utf-8")
     for note in notes:
@@ -140,7 +142,8 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
 
     rank = max(A_down.shape[0] for _, A_down in factors.values())
     what = f"LoRA adapter of rank {rank} on {len(factors)} layers{_also(model, run.assembly.drawn)}"
-    return ExportFolder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+    load = lambda: PeftModel.from_pretrained(plain.load(source), str(folder))  # noqa: E731
+    return ExportFolder("peft", what, code, load, rank_words(run, rank))
 
 
 def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:

@@ -141,6 +141,28 @@ def test_an_update_that_is_not_low_rank_is_merged_and_it_is_said(tmp_path):
     assert not (run / "adapter").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"strategy.florg.zero-start": True}, "what training started from, which is subtracted"),
+        ({"strategy.name": "federa"}, "what training started from, which is subtracted"),
+        (
+            {"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"},
+            "what the server has added in the course of the run",
+        ),
+        ({"strategy.name": "fedit"}, ""),
+    ],
+    ids=["zero-start", "federa", "factored", "none"],
+)
+def test_a_rank_above_that_of_the_run_is_said_with_what_the_factors_hold(settings, words, tmp_path):
+    run, _ = finished(tmp_path, **settings)
+    said = said_by_export(run)
+    rank = json.loads((run / "adapter/adapter_config.json").read_text())["r"]
+    note = f"The adapter has rank {rank}, where adapter.rank = 3: its factors also hold {words}."
+    assert (f"note: {note}" in said) == (note in (run / "adapter/README.md").read_text()) == bool(words)
+    assert (rank > 3) == bool(words)
+
+
 def test_what_clients_keep_for_themselves_is_said(tmp_path):
     run, _ = finished(tmp_path, **{"strategy.name": "fedsa-lora", "strategy.fedsa-lora.global-model": True})
     assert "note: Each client keeps its own B and head; this is the mean of what they reported." in said_by_export(run)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
 
+UNBOUND = 10_000
+"""Columns that no table needs."""
+
 
 def methods_command(
     options: Annotated[bool, typer.Option("--options", help="Which options on uploads each takes instead.")] = False,
@@ -60,6 +63,7 @@ def _blocks() -> "Table":
 
 def _print_options(as_markdown: bool) -> None:
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
@@ -75,4 +79,5 @@ def _print_options(as_markdown: bool) -> None:
         told = "; ".join(f"{heading}: {cell}" for heading, cell in zip(HEADINGS[1:], cells, strict=True))
         narrow.add_row(Text(name, style="bold"), Text(told))
     console = Console(highlight=False)
-    console.print(table if console.measure(table).maximum <= console.width else narrow)
+    needed = Measurement.get(console, console.options.update(width=UNBOUND), table).maximum
+    console.print(table if needed <= console.width else narrow)

@@ -20,7 +20,7 @@ from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.reports.counted import nothing_counted
-from florg_app.reports.report import FAILED, Report, note
+from florg_app.reports.report import FAILED_LINE, Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import Census
 from florg_app.server_side.evaluation import CentralEvaluation
@@ -66,7 +66,7 @@ def serve(grid: Grid, settings: Settings) -> None:
             _serve(grid, settings, report, lineage, saved)
     except FORESEEN as error:
         for line in str(error).splitlines():
-            note(f"{FAILED}{line}", ERROR)
+            note(f"{FAILED_LINE}{line}", ERROR)
         raise
 
 

@@ -9,7 +9,7 @@ from florg_app.engines import launch, preflight
 from florg_app.engines.launch import Say
 from florg_app.folder_lock import RUN_LOCK, folder_lock
 from florg_app.reports.history import HISTORY
-from florg_app.reports.report import PLACE, SUMMARY, Report
+from florg_app.reports.report import RESULTS_LINE, SUMMARY, Report
 from florg_app.terminal import INTERRUPTED
 
 EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": INTERRUPTED}
@@ -17,7 +17,7 @@ EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": INTERRUPTED}
 
 def without_place(say: Say) -> Say:
     """Leave out the server's word on where the results are: this command says it at its end."""
-    return lambda text: None if text.startswith(PLACE) else say(text)
+    return lambda text: None if text.startswith(RESULTS_LINE) else say(text)
 
 
 def account(folder: Path, config: RunConfig, engine: Callable[[], launch.Outcome]) -> int:

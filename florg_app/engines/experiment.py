@@ -3,11 +3,12 @@
 import logging
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from florg_app.config import runconfig
@@ -17,7 +18,17 @@ from florg_app.engines.ending import account, without_place
 from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
 from florg_app.folder_lock import FolderError
-from florg_app.reports.report import FAILED, PREFIX
+from florg_app.reports.report import FAILED_LINE, PREFIX
+
+if TYPE_CHECKING:
+    from florg_app.config.settings import Settings
+
+Look = Callable[[RunConfig, "Settings"], None]
+"""Looks ahead at a run with these settings. Raises ValueError where it would fail."""
+
+
+def no_look(config: RunConfig, settings: "Settings") -> None:
+    """Leave it to the run itself to find out."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +57,28 @@ def prepare(
     *,
     threads: int,
     remote: bool,
+    look: Look = no_look,
 ) -> Experiment:
     """Gather and check the settings and make the folder of the results.
 
     A remote run keeps its own `client.threads` and paths, since they belong to other machines; `folder` holds its log,
-    and its results where `output` is given and the server can write there. Raises ValueError with a complete message,
-    before anything was started or written.
+    and its results where `output` is given and the server can write there. `look` looks ahead once the settings are
+    settled. Raises ValueError with a complete message, before anything was started or written.
     """
     app = runconfig.find_app(app_dir or Path.cwd())
     config, overrides = runconfig.gather_run_config(app, files, assignments)
-    return settle(app, config, overrides, output, threads=threads, remote=remote)
+    return settle(app, config, overrides, output, threads=threads, remote=remote, look=look)
 
 
 def settle(
-    app: Path, config: RunConfig, overrides: RunConfig, output: Path | None, *, threads: int, remote: bool
+    app: Path,
+    config: RunConfig,
+    overrides: RunConfig,
+    output: Path | None,
+    *,
+    threads: int,
+    remote: bool,
+    look: Look = no_look,
 ) -> Experiment:
     """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
     from florg_app.config.parse import parse_settings  # here: it imports torch
@@ -72,7 +91,10 @@ def settle(
         config, overrides, folder = resumed.resumed_run_config(config | overrides, overrides, folder if named else None)
     elif not config.get("resume-from"):
         check_free(folder)
-    parse_settings(config | overrides)
+    settings = parse_settings(config | overrides)
+    if not remote:
+        os.environ.update(offline(config | overrides))  # before transformers
+    look(config | overrides, settings)
     if output or not remote:
         overrides["output-dir"] = str(folder)
     if not remote and "client.threads" in config:
@@ -171,7 +193,7 @@ def _flower_log_to(log_file: Path, say: Say):
 
     class Speaker(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if (text := record.getMessage()).startswith(PREFIX) and not text.startswith(f"{PREFIX}{FAILED}"):
+            if (text := record.getMessage()).startswith(PREFIX) and not text.startswith(f"{PREFIX}{FAILED_LINE}"):
                 say(text.removeprefix(PREFIX))
 
     logger = flower_logger()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from florg_app import engines
 from florg_app.cli.main import app
-from florg_app.engines import launch
+from florg_app.engines import foresight, launch
 from florg_app.reports.report import Report
 
 PYPROJECT = """
@@ -73,6 +73,7 @@ def simulated(monkeypatch):
 
     simulate.status = "completed"
     monkeypatch.setattr(launch, "simulate", simulate)
+    monkeypatch.setattr(foresight, "foresee", lambda *_: None)  # these have GPUs and the hub
     calls.append(simulate)
     return calls
 

@@ -1,6 +1,7 @@
 """The ServerApp: puts the server's parts together and runs the federation."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from logging import ERROR, WARNING
@@ -12,25 +13,24 @@ from flwr.serverapp.exception import AggregationError
 from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
 from florg_app.checkpoints import checkpoint_file
+from florg_app.checkpoints.best import BEST_FILE, BestKeeper
 from florg_app.checkpoints.manager import CheckpointManager, NotSavedError
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
-from florg_app.config.parse import parse_settings
-from florg_app.config.protection import weighting_of
-from florg_app.config.secure_sum import rules_of
+from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.settings import Settings
+from florg_app.reports.best_round import early_stop, unknown_metric
 from florg_app.reports.counted import nothing_counted
 from florg_app.reports.report import FAILED_LINE, Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import Census
 from florg_app.server_side.evaluation import CentralEvaluation
 from florg_app.server_side.muster import muster
+from florg_app.server_side.rules import policy_of
 from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
-from strategies.protection.robust import Robustness
 from strategies.server.roster import Roster
-from strategies.server.round_policy import Policy
 from strategies.server.round_record import RoundRecord
 from strategies.server.strategy import FederatedAdapters
 
@@ -73,7 +73,8 @@ def serve(grid: Grid, settings: Settings) -> None:
 def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
     paths = {"checkpoint": checkpoint_file.CHECKPOINT_FILE}
     try:
-        ServerRun(grid, settings, report, lineage, saved).run()
+        run = ServerRun(grid, settings, report, lineage, saved)
+        run.run()
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt)
         status, reason = ("stopped", "interrupted") if stopped else ("failed", f"{type(error).__name__}: {error}")
@@ -82,7 +83,9 @@ def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, sav
         except OSError as disk:  # the reason of the end is worth more than that of the missing summary
             note(f"the summary could not be written: {disk}", ERROR)
         raise
-    report.finish("completed", paths=paths)
+    if (report.output_dir / BEST_FILE).exists():
+        paths["best"] = BEST_FILE
+    report.finish("completed", paths=paths, ended_early=run.ended_early)
 
 
 class ServerRun:
@@ -99,6 +102,9 @@ class ServerRun:
         self._assembly = assemble(settings, self._device)
         self._load_seconds = time.monotonic() - begun
         self._checkpoints = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
+        self._best = BestKeeper(report.output_dir, settings.checkpoint.best, self._begun, report.records)
+        self.ended_early = self._early_stop()
+        """Why the run has fewer rounds than planned; empty while it has not ended so."""
         self._roster = Roster()
         self._evaluate = CentralEvaluation(self._assembly, settings, lambda: self._census.num_partitions())
         mechanism = mechanism_of(settings.privacy)
@@ -129,18 +135,41 @@ class ServerRun:
             note(self._evaluate.refusal, WARNING)
         if self._settings.privacy.secure_sum:
             note(SUMS_ALONE)
-        if self._begun < self._settings.num_server_rounds:
+        goes_on = self._begun < self._settings.num_server_rounds and not self.ended_early
+        if goes_on:
             _ = self._census  # before any long work
         if self._is_new:
             self._before_training()
-        self._checkpoints.begin(self._begun, state, self._header(self._begun))
+        header = self._header(self._begun)
+        self._checkpoints.begin(self._begun, state, header)
+        if self._is_new:
+            self._best.after_round(self._report.records, state, header)
+        self._best.begin(state, header)
         self._note_oldest()
-        if self._begun < self._settings.num_server_rounds:  # else ended between its last checkpoint and its summary
+        if goes_on:  # else it ended between its last checkpoint and its summary
             with self._checkpoints.closing():
-                rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
-                self._federation.run(self._grid, rounds, self._evaluate)
-        if nothing := nothing_counted(self._report.records, self._settings.num_server_rounds):
+                self._federation.run(self._grid, self._rounds(), self._evaluate)
+            self._best.flush()
+        if nothing := nothing_counted(self._report.records, self._done):
             raise NothingCountedError(nothing)
+
+    def _rounds(self) -> Iterator[int]:
+        """Number the rounds to come, up to the last one or until the score has ceased to get better."""
+        for t in range(self._begun + 1, self._settings.num_server_rounds + 1):
+            if self.ended_early:
+                return
+            yield t
+
+    def _early_stop(self) -> str:
+        settings = self._settings
+        return early_stop(
+            self._report.records, settings.checkpoint.best, settings.stop.patience, settings.stop.min_delta
+        )
+
+    @property
+    def _done(self) -> int:
+        """The rounds that the run has had."""
+        return max([self._begun, *(record["round"] for record in self._report.records)])
 
     @cached_property
     def _census(self) -> Census:
@@ -161,14 +190,22 @@ class ServerRun:
     def _after_round(self, record: RoundRecord) -> None:
         """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""
         self._record(record)
-        last = record.t == self._settings.num_server_rounds
-        self._checkpoints.after_round(record.t, self._federation.state, self._header(record.t), last)
+        self.ended_early = self._early_stop()
+        if self.ended_early:
+            note(self.ended_early)
+        last = record.t == self._settings.num_server_rounds or bool(self.ended_early)
+        state, header = self._federation.state, self._header(record.t)
+        self._checkpoints.after_round(record.t, state, header, last)
+        self._best.after_round(self._report.records, state, header)
         self._note_oldest()
 
     def _record(self, record: RoundRecord) -> None:
         record.no_evaluation = self._evaluate.refusal
         record.peak_memory_bytes = peak_memory_bytes(self._device)
         self._report.round(record.as_dict())
+        best = self._settings.checkpoint.best
+        if best and (unknown := unknown_metric(self._report.records, best)):
+            raise ConfigError(unknown)
 
     def _note_oldest(self) -> None:
         self._federation.lineage = replace(self._federation.lineage, oldest=self._checkpoints.oldest)
@@ -179,23 +216,3 @@ class ServerRun:
         return run_metadata(
             self._assembly, self._settings, t, federation.lineage, federation.bookkeeping, self._report.seconds
         )
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Return the rules of every round as the settings have them."""
-    robust, weighting = settings.robust, weighting_of(settings.strategy.weighting, settings.method)
-    return Policy(
-        fraction_train=settings.fraction_train,
-        min_clients=settings.min_clients,
-        min_uploads=settings.min_uploads,
-        max_skipped=settings.max_skipped,
-        round_timeout=settings.round_timeout,
-        wait_timeout=settings.wait_timeout,
-        weighting=weighting,
-        upload=settings.strategy.upload,
-        robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
-        evaluate_on_clients=settings.evaluate.on_clients,
-        client_ranks=settings.adapter.client_ranks,
-        secure_sum=rules_of(settings.privacy, weighting),
-        measure_costs=settings.measure.costs,
-    )

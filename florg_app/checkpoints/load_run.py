@@ -7,6 +7,7 @@ import torch
 
 from florg_app.assembly import Assembly, assemble
 from florg_app.checkpoints import checkpoint_file
+from florg_app.checkpoints.best import BEST_FILE
 from florg_app.checkpoints.run_checkpoint import check_same_model, read_run_checkpoint
 from florg_app.config.settings import Settings
 from strategies.parametrisation import PARAMETRISATIONS
@@ -33,19 +34,25 @@ class LoadedRun:
         return all(parametrisation.low_rank(self.state[name], self.assembly.fixed[name]) for name in groups)
 
 
-def load_run(run_dir: Path, device: torch.device) -> LoadedRun:
-    """Take up the newest checkpoint of a run, in the model that it belongs to.
+def load_run(run_dir: Path, device: torch.device, best: bool = False) -> LoadedRun:
+    """Take up the newest checkpoint of a run, or its best one, in the model that it belongs to.
 
     Args:
         run_dir: the run's folder.
         device: where the model is put.
+        best: that of the round that `checkpoint.best` has kept.
 
     Raises:
         ValueError: naming the file, where there is no usable checkpoint, the model cannot be loaded, or what the
             settings give today is not what the run had: other frozen weights, layers or bases. Other code only makes a
             note.
     """
-    path = run_dir / checkpoint_file.CHECKPOINT_FILE
+    path = run_dir / (BEST_FILE if best else checkpoint_file.CHECKPOINT_FILE)
+    if best and not path.is_file():
+        raise ValueError(
+            f"{run_dir} holds no {BEST_FILE}; a run keeps its best round where checkpoint.best names a score, such as "
+            "accuracy; leave out --best for the newest round"
+        )
     if not path.is_file():
         raise ValueError(
             f"{run_dir} holds no {checkpoint_file.CHECKPOINT_FILE}; give the folder of a run that began its rounds"

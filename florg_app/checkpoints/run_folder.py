@@ -1,8 +1,10 @@
 """The folder of a run made ready: to be gone on with, or begun again. Nothing that is there is lost."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from florg_app.checkpoints.best import BEST_FILE, round_of_best
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.file_names import checkpoints_of, older_checkpoints
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
@@ -75,12 +77,15 @@ def prepare_run_folder(saved: RunCheckpoint, output_dir: Path, attempt: str) -> 
     own = saved.path.parent.absolute()
     records, notes = rescue_history(own, output_dir)
     kept = [record for record in records if record["round"] <= saved.round]
+    best = round_of_best(own)
     if output_dir == own:
         _set_aside(
             saved, [record for record in records if record["round"] > saved.round], own / f"superseded-{attempt}"
         )
     else:
         clear_folder(output_dir, attempt)
+        if best is not None and best <= saved.round:
+            shutil.copyfile(own / BEST_FILE, output_dir / BEST_FILE)
     write_history(output_dir / HISTORY, kept)
     missing = saved.round + 1 - len(kept)
     if missing > 0:
@@ -94,6 +99,9 @@ def _set_aside(saved: RunCheckpoint, later: Sequence[HistoryEntry], aside: Path)
     newest = own / CHECKPOINT_FILE
     if saved.path != newest:  # an older one was chosen, which is the newest once the resumed run begins
         paths.append(newest)
+    best = round_of_best(own)
+    if best is not None and best > saved.round:  # rounds that are made again
+        paths.append(own / BEST_FILE)
     moved = [path for path in (*paths, own / SUMMARY) if path.exists() or path.is_symlink()]
     if not later and not moved:
         return

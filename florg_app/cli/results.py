@@ -16,6 +16,9 @@ RunDir = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
 
+Best = Annotated[bool, typer.Option("--best", help="The best round, by checkpoint.best, instead of the newest.")]
+
+
 def show_command(run_dir: RunDir) -> None:
     """Print the results of a run again."""
     from florg_app.reports import summary
@@ -34,14 +37,14 @@ def show_command(run_dir: RunDir) -> None:
     print("\n".join(lines))
 
 
-def evaluate_command(run_dir: RunDir, device: DeviceName = "auto") -> None:
-    """Score a run's newest checkpoint on the rows of its central evaluation."""
+def evaluate_command(run_dir: RunDir, device: DeviceName = "auto", best: Best = False) -> None:
+    """Score a run's newest checkpoint, or its best, on the rows of its central evaluation."""
     from florg_app.assembly import central_rows, score_model
     from florg_app.checkpoints.load_run import load_run
     from florg_app.engines import resumed
 
     try:
-        run = load_run(run_dir, _device(device))
+        run = load_run(run_dir, _device(device), best)
         rows = central_rows(run.assembly.data, run.settings, lambda: resumed.clients_of(run_dir))
         metrics = score_model(run.assembly, rows, run.settings)
     except ValueError as error:
@@ -58,8 +61,9 @@ def export_command(
     output: Annotated[Path | None, typer.Option(help="New folder.  [default: adapter or merged in RUN_DIR]")] = None,
     merged: Annotated[bool, typer.Option("--merged", help="A whole model instead of an adapter.")] = False,
     device: DeviceName = "cpu",
+    best: Best = False,
 ) -> None:
-    """Write a run's newest checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
+    """Write a run's newest or best checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
 
     Exit status: 0 written and checked, 1 what was written is not the run's model, 2 nothing can be written.
     """
@@ -71,7 +75,7 @@ def export_command(
     logging.disable_progress_bar()
     warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
     try:
-        exporter.export_run(run_dir, output, merged, _device(device), print)
+        exporter.export_run(run_dir, output, merged, _device(device), print, best)
     except exporter.ExportError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Le
 from pydantic import AfterValidator, InstanceOf, model_validator
 
+from florg_app.config.best_settings import Metric, StopSettings, check_best
 from florg_app.config.client_ranks import Ranks, check_ranks
 from florg_app.config.compatibility import check_client_files, check_moments, check_quorum, check_scored_rows
 from florg_app.config.flat import Unset, Words
@@ -100,6 +101,8 @@ class CheckpointSettings(Section, frozen=True):
     """Rounds between checkpoints; the last round always has one."""
     keep: Number = 2
     """How many of the newest are kept."""
+    best: Metric = ""
+    """The score by which the best round's state is kept beside them."""
 
 
 class ServerSettings(Section, frozen=True):
@@ -147,6 +150,7 @@ class Settings(Section, frozen=True):
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    stop: StopSettings = StopSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     measure: MeasureSettings = MeasureSettings()
@@ -164,6 +168,7 @@ class Settings(Section, frozen=True):
         check_scored_rows(
             self.evaluate.on_clients, self.evaluate.client_rows, self.evaluate.rows, self.partition.holdout
         )
+        check_best(self.checkpoint.best, self.stop, self.evaluate.every, self.evaluate.on_clients, self.method)
         check_client_files(self.task.client_files, self.partition)
         fewest = fewest_asked(self.min_clients, self.fraction_train, self.seed)
         upload, scores = self.strategy.upload, self.evaluate.on_clients

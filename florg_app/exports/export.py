@@ -21,6 +21,7 @@ from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
 from florg_app.exports.rank_words import rank_words
 from florg_app.pretrained import EMBEDDED, load_pretrained
+from florg_app.reports.history import read_whole_history
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.start_adapter import joined
@@ -50,7 +51,12 @@ class ExportFolder:
 
 
 def export_run(
-    run_dir: Path, output: Path | None, merged: bool, device: torch.device, say: Callable[[str], None]
+    run_dir: Path,
+    output: Path | None,
+    merged: bool,
+    device: torch.device,
+    say: Callable[[str], None],
+    best: bool = False,
 ) -> None:
     """Write the adapter, or the merged model where that is wanted or dW is not low-rank, and check it by reloading.
 
@@ -58,7 +64,7 @@ def export_run(
     the run cannot be rebuilt, the folder exists or the backbone is quantised and should be merged; OSError where
     nothing can be written; ExportError where the folder gives other logits than the run's model.
     """
-    run = load_run(run_dir, device)
+    run = load_run(run_dir, device, best)
     notes = run.notes + _notes(run.assembly.manifest)
     if run.assembly.has_adapter_beside and not merged:
         merged = True
@@ -74,7 +80,7 @@ def export_run(
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
-        final, problems = _final_scores(run_dir)
+        final, problems = _final_scores(run_dir) if not best else _scores_of(run_dir, run.round)
         notes += (*written.notes, *problems)
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
         (folder / "README.md").write_text(card, encoding="utf-8")
@@ -95,6 +101,16 @@ def _final_scores(run_dir: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     except (OSError, ValueError) as error:
         return {}, (f"The run's summary cannot be read, and its scores are missing here: {error}",)
     return (final, ()) if isinstance(final, dict) else ({}, ())
+
+
+def _scores_of(run_dir: Path, t: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(the evaluation of round t that the run's history has, what is wrong with that in words)."""
+    try:
+        found = [record for record in read_whole_history(run_dir) if record["round"] == t]
+    except (OSError, ValueError) as error:
+        return {}, (f"The run's history cannot be read, and its scores are missing here: {error}",)
+    scores = {name: value for record in found for name, value in (record.get("evaluation") or {}).items()}
+    return ({"round": t, **scores} if scores else {}), ()
 
 
 def whole_modules(model: PreTrainedModel, further: Iterable[str]) -> dict[str, dict[str, Tensor]]:

@@ -106,8 +106,11 @@ class Report:
         status: Literal["completed", "failed", "stopped"],
         reason: str = "",
         paths: Mapping[str, Path | str] | None = None,
+        ended_early: str = "",
     ) -> None:
         """Write summary.json and curves.png, log the final table; `paths` names further results ("adapter": ...).
+
+        `ended_early` says why a completed run has had fewer rounds than planned.
 
         Totals include the rounds before a run was resumed. Raises OSError.
         """
@@ -116,6 +119,7 @@ class Report:
         document = {
             "status": status,
             "reason": reason,
+            "ended-early": ended_early,
             "resumed": self._resumed,
             **summary.summarise_run(self._history.records, self._num_rounds),
             "settings": self.settings,

@@ -105,6 +105,8 @@ def summary_table(summary: Record) -> str:
         console.print(f"{name} on {task}: {summary['status']}", highlight=False, markup=False)
         if summary["reason"]:
             console.print(summary["reason"], markup=False)
+        if early := summary.get("ended-early"):
+            console.print(early, markup=False, highlight=False)
         for resume in summary.get("resumed", ()):
             console.print(
                 f"resumed after round {resume['after']} from {resume['source']}", markup=False, soft_wrap=True

@@ -24,6 +24,7 @@ FREE = frozenset(
         "checkpoint.best",
         "stop.patience",
         "stop.min-delta",
+        "report.trackers",
         "evaluate.every",
         "evaluate.batch-size",
         "evaluate.on-clients",

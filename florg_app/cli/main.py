@@ -11,6 +11,7 @@ from florg_app.cli.partition import partition_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
 from florg_app.cli.run import run_command
 from florg_app.cli.version import say_versions
+from florg_app.cli.watch import watch_command
 
 app = typer.Typer(
     help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
@@ -38,6 +39,7 @@ for _name, _command in {
     "compare": compare_command,
     "partition": partition_command,
     "methods": methods_command,
+    "watch": watch_command,
     "show": show_command,
     "evaluate": evaluate_command,
     "export": export_command,

@@ -27,6 +27,9 @@ def run_command(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say only how it ended and where the results are.")
     ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines instead of a live view.  [default without terminal]")
+    ] = False,
 ) -> None:
     """Run an experiment and wait for its end.
 
@@ -59,14 +62,16 @@ def run_command(
         except ValueError as error:
             refuse(str(error))
     simulation = Simulation(size, threads_per_client, gpus_per_client)
-    say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))
     with interruptible(f"what there is lies in {prepared.folder}"):
+        from florg_app.cli.live import speaking
+
         try:
-            if connection:
-                status = experiment.run_remote(prepared, connection, say)
-            else:
-                engine = experiment.run_inline if inline else experiment.run_simulated
-                status = engine(prepared, simulation, say)
+            with speaking(prepared.folder, plain, quiet) as say:
+                if connection:
+                    status = experiment.run_remote(prepared, connection, say)
+                else:
+                    engine = experiment.run_inline if inline else experiment.run_simulated
+                    status = engine(prepared, simulation, say)
         except FolderError as error:
             refuse(str(error))
     raise typer.Exit(status)

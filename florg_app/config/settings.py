@@ -18,6 +18,7 @@ from florg_app.config.protection import (
     check_upload,
     weighting_of,
 )
+from florg_app.config.report_settings import ReportSettings
 from florg_app.config.section import (
     Count,
     Device,
@@ -151,6 +152,7 @@ class Settings(Section, frozen=True):
     evaluate: EvaluateSettings = EvaluateSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     stop: StopSettings = StopSettings()
+    report: ReportSettings = ReportSettings()
     server: ServerSettings = ServerSettings()
     client: ClientSettings = ClientSettings()
     measure: MeasureSettings = MeasureSettings()

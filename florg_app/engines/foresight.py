@@ -21,6 +21,7 @@ from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.client_rows import ClientRows
 from florg_app.pretrained import EMBEDDED
+from florg_app.reports.trackers.programs import check_trackers
 from florg_app.start_adapter import check_start_as, require_start
 from florg_app.tasks.base import Task
 from florg_app.tasks.registry import check_task, make_task
@@ -42,6 +43,7 @@ def foresee(settings: Settings, num_clients: int, threads: int, gpus: float) -> 
     foresee_elsewhere(settings)
     check_machine(settings, num_clients, threads, gpus)
     require_start(settings)
+    check_trackers(settings.report.trackers)
     task = make_task(settings)
     _check_model(settings, task)
     _check_rows(settings, task, num_clients)

@@ -13,6 +13,7 @@ from florg_app.reports.hardware import processors
 from florg_app.reports.history import HISTORY, rescue_history
 from florg_app.reports.history_file import HistoryFile
 from florg_app.reports.json_text import json_document, strict
+from florg_app.reports.trackers.tracker import Trackers
 
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
@@ -36,7 +37,7 @@ class Report:
 
     `settings` are the run's settings with flat keys ("strategy.name"). With `resume_round` t the records of rounds
     0..t of an earlier part of the same run are kept and later ones dropped; `resumed` says from where it goes on, each
-    time, and `seconds` how long it had taken.
+    time, and `seconds` how long it had taken. `trackers` are told of each round, and of the end.
 
     A disk that fails does not end the run: lines that could not be written are written with the next ones.
 
@@ -50,12 +51,14 @@ class Report:
         resume_round: int | None = None,
         resumed: Sequence[Mapping[str, Any]] = (),
         seconds: float = 0.0,
+        trackers: Trackers | None = None,
     ):
         self.output_dir = output_dir.absolute()
         self.settings = dict(settings)
         self._num_rounds = int(settings["num-server-rounds"])
         self._started = time.monotonic() - seconds
         self._resumed = [dict(resume) for resume in resumed]
+        self._trackers = trackers
         self._history = self._open(resume_round)
 
     @property
@@ -100,6 +103,8 @@ class Report:
         note(first)
         for detail in details:
             note(detail, logging.WARNING)
+        if self._trackers:
+            self._trackers.log(clean)
 
     def finish(
         self,
@@ -114,6 +119,8 @@ class Report:
 
         Totals include the rounds before a run was resumed. Raises OSError.
         """
+        if self._trackers:
+            self._trackers.end(status)
         self._history.flush()
         results = {"history": HISTORY, "curves": CURVES, **(paths or {})}
         document = {

@@ -18,6 +18,8 @@ from florg_app.config.parse import flatten_settings
 from florg_app.config.settings import Settings
 from florg_app.folder_lock import RUN_LOCK, BusyError, folder_lock
 from florg_app.reports.report import Report, note
+from florg_app.reports.trackers.programs import check_trackers, started
+from florg_app.reports.trackers.tracker import TrackedRun, Trackers
 from florg_app.start_adapter import require_start
 from strategies.exchange.lineage import Attempt, Lineage
 
@@ -29,6 +31,7 @@ def opened_run(settings: Settings) -> Iterator[tuple[Report, Lineage, RunCheckpo
     Nobody else can write into its folder for as long as the block lasts. Raises ValueError, before anything is written,
     where settings, checkpoint or folder are unusable, or another run is at work there.
     """
+    check_trackers(settings.report.trackers)
     source = locate_run(settings) if settings.resume_from else None
     if source is None:
         require_start(settings)
@@ -63,7 +66,8 @@ def _begin(settings: Settings, folder: Path) -> tuple[Report, Lineage]:
         run_folder.clear_folder(folder, attempt.name)
     except OSError as error:
         raise ValueError(f"output-dir {folder} cannot be written: {error}; choose another") from error
-    return Report(folder, flatten_settings(settings)), Lineage(uuid4().hex[:16], (attempt,))
+    report = Report(folder, flatten_settings(settings), trackers=_trackers(settings, folder, 0))
+    return report, Lineage(uuid4().hex[:16], (attempt,))
 
 
 def _resume(settings: Settings, saved: RunCheckpoint, folder: Path) -> tuple[Report, Lineage]:
@@ -81,11 +85,22 @@ def _resume(settings: Settings, saved: RunCheckpoint, folder: Path) -> tuple[Rep
         warnings += run_folder.prepare_run_folder(saved, folder, attempt.name)
     except OSError as error:
         raise ValueError(f"output-dir {folder} cannot be written: {error}; choose another") from error
-    report = Report(folder, flatten_settings(settings), saved.round, _resumptions(attempts), saved.seconds)
+    trackers = _trackers(settings, folder, saved.round)
+    report = Report(folder, flatten_settings(settings), saved.round, _resumptions(attempts), saved.seconds, trackers)
     note(f"resumed after round {saved.round} from {saved.path}")
     for warning in warnings:
         note(warning, WARNING)
     return report, replace(saved.lineage, attempts=attempts)
+
+
+def _trackers(settings: Settings, folder: Path, begun: int) -> Trackers | None:
+    """Those that the settings name, of a run that goes on after round `begun`."""
+    names = settings.report.trackers
+    return (
+        Trackers(started(names), TrackedRun(folder.name, folder, flatten_settings(settings), begun), note)
+        if names
+        else None
+    )
 
 
 def _resumptions(attempts: Sequence[Attempt]) -> list[dict[str, int | str]]:

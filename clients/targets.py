@@ -64,8 +64,9 @@ def find_backbone(model: PreTrainedModel) -> nn.Module:
     """What is pretrained of a model with a task head; the model itself where it has none."""
     if model.base_model is not model:
         return model.base_model
-    # SigLIP's classifiers hold the image half of their backbone under a name that transformers does not tell.
-    return getattr(model, "vision_model", model)
+    # SigLIP's classifiers hold the image half of their backbone under a name that transformers does not tell. A
+    # language model of two halves may call one of them so as well.
+    return model if model.get_output_embeddings() is not None else getattr(model, "vision_model", model)
 
 
 def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
@@ -86,12 +87,21 @@ def find_targets(
     default: str = "attention",
     reached: Collection[str] | None = None,
 ) -> dict[str, nn.Module]:
-    """The layers to adapt, by qualified name in model order.
+    """Find the layers to adapt.
 
-    A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
-    spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
-    Layers that are not among `reached` are left out: no input of the task passes there (None: the halves of a language
-    model that read no texts). Raises ValueError where a pattern, or the default, matches none of the others.
+    Args:
+        model: not adapted yet.
+        patterns: each names the last components of a layer's name, or all: "query", "attention.self.query",
+            "layer.[01].*.query"; a star spans components.
+        default: without patterns, the key of DEFAULTS that says which layers, such as attention's query and value.
+        reached: names of the layers that the task's inputs pass; others are left out. None: all but those in the halves
+            of a language model that read no texts.
+
+    Returns:
+        The layers by qualified name, in model order.
+
+    Raises:
+        ValueError: a pattern, or the default, matches no layer that is reached; says which there are.
     """
     everywhere = linear_layers(model)
     reached = everywhere.keys() - _beside_texts(model, everywhere) if reached is None else reached

@@ -10,9 +10,6 @@ from clients.architectures import Head
 from clients.class_order import Known
 from clients.targets import find_backbone, find_head
 
-ASIDE = "not-taken-over"
-"""The prefix under which weights of a checkpoint are left aside."""
-
 
 def what_was_lacking(
     model: PreTrainedModel, loading: Mapping[str, Any], head: Head, known: Known, name_or_path: str
@@ -58,12 +55,16 @@ def what_was_lacking(
             f"{own}: its checkpoint has {_short(extra)}, for which its config.json has no layer: left aside; is it the "
             "config.json of this model?"
         )
-    taken_aside = any(key.startswith(ASIDE) for key in loading["unexpected_keys"])
-    if taken_aside or any(key in others for key in find_head(model)):
+    if (known.fresh and has_head_of(model, loading)) or any(key in others for key in find_head(model)):
         notes.append(f"{own}: its head {known.fresh or 'has another number of outputs'}: drawn anew")
     elif known.note and not missing & find_head(model).keys():
         notes.append(f"{own}: {known.note}")
     return drawn, tuple(notes)
+
+
+def has_head_of(model: PreTrainedModel, loading: Mapping[str, Any]) -> bool:
+    """Whether any weight of the head came from the checkpoint, of another number of outputs as well."""
+    return not find_head(model).keys() <= set(loading["missing_keys"])
 
 
 def _without_a_place(model: PreTrainedModel, unexpected: Collection[str]) -> list[str]:

@@ -71,7 +71,7 @@ def draw_head(model: PreTrainedModel) -> None:
     for top in sorted(head_modules(model)):
         for module in model.get_submodule(top).modules():
             for parameter in module.parameters(recurse=False):
-                parameter._is_hf_initialized = False  # else its initialisers leave it as it is
+                vars(parameter)["_is_hf_initialized"] = False  # else its initialisers leave it as it is
             model._init_weights(module)
 
 

@@ -19,6 +19,7 @@ def test_a_round_with_bad_replies_is_to_the_bit_the_round_without_those_clients(
         duel = Duel(METHODS[name](), bound)
         for seed in seeds:
             duel.round(Random(seed), tally)
+        duel.end(tally)
     assert tally.escapes == []
 
 

@@ -84,12 +84,20 @@ def find_targets(
     default: str = "attention",
     reached: Collection[str] | None = None,
 ) -> dict[str, nn.Module]:
-    """The layers to adapt, by qualified name in model order.
+    """Find the layers to adapt.
 
-    A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
-    spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
-    Layers that are not among `reached` (None: all are) are left out: no input of the task passes there. Raises
-    ValueError where a pattern, or the default, matches none of the others.
+    Args:
+        model: not adapted yet.
+        patterns: each names the last components of a layer's name, or all: "query", "attention.self.query",
+            "layer.[01].*.query"; a star spans components.
+        default: without patterns, the key of DEFAULTS that says which layers, such as attention's query and value.
+        reached: names of the layers that the task's inputs pass; others are left out. None: all of them.
+
+    Returns:
+        The layers by qualified name, in model order.
+
+    Raises:
+        ValueError: a pattern, or the default, matches no layer that is reached; says which there are.
     """
     everywhere = linear_layers(model)
     layers = everywhere if reached is None else {name: everywhere[name] for name in everywhere if name in reached}

@@ -69,7 +69,7 @@ class Adapter:
 
     model: "nn.Module"
     """The frozen backbone with adapters and task head, ready for a forward pass."""
-    factors: "dict[str, tuple[Tensor, Tensor]]"
+    factors: "Mapping[str, tuple[Tensor, Tensor]]"
     """B' (o, m) and A' (m, i) by layer, float32, with the scale in B': dW = B' A'. Empty where dW is not low-rank."""
     round: int
     """The round after which the model was so."""

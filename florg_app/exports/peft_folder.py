@@ -15,16 +15,16 @@ from clients.backbone import keep_head_in_float32
 from strategies.bases.basis import Fixed
 from strategies.manifest import Manifest
 from strategies.method import Role
-from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.parametrisation import PARAMETRISATIONS, LayerFactors
 from strategies.state import Group, State, Tensors
 
 _PREFIX = "base_model.model."
 
 
-def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) -> dict[str, Factors]:
+def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) -> LayerFactors:
     """B' (o, m) and A' (m, i) of every adapted layer by name, dW = B' A': computed in float64, kept in float32."""
     parametrisation = PARAMETRISATIONS[manifest.plan.adapter]
-    layers: dict[str, Factors] = {}
+    layers: dict[str, tuple[Tensor, Tensor]] = {}
     for group in manifest.groups:
         bases: Fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed[group.name].items()}
         constants = {symbol: value for symbol, value in bases.items() if isinstance(value, Tensor)}
@@ -52,7 +52,7 @@ WholeModules = Mapping[str, Mapping[str, Tensor]]
 """Modules that are kept whole, the task head among them: by qualified name their tensors, buffers too, by name."""
 
 
-def adapter_tensors(factors: Mapping[str, Factors], whole: WholeModules) -> dict[str, Tensor]:
+def adapter_tensors(factors: LayerFactors, whole: WholeModules) -> dict[str, Tensor]:
     """What adapter_model.safetensors holds: lora_B = B' (o, m) and lora_A = A' (m, i) of each layer, whole modules."""
     tensors = {f"{_PREFIX}{module}.{name}": value for module, own in whole.items() for name, value in own.items()}
     for name, (B_up, A_down) in factors.items():
@@ -61,9 +61,7 @@ def adapter_tensors(factors: Mapping[str, Factors], whole: WholeModules) -> dict
     return tensors
 
 
-def lora_config(
-    factors: Mapping[str, Factors], modules: Collection[str], transposed: bool, kind: Architecture
-) -> LoraConfig:
+def lora_config(factors: LayerFactors, modules: Collection[str], transposed: bool, kind: Architecture) -> LoraConfig:
     """peft's configuration of these layers. Alpha is the rank in each of them, which makes peft's own scale 1.
 
     modules: those that are kept whole; transposed: whether the layers keep their weights as (i, o), as Conv1D does.
@@ -86,7 +84,7 @@ def lora_config(
 def write_adapter(
     folder: Path,
     base: PreTrainedModel,
-    factors: Mapping[str, Factors],
+    factors: LayerFactors,
     whole: WholeModules,
     base_name: str,
     kind: Architecture,

@@ -54,10 +54,15 @@ TASKS: dict[str, TaskFamily] = {
 
 
 def make_task(settings: Settings, data_path: Path | None = None, validation_path: Path | None = None) -> Task:
-    """The task `settings.task.name`; no data are read before `rows` is called, but for class names to be found.
+    """Make the task that the settings name; no data are read before its rows are asked for, but to find class names.
 
-    `data_path` and `validation_path` hold a SuperNode's own data (its node config) and go before those of the settings.
-    Raises ConfigError where there is no such task, or settings of another one are changed.
+    Args:
+        settings: all of the run's.
+        data_path: where a SuperNode's own rows are, of its node configuration; goes before task.path.
+        validation_path: where its own validation rows are.
+
+    Raises:
+        ConfigError: there is no such task, or settings of another one are changed.
     """
     task = settings.task
     if task.name not in TASKS:

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
@@ -121,5 +120,7 @@ def test_the_table_of_node_configurations_has_what_the_commands_show_and_what_th
     rows = page.text.split("| node configuration |")[1].split("\n\n")[0].splitlines()[2:]
     listed = set(re.findall(r"`([a-z-]+)`", "".join(row.split("|")[1] for row in rows)))
     assert listed == shown | {"validation-path"}  # files that few clients have apart
-    code = "".join(path.read_text() for path in Path(REPOSITORY / "florg_app").rglob("*.py"))
+    code = "".join(
+        path.read_text() for package in ("florg_app", "strategies") for path in (REPOSITORY / package).rglob("*.py")
+    )
     assert [key for key in listed if f'"{key}"' not in code] == []

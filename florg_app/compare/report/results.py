@@ -1,6 +1,5 @@
 """What the cells of a comparison measured: matrix.json and the histories of its runs as plain records."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 from florg_app.compare.run.disk import MATRIX
 from florg_app.reports.history import read_whole_history
+from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.reports.summary import LOWER_IS_BETTER, Record
 from strategies.exchange.traffic import Traffic
@@ -107,7 +107,7 @@ def read_comparison(directory: Path) -> Comparison:
     """The comparison in this folder. Raises ValueError where matrix.json is missing or is not one."""
     path = directory / MATRIX
     try:
-        matrix = json.loads(path.read_text(encoding="utf-8"))
+        matrix = read_json_object(path)
         targets = {v["name"]: tuple(v.get("targets", matrix["targets"])) for v in matrix["variants"]}
         return Comparison(
             matrix["name"],
@@ -127,7 +127,7 @@ def read_comparison(directory: Path) -> Comparison:
         raise ValueError(
             f"{directory} holds no comparison: {MATRIX}: {error.strerror}; `florg compare` makes it"
         ) from error
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{path} is no comparison ({type(error).__name__}: {error}); remove it and run again"
         ) from error
@@ -173,7 +173,7 @@ def _cell(directory: Path, entry: Record, metric: str) -> CellResult:
         return CellResult(*key, entry["status"], entry.get("reason") or "", settings)
     try:
         records = read_whole_history(directory / entry["folder"])
-        summary = json.loads((directory / entry["folder"] / SUMMARY).read_text(encoding="utf-8"))
+        summary = read_json_object(directory / entry["folder"] / SUMMARY)
     except (OSError, ValueError) as error:
         return CellResult(*key, FAILED, f"its results cannot be read: {error}", settings)
     settings = {**settings, **summary.get("settings", {})}

@@ -81,10 +81,12 @@ class Cell:
     """Mean absolute difference of the probabilities of validation rows from those where nobody is hostile."""
 
 
-def _goes_together(method: str, protection: str) -> bool:
-    """Whether a protection has a meaning: a median takes every client alike, and uniform weights need no bound."""
-    by_examples = METHODS[method]["strategy.weighting"] == "examples"
-    return "robust.combine" not in PROTECTIONS[protection] if by_examples else protection != "max-share .2"
+def _goes_together(attack: str, method: str, protection: str) -> bool:
+    """Whether a cell is one of its own: a median takes all clients alike, uniform weights depend on no claim."""
+    if METHODS[method]["strategy.weighting"] == "uniform":
+        return protection != "max-share .2" and ATTACKS[attack].examples is None
+    lies = attack == HONEST or ATTACKS[attack].examples is not None
+    return "robust.combine" not in PROTECTIONS[protection] and lies
 
 
 CASES = [
@@ -92,7 +94,7 @@ CASES = [
     for attack in ATTACKS
     for method in METHODS
     for protection in PROTECTIONS
-    if _goes_together(method, protection)
+    if _goes_together(attack, method, protection)
 ]
 
 
@@ -136,8 +138,8 @@ def _scores(folder: Path) -> tuple[Float[Tensor, "rows c"], float]:
     return probabilities(rows), float(over.float().mean())
 
 
-def play_all(more: Mapping[str, Any], workers: int | None, console: Console) -> list[Cell]:
-    """Run every cell, in so many processes."""
+def play_all(more: Mapping[str, Any], workers: int | None, console: Console, output: Path) -> list[Cell]:
+    """Run every cell, in so many processes; `output` has those that are done."""
     cells: list[Cell] = []
     untouched: dict[tuple[str, str], Float[Tensor, "rows c"]] = {}
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
@@ -149,6 +151,7 @@ def play_all(more: Mapping[str, Any], workers: int | None, console: Console) -> 
                 moved = float((found - untouched[cell.method, cell.protection]).abs().mean())
                 cell = Cell(**{**asdict(cell), "moved": moved})
             cells.append(cell)
+            output.write_text(json.dumps([asdict(one) for one in cells], indent=1) + "\n", encoding="utf-8")
             console.print(
                 f"{cell.attack}, {cell.method}, {cell.protection}: {words(cell)}", highlight=False, markup=False
             )
@@ -182,6 +185,7 @@ def rows_of(cells: list[Cell]) -> list[list[str]]:
         [attack, method, *(words(found.get((attack, method, protection))) for protection in PROTECTIONS)]
         for attack in ATTACKS
         for method in METHODS
+        if any((attack, method, protection) in found for protection in PROTECTIONS)
     ]
 
 
@@ -201,10 +205,8 @@ def main() -> None:
     options = parser.parse_args()
     more = {"num-server-rounds": 2, "train.max-steps": 2, "task.max-train-rows": 300} if options.quick else {}
     console = Console() if Console().is_terminal else Console(width=170)
-    cells = play_all(more, options.workers, console)
-    console.print(table(cells))
     options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps([asdict(cell) for cell in cells], indent=1) + "\n", encoding="utf-8")
+    console.print(table(play_all(more, options.workers, console, options.output)))
 
 
 if __name__ == "__main__":

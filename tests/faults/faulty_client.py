@@ -124,11 +124,15 @@ def claim(shape: str) -> bytes:
 
 
 def with_settings(**changed: str) -> Client:
-    """Trains with settings of its own."""
+    """Trains with settings of its own in this one round: Flower keeps a context from message to message."""
 
     def client(message: Message, context: Context) -> Message:
+        given = dict(context.run_config)
         context.run_config |= {key.replace("__", "."): value for key, value in changed.items()}
-        return honest(message, context)
+        try:
+            return honest(message, context)
+        finally:
+            context.run_config = given
 
     return client
 

@@ -144,6 +144,15 @@ def other_code(message: Message, context: Context) -> Message:
     return honest(message, context)
 
 
+def other_labels(message: Message, context: Context) -> Message:
+    """Trains on the rows of another task, in this one round."""
+    context.node_config["data-path"] = str(context.node_config["other-rows"])
+    try:
+        return with_settings(task__name="text", task__labels="sun,rain")(message, context)
+    finally:
+        del context.node_config["data-path"]
+
+
 def out_of_memory(message: Message, context: Context) -> Message:
     import torch
 
@@ -192,5 +201,5 @@ FAULTS: dict[str, Client] = {
     "other-code": other_code,
     "other-model": with_settings(model__dtype="bfloat16"),
     "other-basis": with_settings(strategy__florg__basis="kaiming"),
-    "other-labels": with_settings(task__name="text", task__labels="sun,rain"),
+    "other-labels": other_labels,
 }

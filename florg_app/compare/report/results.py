@@ -11,6 +11,7 @@ from florg_app.reports.history import read_whole_history
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.reports.summary import LOWER_IS_BETTER, Record
+from florg_app.reports.weights import largest_share
 from strategies.exchange.traffic import Traffic
 
 FINISHED, FAILED = "finished", "failed"
@@ -48,6 +49,10 @@ class CellResult:
     rows: str = VALIDATION
     origin: Mapping[str, str] = field(default_factory=dict)
     """What computed it: versions and processors."""
+    largest_share: Mapping[str, Any] | None = None
+    """Of a round's weight that one client had, as `reports.weights` finds it; None where nobody knows."""
+    lowered_rounds: int = 0
+    """In which robust.max-share lowered somebody's weight."""
 
     @property
     def by_round(self) -> dict[int, float]:
@@ -182,7 +187,10 @@ def _cell(directory: Path, entry: Record, metric: str) -> CellResult:
     if problem:
         return CellResult(*key, FAILED, problem, settings)
     rows = settings.get("evaluate.client-rows", HELD_OUT) if by_clients else VALIDATION
-    return CellResult(*key, FINISHED, "", settings, found, by_clients, rows, _origin(summary))
+    lowered = sum(bool(record.get("lowered-weights")) for record in records)
+    return CellResult(
+        *key, FINISHED, "", settings, found, by_clients, rows, _origin(summary), largest_share(records), lowered
+    )
 
 
 def _origin(summary: Record) -> dict[str, str]:

@@ -42,9 +42,10 @@ NUM_CLIENTS, HOSTILE = 10, frozenset({3, 7})
 HONEST = "nobody hostile"
 
 RUN = {
-    "num-server-rounds": 8,
+    "num-server-rounds": 6,
     "task.max-train-rows": 640,
-    "evaluate.every": 8,
+    "task.max-validation-rows": 240,
+    "evaluate.every": 6,
     "client.threads": 1,
     "checkpoint.keep": 1,
     "server.diagnostics": False,

@@ -161,6 +161,8 @@ class ServerRun:
     def _after_round(self, record: RoundRecord) -> None:
         """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""
         self._record(record)
+        for remark in record.remarks:
+            note(f"round {record.t}: {remark}", WARNING)
         last = record.t == self._settings.num_server_rounds
         self._checkpoints.after_round(record.t, self._federation.state, self._header(record.t), last)
         self._note_oldest()

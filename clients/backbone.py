@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import DEBUG
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
 from clients.targets import find_head, future_head_modules, head_modules
+from strategies.logger import log
 
 T = TypeVar("T")
 
@@ -36,6 +38,9 @@ NO_ADAPTER: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "none"}}
 
 FINGERPRINT_SAMPLES = 64
 """Elements of each tensor that enter the fingerprint."""
+
+LOADED = "loaded in this process: %s"
+"""What the log says each time, at the level DEBUG (FLWR_LOG_LEVEL=DEBUG), so that loads can be counted."""
 
 _live: dict[Hashable, tuple[Hashable, Any]] = {}
 
@@ -53,6 +58,7 @@ def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     if kind not in _live:
+        log(DEBUG, LOADED, kind)
         _live[kind] = (key, load())
     return _live[kind][1]
 

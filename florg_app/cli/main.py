@@ -3,7 +3,7 @@
 import typer
 
 from florg_app.cli.compare import compare_command
-from florg_app.cli.deployment import certs_command, doctor_command
+from florg_app.cli.deployment import certs_command, doctor_command, supernode_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
@@ -29,3 +29,8 @@ for _name, _command in {
     "export": export_command,
 }.items():
     app.command(_name)(_command)
+
+app.command(
+    "supernode",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+)(supernode_command)

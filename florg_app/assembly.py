@@ -30,6 +30,7 @@ from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.parametrisation import LayerFactors
+from strategies.plan_check import check_made, check_plan
 from strategies.starting import start_distance, start_from
 from strategies.state import HEAD, State
 
@@ -73,6 +74,8 @@ class Assembly:
             }
             for group in self.manifest.groups
         }
+        for tensors in adapters.values():
+            check_made(self.method, tensors)
         if self._begins_from:
             kind = self.method.plan.adapter
             adapters = {
@@ -141,6 +144,7 @@ def _assemble(
     settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
 ) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
+    check_plan(method)
     if method.traits.pooled and data_path is not None:
         raise ConfigError(
             f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '

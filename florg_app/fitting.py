@@ -88,7 +88,7 @@ def _in_words(name: str, task: Task, model: PreTrainedModel, batch: Batch, error
                     f"of {error.size}; use the tokenizer that it was trained with"
                 )
     if "pixel_values" in batch and (differs := image_mismatch(model.config, batch["pixel_values"].shape[1:])):
-        return f"{name}: {differs}"
+        return f"{name}: {differs} ({type(error).__name__}: {error})"
     declared, length = trained_length(model.config), batch["input_ids"].shape[1] if "input_ids" in batch else 0
     if declared is not None and declared < length:
         return f"{name}: its {declared} positions are too few for texts of {length} tokens; use a model for longer ones"

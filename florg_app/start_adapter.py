@@ -46,6 +46,13 @@ def require_start(settings: Settings) -> None:
         )
 
 
+def check_start_as(settings: Settings) -> None:
+    """Raise ConfigError where the settings say how to begin from an adapter, and name none."""
+    adapter = settings.adapter
+    if adapter.start_from is None and adapter.start_as != "factors":
+        raise ConfigError(f'adapter.start-as = "{adapter.start_as}" is read with {KEY} alone; set that, or remove it')
+
+
 def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) -> StartAdapter | None:
     """The adapter that the settings name, or that lies `beside` the model; the model gets what belongs into it.
 
@@ -62,10 +69,7 @@ def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) 
         note = f'model.name = "{beside}" holds an adapter beside the model: it is merged into it'
         return _start(read_peft(beside, model, "model.name"), model, merged=True, notes=(note,))
     if adapter.start_from is None:
-        if adapter.start_as != "factors":
-            raise ConfigError(
-                f'adapter.start-as = "{adapter.start_as}" is read with {KEY} alone; set that, or remove it'
-            )
+        check_start_as(settings)
         return None
     merged = adapter.start_as == "merged"
     if not adapter.start_from.is_dir():

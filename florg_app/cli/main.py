@@ -1,5 +1,7 @@
 """The command `florg`: every subcommand under its name, in the order in which `florg --help` lists them."""
 
+from typing import Annotated
+
 import typer
 
 from florg_app.cli.compare import compare_command
@@ -8,6 +10,7 @@ from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
 from florg_app.cli.run import run_command
+from florg_app.cli.version import say_versions
 
 app = typer.Typer(
     help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
@@ -16,6 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def florg(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_versions, is_eager=True, help="Say which version this is, and exit."),
+    ] = False,
+) -> None:
+    pass
+
 
 for _name, _command in {
     "certs": certs_command,

@@ -1,5 +1,6 @@
 """TASKS: one line per task or family of tasks."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -64,9 +65,21 @@ def make_task(settings: Settings, data_path: Path | None = None, validation_path
     Raises:
         ConfigError: there is no such task, or settings of another one are changed.
     """
+    check_task(settings)
+    family = TASKS[settings.task.name]
+    if data_path is not None:
+        return family.make(settings, _own(settings, data_path, validation_path))
+    return family.make(settings, _shared(settings))
+
+
+def check_task(settings: Settings) -> None:
+    """Raise ConfigError where there is no such task, or settings of another one are changed; no file is looked at."""
     task = settings.task
     if task.name not in TASKS:
-        raise ConfigError(f'task.name = "{task.name}": expected {" | ".join(TASKS)}')
+        close = difflib.get_close_matches(task.name, [*TASKS, *(name.rpartition("/")[2] for name in TASKS)], n=1)
+        meant = next((name for name in TASKS if close and name.endswith(close[0])), "")
+        hint = f'; did you mean "{meant}"?' if meant else "; choose one of these"
+        raise ConfigError(f'task.name = "{task.name}": expected {" | ".join(TASKS)}{hint}')
     family = TASKS[task.name]
     if problems := _foreign(task, family.settings):
         raise ConfigError(*problems)
@@ -75,9 +88,6 @@ def make_task(settings: Settings, data_path: Path | None = None, validation_path
             f"evaluate.generate-rows is read by {' | '.join(n for n, f in TASKS.items() if f.generates)}, but "
             f'task.name = "{task.name}"; remove it'
         )
-    if data_path is not None:
-        return family.make(settings, _own(settings, data_path, validation_path))
-    return family.make(settings, _shared(settings))
 
 
 def _own(settings: Settings, data_path: Path, validation_path: Path | None) -> LocalFolder:

@@ -89,7 +89,10 @@ def _results(comparison: Comparison, pictures: Mapping[str, Picture]) -> list[Re
 
 def _tell(directory: Path, comparison: Comparison, document: Document, say: Callable[[str], None]) -> None:
     if comparison.groups():
-        say(to_text(scores.main_table(comparison).only(*_SAID)))
+        said = scores.main_table(comparison).only(*_SAID)
+        say(to_text(said))
+        for line in scores.legend(said):
+            say(line)
     for alert in document.alerts:
         say(alert)
     for name in (PAGE, MARKDOWN, f"{TABLES}/", f"{FIGURES}/"):

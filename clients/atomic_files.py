@@ -20,6 +20,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         OSError: the disk is full, or the folder cannot be written; and whatever `write` raises. Nothing is left over.
     """
     temporary = path.with_name(f".{path.name}.partial")
+    if temporary.is_symlink() or temporary.is_fifo():  # `write` would follow it, or wait for a reader
+        temporary.unlink()
     try:
         write(temporary)
         _sync(temporary)

@@ -2,7 +2,6 @@
 
 import gc
 import hashlib
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 from transformers.utils import logging
 
 from clients.architectures import Head
-from clients.checkpoint_gaps import ASIDE, what_was_lacking
-from clients.class_order import known_classes, reorder_head
+from clients.checkpoint_gaps import has_head_of, what_was_lacking
+from clients.class_order import draw_head, known_classes, reorder_head
 from clients.loading import from_pretrained
 from clients.padding import fill_padding
 from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
-from clients.targets import find_head, future_head_modules, head_modules
+from clients.targets import find_head, head_modules
 from strategies.logger import log
 
 T = TypeVar("T")
@@ -95,10 +94,6 @@ def load_model(
     beside = adapter_beside(name_or_path)
     config = from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
     known, options = known_classes(config, head), head.options(config)
-    if known.fresh and (modules := future_head_modules(head, config, trust_remote_code)):
-        # A weight under another name is none that the checkpoint has.
-        aside = {rf"^{re.escape(module)}\.": f"{ASIDE}.{module}." for module in modules}
-        options["key_mapping"] = options.get("key_mapping", {}) | aside
     with scoped_seed(head_seed, device), _without_warnings():
         model, loading = from_pretrained(
             head.kind.model_class(config),
@@ -113,8 +108,12 @@ def load_model(
             trust_remote_code=trust_remote_code,
         )
     drawn, notes = what_was_lacking(model, loading, head, known, name_or_path)
-    if known.order and not set(loading["missing_keys"]) & find_head(model).keys():
-        reorder_head(model, head, known.order)
+    if has_head_of(model, loading):
+        if known.fresh:
+            with scoped_seed(head_seed, device):
+                draw_head(model)
+        elif known.order:
+            reorder_head(model, head, known.order)
     model.config.use_cache = False  # keys and values of past tokens are only memory where nothing is generated
     fill_padding(model)
     keep_head_in_float32(model)

@@ -1,5 +1,6 @@
 """GaLore: optimizer steps in a low-rank space of the gradients (Zhao et al., ICML 2024, arXiv 2403.03507)."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from strategies.method import Projection
+from strategies.projection import Projection
 
 Side = Literal["left", "right"]
 PROJECTOR, STEPS = "projector", "projected-steps"
@@ -43,7 +44,8 @@ class GaLore(Optimizer):
 
     With R = project(G), N the inner optimizer's direction for R: W <- W - lr scale project_back(N) - lr wd W. The
     projector is made from the current gradient at step 0 and every `gap` steps; the moments are neither reset nor
-    rotated then, as in the authors' code. Other groups go through the inner optimizer as they are.
+    rotated then, as in the authors' code. AdamW's direction for R has the projection's eps where it says. Other groups
+    go through the inner optimizer as they are.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class GaLore(Optimizer):
         assert closure is None, "a closure is not supported"
         for group, inner in zip(self.param_groups, self.inner.param_groups, strict=True):
             inner["lr"] = group["lr"]
+            if group["project"] and "eps" in inner:
+                inner["eps"] = self._eps(group, inner["betas"][1])
         for parameter, _ in self._projected():
             self._descend(parameter)
         self.inner.step()
@@ -69,6 +73,13 @@ class GaLore(Optimizer):
             back = project_back(self._low[parameter], self.state[parameter][PROJECTOR], self._side(parameter))
             parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(back, alpha=self._projection.scale)
             self.state[parameter][STEPS] += 1
+
+    def _eps(self, group: dict[str, Any], beta: float) -> float:
+        """What torch must add to sqrt(v / (1 - beta^t)) so that eps is added to sqrt(v): eps / sqrt(1 - beta^t)."""
+        if self._projection.eps_place == "after":
+            return self._projection.eps
+        t = 1 + int(self.state[group["params"][0]].get(STEPS, 0))
+        return self._projection.eps / math.sqrt(1 - beta**t)
 
     def _descend(self, parameter: Tensor) -> None:
         """Hand the projected gradient to the inner optimizer, which moves from zero: it leaves -lr N behind."""

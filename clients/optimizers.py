@@ -10,7 +10,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from clients.adapted_model import AdaptedModel
 from clients.galore import GaLore
 from clients.train_settings import TrainOptions
-from strategies.method import Projection
+from strategies.projection import Projection
 
 OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {"adamw": AdamW, "sgd": SGD}
 """By the value of `train.optimizer`."""

@@ -190,6 +190,8 @@ class ServerRun:
     def _after_round(self, record: RoundRecord) -> None:
         """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""
         self._record(record)
+        for remark in record.remarks:
+            note(f"round {record.t}: {remark}", WARNING)
         self.ended_early = self._early_stop()
         if self.ended_early:
             note(self.ended_early)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
+from strategies.projection import Projection
 from strategies.state import FrozenWeights, Group, State, Tensors
 from strategies.summand import Summand
 
@@ -96,18 +97,6 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
-
-
-@dataclass(frozen=True)
-class Projection:
-    """The low-rank space in which a client's optimizer works on its adapters (GaLore)."""
-
-    rank: int
-    gap: int
-    """Steps between two choices of the space."""
-    scale: float
-    """Factor of each step."""
-    side: Literal["std", "left", "right"] = "std"
 
 
 class Method(ABC):
@@ -205,6 +194,14 @@ class Method(ABC):
         """
         return self.contribute(t, state, upload)
 
+    def without_noise(self, state: Tensors, total: Tensors, variance: float) -> Tensors:
+        """Return the weighted sum without what independent noise on the uploads adds to its expectation.
+
+        variance: of the noise, of mean zero, on every number of every upload. By default the sum as it is: noise on
+        factors of their own leaves the expectation of their products, and of all that is linear, as it was.
+        """
+        return total
+
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """Return the state after round t, from the weighted sum of the summands."""
         return total
@@ -212,6 +209,13 @@ class Method(ABC):
     def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """Return the state after round t from all uploads, each symbol stacked to (n, l, ...); w (n,) sums to 1."""
         raise AssertionError(f"{self.name} needs the sum only")
+
+    def remark(self, group: Group, state: Tensors, new_state: Tensors) -> str:
+        """Return a sentence for the run's log on what this step lost for good; empty where there is nothing to say.
+
+        Asked after each round until there is one, of each group; from the tensors alone.
+        """
+        return ""
 
     def diagnose(self, state: Tensors, new_state: Tensors) -> dict[str, float]:
         """Return further numbers about this round's step for the report, from the factors alone."""

@@ -16,10 +16,9 @@ from clients.loading import from_pretrained
 from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
 from florg_app.exports.model_card import model_card
-from florg_app.exports.peft_folder import layer_factors, write_adapter
+from florg_app.exports.peft_folder import layer_factors, rank_in_words, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
-from florg_app.exports.rank_words import rank_words
 from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.history import read_whole_history
 from florg_app.reports.json_text import read_json_object
@@ -48,6 +47,7 @@ class ExportFolder:
     load: Callable[[], nn.Module]
     """The same, for the check."""
     notes: tuple[str, ...] = ()
+    """What a user should know of it, a sentence each."""
 
 
 def export_run(
@@ -143,7 +143,9 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     trust = run.settings.model.trust_remote_code
     config = model.config if source != name else from_pretrained(AutoConfig, name, trust_remote_code=trust)
     plain = plain_model(task_head, config, model, run.settings.model)
-    factors = joined(layer_factors(manifest, run.state, run.assembly.fixed), run.assembly.start)
+    start, fixed = run.assembly.start, run.assembly.fixed
+    factors = joined(layer_factors(manifest, run.state, fixed), start)
+    wider = rank_in_words(manifest, run.state, fixed, factors, start.factors if start and start.merged else {})
     whole = whole_modules(model, run.assembly.drawn)
     write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
 
@@ -159,7 +161,7 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     rank = max(A_down.shape[0] for _, A_down in factors.values())
     what = f"LoRA adapter of rank {rank} on {len(factors)} layers{_also(model, run.assembly.drawn)}"
     load = lambda: PeftModel.from_pretrained(plain.load(source), str(folder))  # noqa: E731
-    return ExportFolder("peft", what, code, load, rank_words(run, rank))
+    return ExportFolder("peft", what, code, load, (wider,) if wider else ())
 
 
 def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:

@@ -36,6 +36,39 @@ def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) 
     return layers
 
 
+def rank_in_words(
+    manifest: Manifest, state: State, fixed: Mapping[str, Fixed], factors: LayerFactors, beside: LayerFactors
+) -> str:
+    """Why layers have a larger rank than the run's: what its widest one is made of; "" where none has.
+
+    beside: the factors that an adapter merged into W0 has added to those of `layer_factors`.
+    """
+    widest = max(factors, key=lambda layer: factors[layer][1].shape[0])
+    if factors[widest][1].shape[0] <= manifest.rank:
+        return ""
+    parts = []
+    for group in manifest.groups:
+        if widest in group.layers:
+            symbols = {symbol: value for symbol, value in fixed[group.name].items() if isinstance(value, Tensor)}
+            symbols |= state[group.name]
+            rows = {
+                what: [symbols[s].shape[axis] for s, axis in where if s in symbols] for what, where in _ROWS.items()
+            }
+            parts += [f"{sum(counts)} {what}" for what, counts in rows.items() if sum(counts)]
+    if widest in beside:
+        parts.append(f"{beside[widest][1].shape[0]} of the adapter that was merged into W0")
+    rank = factors[widest][1].shape[0]
+    return f"The adapter has rank {rank}, the run adapter.rank = {manifest.rank}: it holds {', '.join(parts)}."
+
+
+_ROWS: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "that were trained": (("A", -2),),
+    "to take away what the run began with": (("A1", -2), ("A0", -2)),
+    "that the server added": (("V", -2),),
+}
+"""By what they are for: symbols, and the axis of their rank, that make up the factors of a layer."""
+
+
 def _not_begun(manifest: Manifest, group: Group) -> Tensors:
     """Factors that each round begins anew, and add nothing before it: those of rank 0."""
     plan = manifest.plan

@@ -16,7 +16,7 @@ from strategies.linalg import svd
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group
 
-BasisKind = Literal["haar", "svd", "kaiming", "signed-permutation", "hadamard"]
+BasisKind = Literal["haar", "svd", "kaiming", "kaiming-relu", "signed-permutation", "hadamard"]
 NumBases = Literal["two", "one"]
 Pair = tuple[Basis, Basis]
 
@@ -52,6 +52,14 @@ def kaiming(k: int, d: int, fan_in: int, rng: np.random.Generator) -> Basis:
     return Dense.of("kaiming", torch.from_numpy(rng.uniform(-bound, bound, (k, d))).float(), isometric=False)
 
 
+def kaiming_relu(k: int, d: int, fan_in: int, rng: np.random.Generator) -> Basis:
+    """Elements ~ N(0, 2/fan_in), six times the variance of `kaiming`: He et al. (ICCV 2015, arXiv 1502.01852, eq. 10),
+    whom the FLoRG paper cites for its Kaiming bases. Made for layers before a ReLU; fan_in as in `kaiming`.
+    """
+    values = rng.normal(0, math.sqrt(2 / fan_in), (k, d))
+    return Dense.of("kaiming-relu", torch.from_numpy(values).float(), isometric=False)
+
+
 def signed_permutation(k: int, d: int, fan_in: int, rng: np.random.Generator) -> Basis:
     return SignedPermutation.draw(k, d, rng)
 
@@ -63,6 +71,7 @@ def hadamard(k: int, d: int, fan_in: int, rng: np.random.Generator) -> Basis:
 DRAWS: dict[str, Callable[[int, int, int, np.random.Generator], Basis]] = {
     "haar": haar,
     "kaiming": kaiming,
+    "kaiming-relu": kaiming_relu,
     "signed-permutation": signed_permutation,
     "hadamard": hadamard,
 }

@@ -1,5 +1,6 @@
 """FeDeRA: LoRA that starts from the principal components of W0. Yan et al., arXiv 2404.18848."""
 
+import math
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -40,9 +41,14 @@ class FeDeRA(Method):
         return {}
 
     def from_weights(self, group: Group, rank: int, scale: float, weights: FrozenWeights) -> Tensors:
-        """A and B = A0 and B0 divided by sqrt(s), the split of PEFT's "pissa"."""
+        """A = A0 / c and B = c B0 / s, c the power of two nearest to sqrt(s); c = sqrt(s) is PEFT's "pissa".
+
+        So s B A and B0 A0 round alike in half precision and cancel there too; with another c each of them would be
+        wrong by a rounding error of its own.
+        """
         B0, A0 = _principal(weights(group), rank)
-        return {"A": (A0 / scale**0.5).float(), "B": (B0 / scale**0.5).float()}
+        c = 2.0 ** round(math.log2(scale) / 2)
+        return {"A": (A0 / c).float(), "B": (c * B0 / scale).float()}
 
 
 def _principal(W0: Float[Tensor, "l o i"], rank: int) -> tuple[Float[Tensor, "l o r"], Float[Tensor, "l r i"]]:

@@ -5,14 +5,17 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from strategies.method import Method, Plan, Projection, Role, Traits
+from strategies.method import Method, Plan, Role, Traits
 from strategies.methods.common import initial_change
+from strategies.projection import Projection
 from strategies.state import Group, Tensors
 
 
 @dataclass(frozen=True, kw_only=True)
 class FedFTG(Method):
     """W = sum_n w_n W_n for the MLP's up-projections, which clients train by GaLore; w_n by numbers of examples.
+
+    Weight decay acts on D = W - W0, which is what is trained: it pulls towards W0, not towards 0.
 
     Rank, gap and scale are not in the paper: the defaults are those of GaLore's own fine-tuning on GLUE, but for the
     scale, GaLore's default. Moments and projectors begin anew each round.
@@ -29,6 +32,10 @@ class FedFTG(Method):
     """Factor of each step."""
     side: Literal["std", "left", "right"] = "std"
     """Of the projector; std = the shorter side of the weight."""
+    eps: Annotated[float, Gt(0)] = 1e-6
+    """Of AdamW in the projected space, where most of a first gradient may be smaller; the authors' of GaLore."""
+    eps_place: Literal["before", "after"] = "before"
+    """Of AdamW's bias correction: eps is added before it, as in GaLore's own code, or after it, as in torch's."""
 
     @property
     def plan(self) -> Plan:
@@ -47,7 +54,7 @@ class FedFTG(Method):
             )
 
     def projection(self) -> Projection:
-        return Projection(self.rank, self.gap, self.scale, self.side)
+        return Projection(self.rank, self.gap, self.scale, self.side, self.eps, self.eps_place)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """D = 0."""

@@ -1,11 +1,12 @@
 """FLoRG: one matrix A per layer, dW = s L A^T A R; Gram aggregation and Procrustes alignment. arXiv 2602.17095."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Gt
-from jaxtyping import Float
+from annotated_types import Ge, Gt
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
@@ -46,12 +47,22 @@ class FLoRG(Method):
     """False: the leading r rows of F as they come, the paper's ablation."""
     basis: BasisKind = "haar"
     bases: NumBases = "two"
-    initial_std: Annotated[float, Gt(0)] = 0.1
-    """Standard deviation of the elements of A^1; A = 0 would be a stationary point (eq. 2)."""
-    zero_start: bool = False
-    """Subtract the initial Gram matrix, dW = s L (A^T A - A1^T A1) R, so that training starts at W0."""
+    initial_norm: Annotated[float, Gt(0)] = 1.0
+    """Root mean square of the norms of the rows of A^1, whose elements have the standard deviation initial_norm /
+    sqrt(k): ||A1^T A1|| is then about initial_norm^2 (1 + sqrt(r / k))^2, alike in layers of all sizes."""
+    initial_std: Annotated[float, Ge(0)] = 0.0
+    """Standard deviation of the elements of A^1 in layers of all sizes, in place of initial_norm; 0: by initial_norm.
+    ||A1^T A1|| is about initial_std^2 (sqrt(k) + sqrt(r))^2. A = 0 would be a stationary point (eq. 2)."""
+    zero_start: bool = True
+    """Subtract the initial Gram matrix, dW = s L (A^T A - A1^T A1) R, so that training starts at W0; False: as
+    published, at W0 + s L A1^T A1 R."""
 
     def __post_init__(self) -> None:
+        if self.initial_std and self.initial_norm != FLoRG.initial_norm:
+            raise ValueError(
+                f"strategy.florg.initial-std = {self.initial_std:g} and strategy.florg.initial-norm = "
+                f"{self.initial_norm:g} both give the size of the initial A; leave one of them out"
+            )
         if self.solver == "closed-form" and not self.align:
             raise ValueError(
                 "strategy.florg.align = false is impossible with strategy.florg.solver = 'closed-form', which contains "
@@ -73,9 +84,10 @@ class FLoRG(Method):
         return {"L": L, "R": R, "A1": self.initial(group, rank, seed)["A"]}
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
-        """A ~ N(0, initial_std^2)."""
+        """A ~ N(0, sigma^2), sigma = initial_std or initial_norm / sqrt(k)."""
         shape = (len(group.layers), rank, group.k)
-        A = generator(seed, "initial-A", group.name).normal(0, self.initial_std, shape)
+        sigma = self.initial_std or self.initial_norm / math.sqrt(group.k)
+        A = generator(seed, "initial-A", group.name).normal(0, sigma, shape)
         return {"A": torch.from_numpy(A).float()}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
@@ -88,6 +100,14 @@ class FLoRG(Method):
     def influence(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """The Gram matrix Q_n = A_n^T A_n, which is the same for -A_n and any other O A_n."""
         return {"Q": MatrixProduct(upload["A"].mT, upload["A"])}
+
+    def without_noise(self, state: Tensors, total: Tensors, variance: float) -> Tensors:
+        """Q - r v I, literal, or Z^T - r v A: noise E on A_n adds E^T E to its Gram matrix, on average r v I."""
+        A = state["A"]
+        r, k = A.shape[-2:]
+        if self.solver == "literal":
+            return {"Q": total["Q"] - r * variance * torch.eye(k, dtype=A.dtype, device=A.device)}
+        return {"Zt": total["Zt"] - r * variance * A}
 
     def finish(self, t: int, state: Tensors, total: Tensors) -> Tensors:
         """A^{t+1} from the sum."""
@@ -111,6 +131,18 @@ class FLoRG(Method):
         r = A.shape[-2]
         return torch.nn.functional.pad(F[..., :r, :], (0, 0, 0, max(0, r - F.shape[-2])))
 
+    def remark(self, group: Group, state: Tensors, new_state: Tensors) -> str:
+        """On directions of A that the closed form has dropped, which are then zero for the rest of the run."""
+        lost = _rank(state["A"]) - _rank(new_state["A"])
+        if self.solver != "closed-form" or not (lost > 0).any():
+            return ""
+        return (
+            f"strategy.florg.solver = closed-form drops {int(lost.max())} of {state['A'].shape[-2]} directions of A in "
+            f"{int((lost > 0).sum())} of {len(group.layers)} layers {group.name}, such as "
+            f"{group.layers[int(lost.argmax())]}: they fell below about 6e-4 of the largest and stay zero; literal "
+            "resolves them down to about 1e-6, and a lower adapter.rank may do as well"
+        )
+
     def diagnose(self, state: Tensors, new_state: Tensors) -> dict[str, float]:
         """Drift ||A^{t+1} - A^t||_F, extreme eigenvalues of A^{t+1} A^{t+1}^T over the layers, and the drift that the
         same A^{t+1} would have in its own eigenbasis, rows largest first, signs as they come: without alignment.
@@ -124,3 +156,12 @@ class FLoRG(Method):
             "lambda-min": e[..., 0].min().item(),
             "lambda-max": e[..., -1].max().item(),
         }
+
+
+def _rank(A: Float[Tensor, "l r k"]) -> Int[Tensor, " l"]:
+    """Of each layer: the number of singular values above 1e-5 of the largest, between what the closed form resolves and
+    the rounding of float32.
+    """
+    A64 = A.double()
+    e = torch.linalg.eigvalsh(A64 @ A64.mT)
+    return (e > 1e-10 * e[..., -1:]).sum(-1)

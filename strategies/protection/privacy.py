@@ -20,13 +20,14 @@ from torch import Tensor
 from strategies.protection.accountant import epsilon
 from strategies.protection.robust import change_norm
 from strategies.rng import private_generator
-from strategies.state import State, Tensors
+from strategies.state import Shape, State, Tensors
 
 Where = Literal["client", "server"]
 """Who adds the noise: each client, before it sends, or the server, which is trusted with the clipped changes."""
 
-Release = Callable[[Tensors, Tensors, int], Tensors]
-"""(what no change would give, the mean of a group's uploads, their number) -> what may be used of that mean."""
+Release = Callable[[Tensors, Tensors, int, Mapping[str, Shape]], Tensors]
+"""(what no change would give, the mean of a group's uploads, their number, the sizes of what travels by symbol) -> what
+may be used of that mean."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,21 @@ class PrivacyLedger:
             return None
         std = self.privacy.noise_multiplier * self.privacy.clip / expected
 
-        def release(unchanged: Tensors, mean: Tensors, count: int) -> Tensors:
+        def release(unchanged: Tensors, mean: Tensors, count: int, sizes: Mapping[str, Shape]) -> Tensors:
             share = count / expected
             moved = {symbol: unchanged[symbol] + share * (mean[symbol] - unchanged[symbol]) for symbol in mean}
-            return {symbol: tensor + _noise(tensor, std, self._rng) for symbol, tensor in moved.items()}
+            for symbol, tensor in moved.items():
+                sent = tensor[tuple(map(slice, sizes[symbol]))]  # the rest is padding, which no client's rows reach
+                sent += _noise(sent, std, self._rng)
+            return moved
 
         return release
+
+    @property
+    def upload_variance(self) -> float:
+        """That of the noise on each number of an upload; 0 where the server adds it."""
+        privacy = self.privacy
+        return (privacy.noise_multiplier * privacy.clip) ** 2 if privacy.where == "client" else 0.0
 
 
 def clipped(tensors: State, unchanged: State, clip: float) -> State:

@@ -1,6 +1,6 @@
 """One round's aggregation: uploads become a method's new state, group by group, as they arrive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -8,7 +8,7 @@ from strategies.method import Method
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing
-from strategies.state import HEAD, State, Tensors
+from strategies.state import HEAD, Shape, State, Tensors
 
 
 class Combination:
@@ -16,8 +16,10 @@ class Combination:
 
     With `contributed` uploads are summands already, as `Method.contribute` makes them. `reduce` replaces the weighted
     mean of the summands, and every client of a weight above 0 counts alike. `release` is what a method gets to see of
-    the mean. With `keep` the uploads are held for the diagnostics. No client has more than `max_share` of the weight,
-    see `bounded_weights`.
+    the mean, of which `travels` has the sizes by key "group/symbol" that are no padding; by default all of it is none.
+    With `keep` the uploads are held for the diagnostics. No client has more than `max_share` of the weight, see
+    `bounded_weights`. What noise of `noise_variance` on every number of the uploads adds to a weighted mean on average
+    is taken off, where the method knows it; of a reduction nobody does.
 
     Rounding depends on the order of the uploads: add them in a fixed one, by partition id.
     """
@@ -33,6 +35,8 @@ class Combination:
         reduce: Reduction | None = None,
         release: Release | None = None,
         max_share: float = 1.0,
+        travels: Mapping[str, Shape] | None = None,
+        noise_variance: float = 0.0,
     ) -> None:
         assert not (contributed and keep), "summands are not the clients' tensors"
         assert method.traits.needs == "sum" or not (contributed or reduce), f"{method.name} has no summands"
@@ -46,6 +50,8 @@ class Combination:
         self.weights: list[float] = []
         """The raw weight of every upload; once the round is finished, as bounded."""
         self._keep, self._max_share = keep, max_share
+        self._travels = state.sizes if travels is None else travels
+        self._noise_variance = noise_variance if reduce is None else 0.0
         self._sizes = {} if contributed else state.sizes
         """Of the tensors of an upload; of summands, those of the first."""
         wide = state.map(lambda tensor: tensor.to(self.device, torch.float64))
@@ -81,7 +87,9 @@ class Combination:
         """What becomes of the uploads of one group; the head is a mean under every rule."""
         if name != HEAD and self.method.traits.needs == "stack":
             return StackedUploads(self.method, self.t, start)
-        summing = Summing(None if name == HEAD else self.method, self.t, start, contributed, release)
+        sizes = {symbol: self._travels[key] for symbol in start if (key := f"{name}/{symbol}") in self._travels}
+        method = None if name == HEAD else self.method
+        summing = Summing(method, self.t, start, contributed, release, sizes, self._noise_variance)
         return RunningSum(summing, most_lowered(self._max_share)) if reduce is None else RobustSum(summing, reduce)
 
 

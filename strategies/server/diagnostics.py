@@ -1,8 +1,10 @@
 """The numbers about a round's step for its record: how well it kept what clients learned, without forming a dW."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed, Identity
@@ -24,9 +26,10 @@ def aggregation_error(
 ) -> float:
     """||dW_new - sum_n w_n dW_n||_F / ||sum_n w_n dW_n||_F over all layers of a group; 0 where both are 0.
 
-    Works on the stacked factors of all uploads, whose (n m) x (n m) Gram matrices carry the norms: O((n m)^2 (o + i))
-    per layer and O(n m (o + i)) memory; where a part of dW is no product of factors, with dense matrices (o, i). What
-    uploads lack they have from `old`. `fixed` as `for_norms` gives it.
+    Where all factors side by side have fewer numbers than dW, by their (n m) x (n m) Gram matrices, which carry the
+    norms: O((n m)^2 (o + i)) per layer. Where they have more, or a part of dW is no product of factors, by the dense
+    mean (o, i), to which one upload after another is added: O(n m o i) and no memory that grows with n. What uploads
+    lack they have from `old`. `fixed` as `for_norms` gives it.
     """
     num_layers = next(iter(new.values())).shape[0]
     device = next(iter(uploads[0].values())).device
@@ -34,24 +37,32 @@ def aggregation_error(
     error = mean = 0.0
     for layer in range(num_layers):
         bases: Fixed = {s: v[layer] if isinstance(v, Tensor) else v.layer(layer) for s, v in fixed.items()}
-        B_n, A_n = zip(
-            *(parametrisation.factors(_of_tensors({**old, **upload}, layer), bases, scale) for upload in uploads),
-            strict=True,
-        )
-        summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
-        B_new, A_new = parametrisation.factors(_of_tensors(new, layer), bases, scale)
-        difference = torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2)
-        P_n = [parametrisation.product_part(_of_tensors({**old, **upload}, layer), bases) for upload in uploads]
-        P_new = parametrisation.product_part(_of_tensors(new, layer), bases)
-        if parts := [w_n * P for w_n, P in zip(w, P_n, strict=True) if P is not None]:
-            P_mean = scale * torch.stack(parts).sum(0)
-            left = P_mean if P_new is None else P_mean - scale * P_new
-            mean += float((summed[0] @ summed[1] + P_mean).square().sum())
-            error += float((difference[0] @ difference[1] + left).square().sum())
-        else:
+        made = (_parts(parametrisation, _of_tensors({**old, **upload}, layer), bases, scale) for upload in uploads)
+        B_new, A_new, P_new = _parts(parametrisation, _of_tensors(new, layer), bases, scale)
+        sizes = B_new.shape[-2], A_new.shape[-1]
+        if P_new is None and (len(uploads) + 1) * B_new.shape[-1] * sum(sizes) <= prod(sizes):
+            B_n, A_n, _ = zip(*made, strict=True)
+            summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
             mean += squared_norm_of_product(*summed)
-            error += squared_norm_of_product(*difference)
+            error += squared_norm_of_product(torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2))
+        else:
+            total = B_new.new_zeros(sizes)
+            for w_n, (B, A, P) in zip(w, made, strict=True):
+                total.addmm_(B, A, alpha=w_n)
+                if P is not None:
+                    total.add_(P, alpha=w_n)
+            mean += float(total.square().sum())
+            total.addmm_(B_new, A_new, alpha=-1)
+            error += float((total if P_new is None else total - P_new).square().sum())
     return (max(error, 0.0) / mean) ** 0.5 if mean > 0 else 0.0
+
+
+def _parts(
+    parametrisation: Parametrisation, tensors: Tensors, bases: Fixed, scale: float
+) -> tuple[Float[Tensor, "o m"], Float[Tensor, "m i"], Float[Tensor, "o i"] | None]:
+    """B' (o, m), A' (m, i) and what is beside their product, s P (o, i), of one layer."""
+    P = parametrisation.product_part(tensors, bases)
+    return *parametrisation.factors(tensors, bases, scale), None if P is None else scale * P
 
 
 def for_norms(fixed: Fixed, device: torch.device) -> Fixed:

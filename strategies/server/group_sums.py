@@ -1,7 +1,7 @@
 """What is kept of the uploads of one shape group until the round is over: their sum, all of them, or all summands."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,7 +12,7 @@ from strategies.linalg import fold_product
 from strategies.method import Method
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction
-from strategies.state import AnyTensor, Tensors
+from strategies.state import AnyTensor, Shape, Tensors
 from strategies.summand import MatrixProduct, Summand, dense_summand
 
 BLOCK_NUMBERS = 2**20
@@ -48,6 +48,10 @@ class Summing:
     contributed: bool
     """Whether uploads are summands already."""
     release: Release | None
+    sizes: Mapping[str, Shape] = field(default_factory=dict)
+    """Of what of each symbol travels in this round, for the release; what is beyond is padding."""
+    noise_variance: float = 0.0
+    """Of the noise that clients added to every number of what they trained; 0: none."""
 
     @property
     def is_identity(self) -> bool:
@@ -63,8 +67,12 @@ class Summing:
     def new_tensors(self, mean: Tensors, count: int) -> Tensors:
         """Return the new tensors from the mean of `count` summands."""
         if self.release is not None:
-            mean = self.release(self.start, mean, count)
-        return mean if self.method is None else self.method.finish(self.t, self.start, mean)
+            mean = self.release(self.start, mean, count, self.sizes)
+        if self.method is None:
+            return mean
+        if self.noise_variance:
+            mean = self.method.without_noise(self.start, mean, self.noise_variance)
+        return self.method.finish(self.t, self.start, mean)
 
 
 class RunningSum:

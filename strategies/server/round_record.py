@@ -38,6 +38,8 @@ class RoundRecord:
     """Of the combination, where they are measured."""
     privacy: Mapping[str, float] = field(default_factory=dict)
     """epsilon, delta and rounds: of the run up to here, for the client that was asked most often."""
+    remarks: list[str] = field(default_factory=list)
+    """Sentences for the log on what the round's step lost, each said once in a run."""
     start_distance: float | None = None
     """||dW - D||_F / ||D||_F where round 1 begins from an adapter's update D; None where it does not."""
     secure_sum: Mapping[str, int | None] = field(default_factory=dict)

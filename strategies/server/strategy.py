@@ -26,6 +26,7 @@ from strategies.protection.privacy import PrivacyLedger
 from strategies.server.cost_meter import PeakMemory
 from strategies.server.diagnostics import for_norms
 from strategies.server.polling import Reply, collect
+from strategies.server.remarks import Remarks
 from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
@@ -96,6 +97,7 @@ class FederatedAdapters(Strategy):
         self._roster = roster or Roster()
         self._used_keys: set[bytes] = set()
         """Public keys of the secure sums so far."""
+        self._remarks = Remarks(method, manifest.groups)
         self._begun: Round | None = None
         """Only for Flower's own `start`, which knows no rounds: what `configure_train` hands to `aggregate_train`."""
 
@@ -190,7 +192,8 @@ class FederatedAdapters(Strategy):
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None
         record = RoundRecord(t, partitions, down=down, privacy=spent)
-        return Round(self._setup, self.state, messages, record, release, secure)
+        variance = self.private.upload_variance if self.private else 0.0
+        return Round(self._setup, self.state, messages, record, release, secure, variance)
 
     def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
         """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
@@ -200,6 +203,7 @@ class FederatedAdapters(Strategy):
             current.take(verdict)
         new_state = current.finish()
         if new_state is not None:
+            current.record.remarks = self._remarks.of_step(self.state, new_state)
             self.state = new_state
             self.ranks |= current.lowered
 

@@ -59,8 +59,11 @@ class Round:
         record: RoundRecord,
         release: Release | None = None,
         secure: SecureRound | None = None,
+        noise_variance: float = 0.0,
     ) -> None:
-        """`state` is the server's, before the round; `release` as in `Combination`; `secure` makes sums of uploads."""
+        """`state` is the server's, before the round; `release` and `noise_variance` as in `Combination`; `secure` makes
+        sums of uploads.
+        """
         self.t, self.sent, self.record = record.t, sent, record
         self._setup = setup
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
@@ -76,7 +79,17 @@ class Round:
         alike = setup.policy.weighting == "uniform" or secure is not None
         share = 1.0 if alike else setup.policy.robust.max_share
         self._combination = Combination(
-            setup.method, record.t, self._start, setup.device, keep, contributed, reduce, release, share
+            setup.method,
+            record.t,
+            self._start,
+            setup.device,
+            keep,
+            contributed,
+            reduce,
+            release,
+            share,
+            setup.manifest.at(setup.method.active_rank(record.t, setup.manifest.rank)).uplink,
+            noise_variance,
         )
         self._seconds = 0.0
 

@@ -10,8 +10,8 @@ from clients.galore import GaLore, project, project_back, projector, side_of
 from clients.optimizers import build_optimizer
 from florg_app.assembly import assemble
 from florg_app.config.parse import parse_settings
-from strategies.method import Projection
 from strategies.methods.fedftg import FedFTG
+from strategies.projection import Projection
 from tests.support.rounds import TALL
 
 SHAPES = {"tall": (3, 6, 5), "wide": (2, 4, 7)}
@@ -97,6 +97,38 @@ def test_the_moments_live_in_the_low_rank_space_and_the_head_is_not_projected():
     shapes = [tuple(state["exp_avg"].shape) for state in optimizer.inner.state.values()]
     assert shapes == [(3, 6, 2), (4,)]
     torch.testing.assert_close(head.detach(), torch.full((4,), -0.2))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_with_adamw_steps_are_those_of_galores_own_code(shape):
+    """eps is added to the root of the second moment before its bias is corrected: arXiv 2403.03507, their AdamW."""
+    eps, lr, scale = 1e-2, 0.1, 0.25
+    change, gradients = moved(Projection(2, 3, scale, eps=eps), AdamW, shape=shape, steps=5, lr=lr)
+    side = side_of(*shape[1:], "std")
+    expected, m, v = torch.zeros_like(change), 0.0, 0.0
+    for t, G in enumerate(gradients, start=1):
+        if t in (1, 4):
+            P = projector(G, 2, side)
+        R = G @ P if side == "right" else P.mT @ G
+        m, v = 0.9 * m + 0.1 * R, 0.999 * v + 0.001 * R * R
+        step_size = lr * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+        N = m / (v.sqrt() + eps)
+        expected -= step_size * scale * (N @ P.mT if side == "right" else P @ N)
+    torch.testing.assert_close(change, expected)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_with_adamw_and_eps_in_torchs_place_full_rank_is_plain(steps):
+    projection = Projection(5, 100, 1.0, eps=1e-2, eps_place="after")
+    change, gradients = moved(projection, AdamW, steps=steps)
+    P = projector(gradients[0], 5, "right")
+    low = torch.zeros(3, 6, 5, dtype=torch.float64, requires_grad=True)
+    plain = AdamW([low], lr=0.1, eps=1e-2, weight_decay=0.0)
+    for G in gradients:
+        low.grad = G @ P
+        plain.step()
+    torch.testing.assert_close(change, (low @ P.mT).detach())
+    assert not torch.allclose(change, moved(Projection(5, 100, 1.0, eps=1e-2), AdamW, steps=steps)[0], rtol=1e-3)
 
 
 def test_a_rank_above_the_shorter_side_names_the_layers():

@@ -52,7 +52,9 @@ def test_every_setting_that_a_page_names_exists_and_has_the_type_of_the_value_be
 
 def _is_setting(key):
     """Whether a dotted name is meant for a setting: its table is one, and it is no file."""
-    return key.partition(".")[0] in TABLES and not key.endswith((".py", ".csv", ".safetensors", ".yaml", ".html", ".md"))
+    return key.partition(".")[0] in TABLES and not key.endswith(
+        (".py", ".csv", ".safetensors", ".yaml", ".html", ".md")
+    )
 
 
 def test_settings_are_found_in_the_pages():

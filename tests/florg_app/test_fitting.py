@@ -91,6 +91,13 @@ def test_a_tokenizer_with_more_words_than_the_model_is_refused_before_any_row(tm
         assembled(model)
 
 
+def test_a_tokenizer_that_tells_no_word_from_another_is_refused(tmp_path):
+    """Files of words for a family whose own tokenizer is one of bytes."""
+    model = Swept("qwen2", "AutoModelForCausalLM", "plain", ("text",), {}).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"read as Qwen2Tokenizer, makes the same token of all words"):
+        assembled(model)
+
+
 @pytest.mark.parametrize("role", ["pad", "eos", "unk", "cls"])
 def test_a_special_token_that_the_model_does_not_have_is_refused_by_its_role(role, tmp_path):
     model = folder_of("bert", tmp_path / "model")

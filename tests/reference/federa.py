@@ -1,7 +1,8 @@
 """FeDeRA line by line: LoRA from the SVD of W0, factors averaged (arXiv 2404.18848); NumPy float64.
 
-The paper's text leaves the split of the singular values open: sqrt(S / s) on each factor, as PEFT's "pissa". The
-frozen weight stays W0 and P = U_r S_r V_r^T is subtracted beside it, which is the same function of the input.
+The paper's text leaves the split of the singular values open: A = S^(1/2) V^T / c and B = c U S^(1/2) / s with the
+power of two c nearest to sqrt(s), where PEFT's "pissa" has c = sqrt(s). The frozen weight stays W0 and
+P = U_r S_r V_r^T is subtracted beside it, which is the same function of the input.
 """
 
 import numpy as np
@@ -24,8 +25,9 @@ def aggregate(t, state, uploads, w, **_):
 def start(W0, rank, scale):
     """(A, B, P) of one layer: s B A = P, the best rank-r part of W0."""
     U, S, Vt = np.linalg.svd(W0)
-    root = np.diag(np.sqrt(S[:rank] / scale))
-    A, B = root @ Vt[:rank], U[:, :rank] @ root
+    root = np.diag(np.sqrt(S[:rank]))
+    c = 2.0 ** np.round(np.log2(np.sqrt(scale)))
+    A, B = root @ Vt[:rank] / c, c * U[:, :rank] @ root / scale
     return A, B, scale * B @ A
 
 

@@ -54,7 +54,7 @@ def test_left_is_k_by_out_and_right_is_k_by_in(kind, bases, group):
 def test_rows_are_orthonormal_exactly_where_the_basis_says_so(kind, bases, group):
     for M in pair(kind, bases, group):
         assert (distance_from_isometry(M) < 1e-6) == M.isometric
-        assert M.isometric == (kind != "kaiming" or isinstance(M, Identity))
+        assert M.isometric == ("kaiming" not in kind or isinstance(M, Identity))
 
 
 @PAIRS
@@ -106,6 +106,14 @@ def test_kaiming_is_uniform_within_one_over_root_of_the_columns_of_left_and_righ
         values, bound = M.dense().double(), columns**-0.5
         assert 0.99 * bound < values.abs().max() <= bound * (1 + 1e-6)
         assert values.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
+
+
+@pytest.mark.parametrize("group", [Group(150, 100, ("a",)), Group(100, 150, ("a",))], ids=lambda group: group.name)
+def test_kaiming_for_relu_is_normal_with_twice_one_over_the_columns_as_variance(group):
+    for M, columns in zip(pair("kaiming-relu", group=group), (group.k, group.in_features), strict=True):
+        values = M.dense().double() * (columns / 2) ** 0.5
+        assert values.std().item() == pytest.approx(1, rel=0.03)
+        assert values.abs().gt(3).double().mean().item() == pytest.approx(0.0027, abs=0.002)
 
 
 @PAIRS

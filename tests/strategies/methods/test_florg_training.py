@@ -1,6 +1,7 @@
 """Facts about FLoRG on the client: its start, its gradient, its settings, and when alignment can matter."""
 
 import dataclasses
+import math
 
 import annotated_types
 import numpy as np
@@ -12,6 +13,7 @@ from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from strategies.state import Group
 from tests.support.generators import gaussian
+from tests.support.rounds import TALL, WIDE, frozen
 
 GROUP = Group(6, 5, ("a", "b", "c"))
 RANK, SCALE = 2, 4.0
@@ -36,7 +38,7 @@ def gram(A):
 @pytest.mark.parametrize("kind", ["haar", "signed-permutation", "hadamard"])
 def test_one_basis_carries_the_same_updates_as_two(kind, group):
     """o <= i: A' = A L^T gives L A^T A R = A'^T A' (L R); o > i: A' = A R gives (L R) A'^T A'."""
-    fixed = bases(FLoRG(basis=kind), group)
+    fixed = bases(FLoRG(basis=kind, zero_start=False), group)
     L, R = fixed["L"].dense().mT, fixed["R"].dense()
     A = gaussian(np.random.default_rng(1), 2, RANK, group.k)
     wide = group.out_features <= group.in_features
@@ -46,7 +48,7 @@ def test_one_basis_carries_the_same_updates_as_two(kind, group):
 
 def test_means_commute_with_the_bases_and_norms_pass_through():
     """L mean(Q_n) R = mean(L Q_n R) and ||L Q R|| = ||Q||."""
-    fixed = bases(FLoRG())
+    fixed = bases(FLoRG(zero_start=False))
     A_n = gaussian(np.random.default_rng(2), 4, 3, RANK, 5)
     Q = gram(A_n).mean(0)
     dW = SCALE * fixed["L"].dense().mT @ Q @ fixed["R"].dense()
@@ -61,8 +63,44 @@ def test_the_initial_factor_is_gaussian_with_the_chosen_standard_deviation():
     assert not torch.equal(A[0], A[1])
 
 
+@pytest.mark.parametrize("group", [Group(96, 64, ("a",)), Group(400, 600, ("a", "b"))], ids=lambda group: group.name)
+@pytest.mark.parametrize("size", [1.0, 0.25])
+def test_the_published_start_is_as_far_from_w0_in_layers_of_every_size(group, size):
+    """||dW^1||_2 = s c^2 (1 + sqrt(r / k))^2 up to what a Gaussian matrix of that shape deviates."""
+    method, rank = FLoRG(initial_norm=size, zero_start=False), 4
+    fixed = {s: value.to("cpu", torch.float64) for s, value in method.fixed(group, rank, 1, frozen).items()}
+    update = PARAMETRISATIONS["gram"].update(
+        {s: A.double() for s, A in method.initial(group, rank, 1).items()}, fixed, SCALE
+    )
+    expected = SCALE * size**2 * (1 + math.sqrt(rank / group.k)) ** 2
+    for norm in torch.linalg.matrix_norm(update, ord=2).tolist():
+        assert norm == pytest.approx(expected, rel=0.3)
+
+
+def test_with_one_deviation_for_all_layers_the_published_start_grows_with_the_layer():
+    """||dW^1||_2 = s sigma^2 (sqrt(k) + sqrt(r))^2."""
+    for k, expected in ((768, 33.0), (3072, 132.0)):
+        A = FLoRG(initial_std=0.1).initial(Group(k + 5, k, ("a",)), 4, 1)["A"].double()
+        assert 4 * torch.linalg.matrix_norm(A, ord=2).item() ** 2 == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("group", [TALL, WIDE], ids=lambda group: group.name)
+def test_the_start_is_at_w0_unless_the_published_one_is_asked_for(group):
+    for method, at_w0 in ((FLoRG(), True), (FLoRG(zero_start=False), False)):
+        fixed = {s: value.to("cpu", torch.float64) for s, value in method.fixed(group, RANK, 1, frozen).items()}
+        A = method.initial(group, RANK, 1)["A"].double()
+        assert (PARAMETRISATIONS["gram"].update({"A": A}, fixed, SCALE).count_nonzero() == 0) == at_w0
+
+
+def test_two_sizes_of_the_initial_factor_are_refused_by_name():
+    with pytest.raises(
+        ValueError, match=r"strategy\.florg\.initial-std = 0\.1 and strategy\.florg\.initial-norm = 2 both"
+    ):
+        FLoRG(initial_std=0.1, initial_norm=2.0)
+
+
 def test_zero_start_begins_at_the_frozen_weights_and_keeps_the_gradient():
-    plain, zero = FLoRG(initial_std=1.0), FLoRG(initial_std=1.0, zero_start=True)
+    plain, zero = (FLoRG(initial_std=1.0, zero_start=zero) for zero in (False, True))
     A = zero.initial(GROUP, RANK, 1)["A"].double().requires_grad_()
     assert delta(A, bases(zero)).count_nonzero() == 0
     assert delta(A, bases(plain)).abs().max() > 0.1
@@ -142,5 +180,7 @@ def test_the_closed_form_without_alignment_is_refused_with_the_way_out():
 
 
 def test_a_zero_initial_factor_is_outside_the_declared_range():
-    (field,) = (field for field in dataclasses.fields(FLoRG) if field.name == "initial_std")
-    assert field.type.__metadata__ == (annotated_types.Gt(0),)
+    types = {field.name: field.type for field in dataclasses.fields(FLoRG)}
+    assert types["initial_norm"].__metadata__ == (annotated_types.Gt(0),)
+    assert types["initial_std"].__metadata__ == (annotated_types.Ge(0),)
+    assert FLoRG(initial_std=0.0).initial(GROUP, RANK, 1)["A"].all()  # 0 stands for the other setting

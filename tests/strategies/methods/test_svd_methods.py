@@ -8,6 +8,7 @@ from strategies.linalg import svd_of_product
 from strategies.methods.federa import FeDeRA
 from strategies.methods.federa_svd import FeDeRASVD
 from strategies.methods.flexlora import FlexLoRA
+from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from tests.reference import federa as reference
 from tests.support.generators import gaussian
@@ -71,6 +72,26 @@ def test_federa_starts_at_w0_in_its_principal_components(group):
             np.testing.assert_allclose(abs(state[symbol][layer].numpy()), abs(expected), atol=1e-6)
     gram = state["B"].mT @ state["B"]
     same(gram, torch.diag_embed(gram.diagonal(dim1=-2, dim2=-1)), atol=1e-5)
+
+
+@GROUPS
+@pytest.mark.parametrize("scale", [4.0, 2.0, 8.0, 3.0, 0.5])
+def test_federa_begins_at_w0_in_half_precision_too_at_every_scale(group, scale):
+    """s B A and B0 A0 round alike, so that they cancel; c = sqrt(s) leaves a rounding error of the whole part."""
+    method = FeDeRA()
+    bases = method.fixed(group, RANK, SEED, frozen)
+
+    def error(state):
+        B_up, A_down = PARAMETRISATIONS["lora"].factors(state, bases, scale)
+        return (B_up.bfloat16().double() @ A_down.bfloat16().double()).norm().item()
+
+    root = scale**0.5
+    part = (bases["B0"].double() @ bases["A0"].double()).norm().item()
+    begun = method.from_weights(group, RANK, scale, frozen)
+    torch.testing.assert_close(scale * begun["B"] @ begun["A"], bases["B0"] @ bases["A0"])
+    assert error(begun) < 1e-5 * part
+    balanced = error({"A": bases["A0"] / root, "B": bases["B0"] / root})
+    assert (balanced > 1e-3 * part) == (root not in (1.0, 2.0))
 
 
 def test_federa_does_not_depend_on_the_signs_of_the_decomposition(monkeypatch):

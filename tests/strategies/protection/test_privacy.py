@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from florg_app.config.protection import no_server_privacy
 from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.protection.accountant import epsilon
 from strategies.protection.privacy import Privacy, PrivacyLedger, clipped, noised
-from strategies.protection.robust import change_norm
+from strategies.protection.robust import Robustness, change_norm
 from strategies.rng import private_generator
 from strategies.server.combination import Combination
 from strategies.state import HEAD, State
+from strategies.summand import dense_summand
 from tests.florg_app.test_app import history, run, same_bits
-from tests.support.fakes import Run
+from tests.support.fakes import GROUPS, Run, manifest_of
 from tests.support.rounds import TALL, start, trained
 
 
@@ -95,8 +97,90 @@ def test_the_servers_noise_is_that_of_the_mean_over_all_that_were_asked():
     rng, before, mean = Silence(), {"A": torch.ones(2, 3)}, {"A": torch.full((2, 3), 5.0)}
     release = server(rng).release(8)
     assert release is not None
-    torch.testing.assert_close(release(before, mean, 6)["A"], torch.full((2, 3), 1 + 4 * 6 / 8))
+    torch.testing.assert_close(release(before, mean, 6, {"A": (2, 3)})["A"], torch.full((2, 3), 1 + 4 * 6 / 8))
     assert rng.deviations == [3.0 * 0.5 / 8]
+
+
+NOISED_BY_THE_SERVER = [cls() for cls in METHODS.values() if not no_server_privacy(cls())]
+
+
+@pytest.mark.parametrize("method", NOISED_BY_THE_SERVER, ids=lambda method: method.name)
+def test_the_servers_noise_reaches_exactly_the_numbers_that_travel_in_a_round(method):
+    """In the first stage of SLoRA nobody trains or sends A and B, and they stay what they are."""
+    noise, rank = PrivacyLedger(Privacy(3.0, 0.5, 1e-5, where="server")), manifest_of(method).rank
+    run = Run(method, private=noise, weighting="uniform", diagnostics=False)
+    before = run.state
+    run.go(1)
+    travelling = run.manifest.at(method.active_rank(1, rank)).uplink
+    for key, shape in travelling.items():
+        if key not in before.flat:  # begun anew in each round, and not held
+            continue
+        now, tensor, sent = run.state.flat[key], before.flat[key], tuple(map(slice, shape))
+        assert (now[sent] != tensor[sent]).all()
+        assert sum((now != tensor).flatten()) == now[sent].numel()
+
+
+def test_a_stage_that_trains_no_factors_ends_with_the_update_that_its_values_have():
+    method = METHODS["slora"](rounds=3, density=0.4)
+    run = Run(method, private=PrivacyLedger(Privacy(3.0, 0.5, 1e-5, where="server")), weighting="uniform").go(2)
+    for group in GROUPS:
+        tensors = run.state[group.name]
+        assert tensors["A"].count_nonzero() == tensors["B"].count_nonzero() == 0
+        assert tensors["S"].all()
+
+
+def noisy_rounds(method, variance, told, n=400, rounds=5):
+    """||A^T A|| after some rounds in which clients change nothing and add noise, relative to that before."""
+    rng = np.random.default_rng(3)
+    tensors = {"A": torch.from_numpy(rng.standard_normal((2, 2, 5)))}
+    first = tensors["A"].square().sum()
+    for t in range(1, rounds + 1):
+        combination = Combination(method, t, State({"g": tensors}), "cpu", noise_variance=variance if told else 0.0)
+        for _ in range(n):
+            noise = torch.from_numpy(rng.normal(0, variance**0.5, tensors["A"].shape))
+            combination.add(State({"g": {"A": tensors["A"] + noise}}), 1.0)
+        tensors = combination.finish()["g"]
+    return float(tensors["A"].square().sum() / first)
+
+
+@pytest.mark.parametrize("solver", ["closed-form", "literal"])
+def test_clients_noise_does_not_make_florgs_gram_matrix_grow(solver):
+    """E[(A + E)^T (A + E)] = A^T A + r v I: left in, every round adds the noise's share."""
+    method = METHODS["florg"](solver=solver)
+    grown, kept = (noisy_rounds(method, 0.2, told) for told in (False, True))
+    assert grown > 1.2
+    assert kept == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("solver", ["closed-form", "literal"])
+def test_what_is_taken_off_is_the_mean_of_what_noise_adds(solver):
+    method, v = METHODS["florg"](solver=solver), 0.3
+    rng = np.random.default_rng(4)
+    A, A_n = (torch.from_numpy(rng.standard_normal((2, 3, 7))) for _ in range(2))
+    exact = dense_summand(method.contribute(1, {"A": A}, {"A": A_n}))
+    summed = {symbol: torch.zeros_like(tensor) for symbol, tensor in exact.items()}
+    draws = 20000
+    for _ in range(draws // 2):
+        noise = torch.from_numpy(rng.normal(0, v**0.5, A.shape))
+        for signed in (noise, -noise):  # what is linear in the noise is then zero, not small
+            for symbol, tensor in dense_summand(method.contribute(1, {"A": A}, {"A": A_n + signed})).items():
+                summed[symbol] += tensor / draws
+    ((symbol, corrected),) = method.without_noise({"A": A}, summed, v).items()
+    assert (corrected - exact[symbol]).norm() < 0.03 * (summed[symbol] - exact[symbol]).norm()
+
+
+@pytest.mark.parametrize(
+    ("where", "reduction", "expected"),
+    [("client", None, (3.0 * 0.5) ** 2), ("server", None, 0.0), ("client", "median", 0.0)],
+)
+def test_noise_is_taken_off_where_clients_add_it_and_the_combination_is_a_mean(monkeypatch, where, reduction, expected):
+    taken = []
+    method = METHODS["florg"] if where == "client" else METHODS["fedit"]
+    monkeypatch.setattr(method, "without_noise", lambda self, state, total, variance: taken.append(variance) or total)
+    robust = Robustness(combine=reduction) if reduction else Robustness()
+    private = PrivacyLedger(Privacy(3.0, 0.5, 1e-5, where=where))
+    Run(method(), private=private, robust=robust, weighting="uniform", diagnostics=False).go(1)
+    assert taken == [expected] * len(GROUPS) * (expected > 0)
 
 
 @pytest.mark.parametrize("absent", [False, True])

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from strategies.method import Role
 from strategies.methods.federa import FeDeRA
@@ -47,6 +49,39 @@ def test_aggregation_error_is_the_relative_distance_of_the_dense_updates(method)
     parametrisation = PARAMETRISATIONS[method.plan.adapter]
     got = aggregation_error(parametrisation, for_norms(fixed, torch.device("cpu")), SCALE, uploads, w, old, new)
     assert got == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("group", [Group(60, 50, ("a", "b")), Group(40, 70, ("a",))], ids=lambda group: group.name)
+@pytest.mark.parametrize("method", [FedIT(), FLoRG()], ids=str)
+def test_few_and_many_clients_have_the_error_of_the_dense_updates(method, group):
+    """By Gram matrices of the factors, and beyond as many columns as the layer has, by the dense mean."""
+    rng = torch.Generator().manual_seed(0)
+    fixed, tensors = method.fixed(group, 2, 1, frozen), method.initial(group, 2, 1)
+    for n in (3, 40):
+        old, new, *uploads = (
+            {s: v + torch.randn(v.shape, generator=rng) for s, v in tensors.items()} for _ in range(n + 2)
+        )
+        w = [1 / n] * n
+        mean = sum(w_n * dense(method, upload, fixed) for w_n, upload in zip(w, uploads, strict=True))
+        expected = float((dense(method, new, fixed) - mean).norm() / mean.norm())
+        kind, bases = PARAMETRISATIONS[method.plan.adapter], for_norms(fixed, torch.device("cpu"))
+        assert aggregation_error(kind, bases, SCALE, uploads, w, old, new) == pytest.approx(expected, rel=1e-5)
+
+
+def test_many_clients_cost_no_more_memory_than_one_layer_and_one_upload():
+    method, group, n = FedIT(), Group(60, 50, ("a",)), 200
+    uploads = [method.initial(group, 4, seed) for seed in range(n)]
+    largest = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            made = func(*args, **(kwargs or {}))
+            largest.extend(one.numel() for one in tree_leaves(made) if isinstance(one, torch.Tensor))
+            return made
+
+    with Sizes():
+        aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, uploads, [1 / n] * n, uploads[0], uploads[0])
+    assert max(largest) == 60 * 50
 
 
 def test_identical_clients_make_no_error():

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from florg_app.cli.completion import complete_setting
 from florg_app.config.runconfig import find_app
 from florg_app.terminal import endure, interruptible, refuse
 
@@ -21,7 +22,11 @@ def compare_command(
     config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings for all cells.")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE for all cells; {variant}, {label}, {task}, {model} are filled in."),
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for all cells; {variant}, {label}, {task}, {model} are filled in.",
+            autocompletion=complete_setting,
+        ),
     ] = None,
     gpus_per_client: Annotated[float, typer.Option(min=0, help="Share of a GPU, where engine = simulation.")] = 0.0,
     app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,

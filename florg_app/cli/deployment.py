@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from florg_app.cli.completion import complete_setting
 from florg_app.doctor.finding import Finding
 from florg_app.terminal import refuse
 
@@ -55,7 +56,9 @@ def supernode_command(context: typer.Context) -> None:
 def doctor_command(
     connection: Annotated[str | None, typer.Option(help="Also try this SuperLink of your Flower config.")] = None,
     config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.", autocompletion=complete_setting)
+    ] = None,
     data_path: Annotated[Path | None, typer.Option(help="A client's own data, as in its node configuration.")] = None,
     validation_path: Annotated[Path | None, typer.Option(help="Its own validation rows, likewise.")] = None,
     app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,

@@ -6,6 +6,8 @@ import typer
 
 from florg_app.cli.compare import compare_command
 from florg_app.cli.deployment import certs_command, doctor_command, supernode_command
+from florg_app.cli.examples import epilog
+from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
@@ -16,7 +18,6 @@ from florg_app.cli.watch import watch_command
 app = typer.Typer(
     help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -33,6 +34,7 @@ def florg(
 
 
 for _name, _command in {
+    "init": init_command,
     "certs": certs_command,
     "doctor": doctor_command,
     "run": run_command,
@@ -44,9 +46,10 @@ for _name, _command in {
     "evaluate": evaluate_command,
     "export": export_command,
 }.items():
-    app.command(_name)(_command)
+    app.command(_name, epilog=epilog(_name))(_command)
 
 app.command(
     "supernode",
+    epilog=epilog("supernode"),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
 )(supernode_command)

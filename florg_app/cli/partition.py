@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from florg_app.cli.completion import complete_setting
 from florg_app.terminal import refuse
 
 
 def partition_command(
     config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.", autocompletion=complete_setting)
+    ] = None,
     clients: Annotated[int, typer.Option(min=1, help="Clients among which the rows are divided.")] = 8,
     output: Annotated[Path, typer.Option(help="PNG to write.")] = Path("partition.png"),
     app_dir: Annotated[Path | None, typer.Option("--app", help="Folder of the app.  [default: found]")] = None,

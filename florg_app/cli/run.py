@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from florg_app.api import DEFAULT_CLIENTS
+from florg_app.cli.completion import complete_setting
 from florg_app.folder_lock import FolderError
 from florg_app.terminal import endure, interruptible, refuse
 
@@ -14,7 +15,9 @@ from florg_app.terminal import endure, interruptible, refuse
 
 def run_command(
     config: Annotated[list[Path] | None, typer.Option(help="TOML file of settings; later ones win.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE; wins over files.", autocompletion=complete_setting)
+    ] = None,
     clients: Annotated[
         int | None, typer.Option(min=1, help=f"Simulated clients.  [default: {DEFAULT_CLIENTS}]")
     ] = None,

@@ -34,7 +34,7 @@ MISTAKES = {
     "targets that match nothing": (
         with_set("adapter.targets=foo"),
         "adapter.targets = 'foo'",
-        "its linear layers end in: ",
+        "linear layers, which end in: ",
     ),
     "no such CUDA device": (
         with_set("client.device=cuda:97"),

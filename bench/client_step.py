@@ -54,9 +54,10 @@ def main() -> None:
     variants = {name: adapt(method, options, device) for name, method in VARIANTS.items()}
     factors = {name: measure_factors(variants[name], method, options.rank, device) for name, method in VARIANTS.items()}
     rows = [row for length in options.lengths for row in measure(variants, length, options, device)]
-    report = {"machine": machine(device), "options": vars(options), "factors_seconds": factors, "rows": rows}
+    setting = {name: value for name, value in vars(options).items() if name != "output"}
+    report = {"machine": machine(device), "options": setting, "factors_seconds": factors, "rows": rows}
     Console().print(table(rows, factors, report["machine"]))
-    output = args.output or RESULTS / f"client_step-{device.type}.json"
+    output = options.output or RESULTS / f"client_step-{device.type}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report, indent=1) + "\n")
 

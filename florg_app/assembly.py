@@ -30,7 +30,7 @@ from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.parametrisation import Factors
-from strategies.starting import start_distance, start_from
+from strategies.starts.from_adapter import start_distance, start_from
 from strategies.state import HEAD, State
 
 

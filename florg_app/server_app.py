@@ -14,6 +14,7 @@ from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
+from florg_app.config.gradient_start import begins_from_gradient
 from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
@@ -23,6 +24,7 @@ from florg_app.server_side import start
 from florg_app.server_side.census import Census
 from florg_app.server_side.evaluation import CentralEvaluation
 from florg_app.server_side.muster import muster
+from florg_app.server_side.round_zero import begin_from_gradient
 from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
@@ -131,8 +133,12 @@ class ServerRun:
         return muster(self._grid, self._roster, self._assembly, self._settings)
 
     def _before_training(self) -> None:
+        record = (
+            self._round_zero() if begins_from_gradient(self._settings.adapter.start, self._settings.method) else None
+        )
         begun = time.monotonic()
-        record = RoundRecord(0, [], evaluation=self._evaluate(0, self._federation.state))
+        record = record or RoundRecord(0, [])
+        record.evaluation = self._evaluate(0, self._federation.state)
         if (distance := self._assembly.start_distance) is not None:
             record.start_distance = distance
             note(distance_in_words(distance))
@@ -140,6 +146,23 @@ class ServerRun:
         self._record(record)
         if skipped := self._assembly.data.skipped("validation"):
             note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
+
+    def _round_zero(self) -> RoundRecord:
+        """Have the clients' gradients begin the run; the record of the round in which they were asked for them."""
+        federation, settings = self._federation, self._settings
+        federation.state, record = begin_from_gradient(
+            self._grid,
+            settings,
+            self._assembly,
+            federation.lineage,
+            policy_of(settings),
+            self._device,
+            federation.state,
+            federation.private,
+            self._roster,
+            lambda text: note(text, WARNING),
+        )
+        return record
 
     def _after_round(self, record: RoundRecord) -> None:
         """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""

@@ -82,6 +82,7 @@ docs: $(INSTALLED)
 tables: $(INSTALLED)
 	$(BIN)/python -m scripts.settings_table
 	$(BIN)/python -m scripts.method_tables
+	$(BIN)/python -m scripts.hostile_table
 
 fab: $(INSTALLED)
 	mkdir -p build

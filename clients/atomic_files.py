@@ -10,11 +10,18 @@ from safetensors import SafetensorError
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write(temporary)` make a file beside `path` and move it there once it is on the disk.
+    """Write a file such that a crash at any moment leaves it as it was, or complete.
 
-    A crash at any moment leaves `path` as it was, or complete. Raises what `write` raises, and OSError.
+    Args:
+        path: the file to make or replace.
+        write: gets the path of a file beside it, which is moved to `path` once it is on the disk.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written; and whatever `write` raises. Nothing is left over.
     """
     temporary = path.with_name(f".{path.name}.partial")
+    if temporary.is_symlink() or temporary.is_fifo():  # `write` would follow it, or wait for a reader
+        temporary.unlink()
     try:
         write(temporary)
         _sync(temporary)
@@ -35,9 +42,14 @@ def write_tensors(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
-    """A new folder beside `path`, which takes that name when the block ends well and disappears otherwise.
+    """Make a folder that is there with all its files, or not at all.
 
-    Raises ValueError where `path` exists, and OSError where nothing can be written there.
+    Args:
+        path: the name that the new folder takes when the block ends well; otherwise it disappears.
+
+    Raises:
+        ValueError: `path` exists.
+        OSError: nothing can be written there.
     """
     if path.exists():
         raise ValueError(f"{path} exists already; choose another folder, or remove it")

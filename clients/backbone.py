@@ -2,10 +2,10 @@
 
 import gc
 import hashlib
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import DEBUG
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,14 +15,15 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrain
 from transformers.utils import logging
 
 from clients.architectures import Head
-from clients.checkpoint_gaps import ASIDE, what_was_lacking
-from clients.class_order import known_classes, reorder_head
+from clients.checkpoint_gaps import has_head_of, what_was_lacking
+from clients.class_order import draw_head, known_classes, reorder_head
 from clients.loading import from_pretrained
 from clients.padding import fill_padding
 from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
-from clients.targets import find_head, future_head_modules, head_modules
+from clients.targets import find_head, head_modules
+from strategies.logger import log
 
 T = TypeVar("T")
 
@@ -36,6 +37,9 @@ NO_ADAPTER: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "none"}}
 
 FINGERPRINT_SAMPLES = 64
 """Elements of each tensor that enter the fingerprint."""
+
+LOADED = "loaded in this process: %s"
+"""What the log says each time, at the level DEBUG (FLWR_LOG_LEVEL=DEBUG), so that loads can be counted."""
 
 _live: dict[Hashable, tuple[Hashable, Any]] = {}
 
@@ -53,6 +57,7 @@ def shared(key: tuple[Hashable, ...], load: Callable[[], T]) -> T:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     if kind not in _live:
+        log(DEBUG, LOADED, kind)
         _live[kind] = (key, load())
     return _live[kind][1]
 
@@ -89,10 +94,6 @@ def load_model(
     beside = adapter_beside(name_or_path)
     config = from_pretrained(AutoConfig, name_or_path, trust_remote_code=trust_remote_code)
     known, options = known_classes(config, head), head.options(config)
-    if known.fresh and (modules := future_head_modules(head, config, trust_remote_code)):
-        # A weight under another name is none that the checkpoint has.
-        aside = {rf"^{re.escape(module)}\.": f"{ASIDE}.{module}." for module in modules}
-        options["key_mapping"] = options.get("key_mapping", {}) | aside
     with scoped_seed(head_seed, device), _without_warnings():
         model, loading = from_pretrained(
             head.kind.model_class(config),
@@ -107,8 +108,12 @@ def load_model(
             trust_remote_code=trust_remote_code,
         )
     drawn, notes = what_was_lacking(model, loading, head, known, name_or_path)
-    if known.order and not set(loading["missing_keys"]) & find_head(model).keys():
-        reorder_head(model, head, known.order)
+    if has_head_of(model, loading):
+        if known.fresh:
+            with scoped_seed(head_seed, device):
+                draw_head(model)
+        elif known.order:
+            reorder_head(model, head, known.order)
     model.config.use_cache = False  # keys and values of past tokens are only memory where nothing is generated
     fill_padding(model)
     keep_head_in_float32(model)

@@ -1,5 +1,6 @@
 """What a checkpoint lacked of the model that was made of it: said, or refused where no training could mend it."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -8,9 +9,6 @@ from transformers import PreTrainedModel
 from clients.architectures import Head
 from clients.class_order import Known
 from clients.targets import find_backbone, find_head
-
-ASIDE = "not-taken-over"
-"""The prefix under which weights of a checkpoint are left aside."""
 
 
 def what_was_lacking(
@@ -35,7 +33,7 @@ def what_was_lacking(
             "choose another model"
         )
     others = {key: shapes for key, *shapes in loading["mismatched_keys"]}
-    if wrong := [key for key in others if key not in find_head(model)]:
+    if wrong := sorted(key for key in others if key not in find_head(model)):
         found, expected = others[wrong[0]]
         raise ValueError(
             f"{own}: {wrong[0]} is {tuple(found)} in its weights and {tuple(expected)} by its config.json"
@@ -52,12 +50,33 @@ def what_was_lacking(
         notes.append(
             f"{own}: its checkpoint lacks {_short(drawn)}: drawn from the seed, the same on all nodes, and not trained"
         )
-    taken_aside = any(key.startswith(ASIDE) for key in loading["unexpected_keys"])
-    if taken_aside or any(key in others for key in find_head(model)):
+    if extra := _without_a_place(model, loading["unexpected_keys"]):
+        notes.append(
+            f"{own}: its checkpoint has {_short(extra)}, for which its config.json has no layer: left aside; is it the "
+            "config.json of this model?"
+        )
+    if (known.fresh and has_head_of(model, loading)) or any(key in others for key in find_head(model)):
         notes.append(f"{own}: its head {known.fresh or 'has another number of outputs'}: drawn anew")
     elif known.note and not missing & find_head(model).keys():
         notes.append(f"{own}: {known.note}")
     return drawn, tuple(notes)
+
+
+def has_head_of(model: PreTrainedModel, loading: Mapping[str, Any]) -> bool:
+    """Whether any weight of the head came from the checkpoint, of another number of outputs as well."""
+    return not find_head(model).keys() <= set(loading["missing_keys"])
+
+
+def _without_a_place(model: PreTrainedModel, unexpected: Collection[str]) -> list[str]:
+    """Weights of a checkpoint that are as those of the model, but of layers with other numbers."""
+    forms = {_form(name) for name, _ in model.named_parameters()}
+    prefix = f"{model.base_model_prefix}."
+    return sorted(key for key in unexpected if _form(key) in forms or _form(f"{prefix}{key}") in forms)
+
+
+def _form(name: str) -> str:
+    """The name with its numbers left open."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
 def _backbone_names(model: PreTrainedModel) -> set[str]:

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from clients.architectures import CLASSES, Head
-from clients.targets import find_head
+from clients.targets import find_head, head_modules
 
 _UNNAMED = re.compile(r"LABEL_\d+")
 
@@ -29,13 +29,16 @@ class Known:
 def known_classes(config: PreTrainedConfig, head: Head) -> Known:
     """Compare the classes that the configuration of a checkpoint names, and their kind, with those of a task.
 
-    Names are the same whatever their case, and whether their words are joined by spaces, dashes or underscores. A
-    checkpoint of as many classes without names is taken at its word, and that is said.
+    Names are the same whatever their case, and whether their words are joined by spaces, dashes or underscores; 0, 0.0
+    and false are, and 1, 1.0 and true. A checkpoint of as many classes without names is taken at its word, and that is
+    said.
     """
-    if head.num_labels is None or not head.classes:
+    if not head.classes and head.problem_type is None:
         return Known()
     if other := _other_problem(config, head):
         return Known(fresh=other)
+    if not head.classes:
+        return Known()
     names = _names(config)
     if len(names) != len(head.classes):
         return Known(fresh=f"has {len(names)} classes, the task {len(head.classes)}")
@@ -59,6 +62,19 @@ def reorder_head(model: PreTrainedModel, head: Head, order: Sequence[int]) -> No
         parameter.copy_(parameter.index_select(axis, torch.tensor(order, device=parameter.device)))
 
 
+@torch.no_grad()
+def draw_head(model: PreTrainedModel) -> None:
+    """Draw the weights of the head anew, as the model's family does, from torch's present seed.
+
+    transformers offers no way to leave weights of a checkpoint aside that have the right names and shapes.
+    """
+    for top in sorted(head_modules(model)):
+        for module in model.get_submodule(top).modules():
+            for parameter in module.parameters(recurse=False):
+                vars(parameter)["_is_hf_initialized"] = False  # else its initialisers leave it as it is
+            model._init_weights(module)
+
+
 def _names(config: PreTrainedConfig) -> tuple[str, ...]:
     """Class names by number; those of label2id where only that has any."""
     named: dict[int, str] = {int(number): str(name) for number, name in (config.id2label or {}).items()}
@@ -70,7 +86,7 @@ def _names(config: PreTrainedConfig) -> tuple[str, ...]:
 
 def _order(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...] | None:
     """The place of each wanted name among `names`; None where they are not the same names."""
-    for form in (str, _plain):
+    for form in (str, _plain, _equal):
         places: Mapping[str, int] = {form(name): place for place, name in enumerate(names)}
         if len(places) == len(names) and places.keys() == {form(name) for name in wanted}:
             return tuple(places[form(name)] for name in wanted)
@@ -79,6 +95,12 @@ def _order(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...] | Non
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _equal(name: str) -> str:
+    """One text for what is the same number or truth value."""
+    plain = re.sub(r"^(-?\d+)\.0*$", r"\1", _plain(name))
+    return {"true": "1", "false": "0"}.get(plain, plain)
 
 
 def _other_problem(config: PreTrainedConfig, head: Head) -> str:

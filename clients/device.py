@@ -15,9 +15,18 @@ _AUTOCAST = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": to
 
 
 def resolve_device(name: str, key: str) -> torch.device:
-    """The device of "auto" (the first GPU if there is one), "cpu", "cuda" or "cuda:N".
+    """Find a device.
 
-    Raises ValueError naming the setting `key` where this machine does not have it.
+    Args:
+        name: "auto" (the first GPU if there is one), "cpu", "cuda" or "cuda:N".
+        key: the setting that names it, for the message.
+
+    Raises:
+        ValueError: this machine does not have it.
+
+    Example:
+        >>> resolve_device("cpu", "client.device")
+        device(type='cpu')
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")

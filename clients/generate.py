@@ -14,15 +14,9 @@ def continuations(
     """Up to `max_new_tokens` tokens behind each prompt (tokens), up to the first of `ends` and without it.
 
     Prompts are padded on the left, so that all go on at the same place; keys and values of past tokens are kept. What
-    the checkpoint says about sampling is left aside. Raises ValueError where the model has too few positions.
+    the checkpoint says about sampling is left aside. That the model has positions for all is seen to beforehand.
     """
     width = max(map(len, prompts))
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and width + max_new_tokens > positions:
-        raise ValueError(
-            f"task.max-new-tokens = {max_new_tokens} behind a prompt of {width} tokens are more than the {positions} "
-            f"positions of the model; lower it or task.max-length"
-        )
     device = model.device
     ids = torch.full((len(prompts), width), pad, device=device)
     mask = torch.zeros_like(ids)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from clients.linear import linear_shape
-from strategies.parametrisation import Factors
+from strategies.parametrisation import LayerFactors
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS, PICKLED, BASE_CONFIG = (
     "adapter_config.json",
@@ -53,7 +53,7 @@ MERGE_IT = (
 class PeftInput:
     """The adapter of a folder on a certain model."""
 
-    factors: Mapping[str, Factors]
+    factors: LayerFactors
     """B' (o, m), with the scale, and A' (m, i) of each layer by name, float32 on the CPU."""
     whole: Mapping[str, Tensor]
     """Other tensors that the folder holds, of modules kept whole, by name in the model."""
@@ -100,7 +100,7 @@ def read_peft(folder: Path, model: PreTrainedModel, key: str) -> PeftInput:
     name = f'{key} = "{folder}"'
     config, tensors = _config(folder, name), _tensors(folder, name)
     scales = _scales(config, model, name)
-    factors: dict[str, Factors] = {}
+    factors: dict[str, tuple[Tensor, Tensor]] = {}
     digest = hashlib.sha256()
     for layer, (scale, o, i) in scales.items():
         up, down = (tensors.pop(f"{layer}.lora_{side}.weight", None) for side in "BA")

@@ -28,6 +28,7 @@ QUERY_AND_VALUE: tuple[tuple[str, ...], ...] = (
     ("q_proj", "kv_b_proj"),  # DeepSeek lite
     ("qkv",),  # Hiera
     ("Wq", "Wv"),  # CTRL
+    ("q_head", "v_head"),  # Funnel
 )
 """Names of the attention query and value projections (or of the one layer that fuses them with the key).
 
@@ -47,6 +48,7 @@ MLP_UP: tuple[tuple[str, ...], ...] = (
     ("dense_h_to_4h",),  # GPT-NeoX, BLOOM, Falcon
     ("gate_up_proj",),  # Phi-3
     ("Wi",),  # ModernBERT
+    ("ffn.linear_1",),  # Funnel
 )
 """Names of the first layer of the MLP (with its gate where one layer fuses both)."""
 
@@ -62,8 +64,9 @@ def find_backbone(model: PreTrainedModel) -> nn.Module:
     """What is pretrained of a model with a task head; the model itself where it has none."""
     if model.base_model is not model:
         return model.base_model
-    # SigLIP's classifiers hold the image half of their backbone under a name that transformers does not tell.
-    return getattr(model, "vision_model", model)
+    # SigLIP's classifiers hold the image half of their backbone under a name that transformers does not tell. A
+    # language model of two halves may call one of them so as well.
+    return model if model.get_output_embeddings() is not None else getattr(model, "vision_model", model)
 
 
 def linear_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
@@ -84,17 +87,32 @@ def find_targets(
     default: str = "attention",
     reached: Collection[str] | None = None,
 ) -> dict[str, nn.Module]:
-    """The layers to adapt, by qualified name in model order.
+    """Find the layers to adapt.
 
-    A pattern names the last components of a name, or all: "query", "attention.self.query", "layer.[01].*.query"; a star
-    spans components. No pattern: what `default` names in DEFAULTS, such as the attention's query and value projections.
-    Layers that are not among `reached` (None: all are) are left out: no input of the task passes there. Raises
-    ValueError where a pattern, or the default, matches none of the others.
+    Args:
+        model: not adapted yet.
+        patterns: each names the last components of a layer's name, or all: "query", "attention.self.query",
+            "layer.[01].*.query"; a star spans components.
+        default: without patterns, the key of DEFAULTS that says which layers, such as attention's query and value.
+        reached: names of the layers that the task's inputs pass; others are left out. None: all but those in the halves
+            of a language model that read no texts.
+
+    Returns:
+        The layers by qualified name, in model order.
+
+    Raises:
+        ValueError: a pattern, or the default, matches no layer that is reached; says which there are.
     """
     everywhere = linear_layers(model)
-    layers = everywhere if reached is None else {name: everywhere[name] for name in everywhere if name in reached}
+    reached = everywhere.keys() - _beside_texts(model, everywhere) if reached is None else reached
+    layers = {name: everywhere[name] for name in everywhere if name in reached}
     if not patterns:
         patterns = next((row for row in DEFAULTS[default] if _unmatched(row, layers) == []), ())
+    if not layers:
+        raise ValueError(
+            f"model.name: {type(model).__name__} has no linear layer outside its head that the task's inputs pass, so "
+            "that no adapter can be put on it; choose a model with attention"
+        )
     unmatched = _unmatched(patterns, layers)
     if unmatched or not patterns:
         idle = [name for name in everywhere if unmatched and _matches(unmatched[0], name)]
@@ -102,9 +120,20 @@ def find_targets(
         what += f" that the task's inputs pass ({idle[0]} is none), of those" if idle else ""
         raise ValueError(
             f"adapter.targets = {','.join(patterns)!r}: {what} of this model ({model.config.model_type}); "
-            f"its linear layers end in: {', '.join(endings(layers))}"
+            f"name some of its linear layers, which end in: {', '.join(endings(layers))}"
         )
     return {name: layer for name, layer in layers.items() if any(_matches(pattern, name) for pattern in patterns)}
+
+
+def _beside_texts(model: PreTrainedModel, names: Collection[str]) -> set[str]:
+    """Of these layers those in the halves for images or sounds of a model that has one for texts as well."""
+    text = model.config.get_text_config()
+    parts = {name: part.config for name, part in model.named_modules() if name and isinstance(part, PreTrainedModel)}
+    if text is model.config or not any(config is text for config in parts.values()):
+        return set()
+    halves = [half for name in model.config.sub_configs if (half := getattr(model.config, name, None)) is not text]
+    others = [f"{name}." for name, config in parts.items() if any(config is half for half in halves)]
+    return {name for name in names if name.startswith(tuple(others))}
 
 
 def matching(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:

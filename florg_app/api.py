@@ -69,7 +69,7 @@ class Adapter:
 
     model: "nn.Module"
     """The frozen backbone with adapters and task head, ready for a forward pass."""
-    factors: "dict[str, tuple[Tensor, Tensor]]"
+    factors: "Mapping[str, tuple[Tensor, Tensor]]"
     """B' (o, m) and A' (m, i) by layer, float32, with the scale in B': dW = B' A'. Empty where dW is not low-rank."""
     round: int
     """The round after which the model was so."""
@@ -112,7 +112,7 @@ def run(
         [0, 1]
     """
     from florg_app.config.runconfig import find_app
-    from florg_app.engines import experiment, resumed
+    from florg_app.engines import ahead, experiment, resumed
     from florg_app.engines.launch import Simulation
 
     app = find_app(Path.cwd())
@@ -124,6 +124,7 @@ def run(
         None if output is None else Path(output),
         threads=threads_per_client,
         remote=False,
+        look=ahead.here(clients, DEFAULT_CLIENTS, threads_per_client, gpus_per_client),
     )
     size = resumed.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
     say = (lambda text: None) if quiet else (lambda text: print(text, flush=True))

@@ -29,7 +29,8 @@ from strategies.bases.basis import Basis, Fixed, digest
 from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
-from strategies.parametrisation import Factors
+from strategies.parametrisation import LayerFactors
+from strategies.plan_check import check_made, check_plan
 from strategies.starts.from_adapter import start_distance, start_from
 from strategies.state import HEAD, State
 
@@ -73,6 +74,8 @@ class Assembly:
             }
             for group in self.manifest.groups
         }
+        for tensors in adapters.values():
+            check_made(self.method, tensors)
         if self._begins_from:
             kind = self.method.plan.adapter
             adapters = {
@@ -99,11 +102,17 @@ class Assembly:
         return (error / size) ** 0.5 if size else 0.0
 
     @property
-    def _begins_from(self) -> Mapping[str, Factors]:
+    def _begins_from(self) -> LayerFactors:
         return {} if self.start is None or self.start.merged else self.start.factors
 
     def load(self, state: State, t: int, rank: int | None = None) -> None:
-        """Fill the model as round t begins with this state, on a client of this rank; None: the largest."""
+        """Fill the model with what a round begins with.
+
+        Args:
+            state: the broadcast and what a client keeps.
+            t: the round, from 1; it has FRESH tensors of its own.
+            rank: that of the client; None: the largest.
+        """
         fresh = fresh_state(self.method, self.manifest, t)
         self.adapted.fill(state)
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
@@ -112,9 +121,19 @@ class Assembly:
 def assemble(
     settings: Settings, device: torch.device, data_path: Path | None = None, validation_path: Path | None = None
 ) -> Assembly:
-    """Load, wrap and check the model once per process, settings and the paths of a client's own data, if it has any.
+    """Load, wrap and check the model, once per process, settings and paths.
 
-    Raises ValueError naming the key where model, task, targets and rank do not fit together.
+    Args:
+        settings: all of the run's.
+        device: where the model is put.
+        data_path: a SuperNode's own rows, if it has any.
+        validation_path: its own validation rows.
+
+    Returns:
+        The one live copy, which the server and all simulated clients of a process use in turn.
+
+    Raises:
+        ValueError: naming the key, where model, task, targets and rank do not fit together.
     """
     parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
     key = ("assembly", *parts, settings.evaluate.generate_rows, str(device), data_path, validation_path)
@@ -125,6 +144,7 @@ def _assemble(
     settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
 ) -> Assembly:
     method, rank, seed = settings.method, settings.adapter.rank, settings.seed
+    check_plan(method)
     if method.traits.pooled and data_path is not None:
         raise ConfigError(
             f'strategy.name = "{method.name}" trains one client on the rows of all, but this one has a data-path with '

@@ -13,6 +13,7 @@ from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.row_limits import RowLimits
 from florg_app.tasks.base import Preprocessor, Task
+from florg_app.tasks.specimens import specimen_texts
 
 UNCUT = 100_000
 """Tokens that no row of made-up content has."""
@@ -40,6 +41,8 @@ def fit(task: Task, preprocessor: Preprocessor, model: PreTrainedModel, settings
     """
     name, max_length = f"model.name = {settings.model.name!r}", settings.task.max_length
     task.check_preprocessor(preprocessor, max_length)
+    if isinstance(preprocessor, PreTrainedTokenizerBase):
+        _check_words(preprocessor, name)
     batch = _batch(task, preprocessor, name)
     try:
         on_device = to_device(batch, model.device)
@@ -77,6 +80,20 @@ def _batch(task: Task, preprocessor: Preprocessor, name: str) -> Batch:
         ) from error
 
 
+def _check_words(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Raise ValueError where words of the tokenizer's own vocabulary all become one token, or what is unknown.
+
+    transformers takes the class that the model's family has, whatever class the files were saved by.
+    """
+    texts = specimen_texts(tokenizer, "words")
+    tokens = {token for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for token in ids}
+    if len(tokens - set(tokenizer.all_special_ids)) < 2:
+        raise ValueError(
+            f"{name}: its tokenizer, read as {type(tokenizer).__name__}, makes the same token of all words; its files "
+            "are of another kind of tokenizer than the model's family has: use those that the model was trained with"
+        )
+
+
 def _in_words(name: str, task: Task, model: PreTrainedModel, batch: Batch, error: Exception) -> str:
     """Why the model could not be called, by comparing what it got with what it has."""
     if isinstance(error, BeyondTableError):
@@ -88,7 +105,7 @@ def _in_words(name: str, task: Task, model: PreTrainedModel, batch: Batch, error
                     f"of {error.size}; use the tokenizer that it was trained with"
                 )
     if "pixel_values" in batch and (differs := image_mismatch(model.config, batch["pixel_values"].shape[1:])):
-        return f"{name}: {differs}"
+        return f"{name}: {differs} ({type(error).__name__}: {error})"
     declared, length = trained_length(model.config), batch["input_ids"].shape[1] if "input_ids" in batch else 0
     if declared is not None and declared < length:
         return f"{name}: its {declared} positions are too few for texts of {length} tokens; use a model for longer ones"

@@ -21,11 +21,18 @@ class BusyError(FolderError):
 
 @contextmanager
 def folder_lock(file: Path, who: str) -> Iterator[str]:
-    """Hold the lock `file`, in the folder that it is of, for as long as the block lasts.
+    """Hold a lock for as long as the block lasts; the kernel's, which ends with the process however that ends.
 
-    Yields why there is no lock, where the file system knows none; "" where there is one. `who` is what anybody who
-    holds it is, in words: "a comparison". Raises BusyError where somebody does, and OSError where the file cannot be
-    made.
+    Args:
+        file: the lock, in the folder that it is of.
+        who: what anybody who holds it is, in words: "a comparison".
+
+    Yields:
+        Why there is no lock, where the file system knows none; "" where there is one.
+
+    Raises:
+        BusyError: somebody holds it.
+        OSError: the file cannot be made.
     """
     handle, problem = _acquire(file, who)
     try:

@@ -7,11 +7,12 @@ from logging import ERROR, WARNING
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.exception import AggregationError
 
 from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
 from florg_app.checkpoints import checkpoint_file
-from florg_app.checkpoints.manager import CheckpointManager
+from florg_app.checkpoints.manager import CheckpointManager, NotSavedError
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
 from florg_app.config.gradient_start import begins_from_gradient
@@ -19,7 +20,8 @@ from florg_app.config.parse import parse_settings
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
-from florg_app.reports.report import Report, note
+from florg_app.reports.counted import nothing_counted
+from florg_app.reports.report import FAILED_LINE, Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import Census
 from florg_app.server_side.evaluation import CentralEvaluation
@@ -42,6 +44,14 @@ SUMS_ALONE = (
 )
 
 
+class NothingCountedError(RuntimeError):
+    """The run has had all its rounds, and none of them changed the model."""
+
+
+FORESEEN = (ValueError, TimeoutError, AggregationError, NotSavedError, NothingCountedError)
+"""Ends of a run that its message explains; where Python was in the program says nothing more."""
+
+
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     serve(grid, parse_settings(context.run_config))
@@ -50,10 +60,16 @@ def main(grid: Grid, context: Context) -> None:
 def serve(grid: Grid, settings: Settings) -> None:
     """Run the whole federation, or what is left of it; the report is in `output-dir`, also of a failing run.
 
-    Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable.
+    Raises ValueError before anything is written where the settings or the checkpoint of `resume-from` are unusable, and
+    NothingCountedError where all rounds were skipped.
     """
-    with start.opened_run(settings) as (report, lineage, saved):
-        _serve(grid, settings, report, lineage, saved)
+    try:
+        with start.opened_run(settings) as (report, lineage, saved):
+            _serve(grid, settings, report, lineage, saved)
+    except FORESEEN as error:
+        for line in str(error).splitlines():
+            note(f"{FAILED_LINE}{line}", ERROR)
+        raise
 
 
 def _serve(grid: Grid, settings: Settings, report: Report, lineage: Lineage, saved: RunCheckpoint | None) -> None:
@@ -121,11 +137,12 @@ class ServerRun:
             self._before_training()
         self._checkpoints.begin(self._begun, state, self._header(self._begun))
         self._note_oldest()
-        if self._begun == self._settings.num_server_rounds:  # ended between its last checkpoint and its summary
-            return
-        with self._checkpoints.closing():
-            rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
-            self._federation.run(self._grid, rounds, self._evaluate)
+        if self._begun < self._settings.num_server_rounds:  # else ended between its last checkpoint and its summary
+            with self._checkpoints.closing():
+                rounds = range(self._begun + 1, self._settings.num_server_rounds + 1)
+                self._federation.run(self._grid, rounds, self._evaluate)
+        if nothing := nothing_counted(self._report.records, self._settings.num_server_rounds):
+            raise NothingCountedError(nothing)
 
     @cached_property
     def _census(self) -> Census:

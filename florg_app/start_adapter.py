@@ -14,7 +14,7 @@ from clients.targets import endings, find_head
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from strategies.method import KEPT
-from strategies.parametrisation import Factors
+from strategies.parametrisation import LayerFactors
 
 KEY = "adapter.start-from"
 
@@ -26,7 +26,7 @@ EXACT = 1e-5
 class StartAdapter:
     """What a model begins with beside its checkpoint."""
 
-    factors: Mapping[str, Factors]
+    factors: LayerFactors
     """B' (o, m), with the scale, and A' (m, i) of each layer by name."""
     merged: bool
     """Whether they are in W0; else the method's own symbols begin from them."""
@@ -46,6 +46,13 @@ def require_start(settings: Settings) -> None:
         )
 
 
+def check_start_as(settings: Settings) -> None:
+    """Raise ConfigError where the settings say how to begin from an adapter, and name none."""
+    adapter = settings.adapter
+    if adapter.start_from is None and adapter.start_as != "factors":
+        raise ConfigError(f'adapter.start-as = "{adapter.start_as}" is read with {KEY} alone; set that, or remove it')
+
+
 def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) -> StartAdapter | None:
     """The adapter that the settings name, or that lies `beside` the model; the model gets what belongs into it.
 
@@ -62,10 +69,7 @@ def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) 
         note = f'model.name = "{beside}" holds an adapter beside the model: it is merged into it'
         return _start(read_peft(beside, model, "model.name"), model, merged=True, notes=(note,))
     if adapter.start_from is None:
-        if adapter.start_as != "factors":
-            raise ConfigError(
-                f'adapter.start-as = "{adapter.start_as}" is read with {KEY} alone; set that, or remove it'
-            )
+        check_start_as(settings)
         return None
     merged = adapter.start_as == "merged"
     if not adapter.start_from.is_dir():
@@ -100,7 +104,7 @@ def distance_in_words(distance: float) -> str:
     return f"{KEY}: round 1 begins at a distance of {distance:.2g} of its update's norm from it{remedy}"
 
 
-def joined(factors: Mapping[str, Factors], start: StartAdapter | None) -> dict[str, Factors]:
+def joined(factors: LayerFactors, start: StartAdapter | None) -> LayerFactors:
     """The factors of a run with those of the adapter merged into its W0: what both change of the checkpoint."""
     before = start.factors if start is not None and start.merged else {}
     both = dict(before)

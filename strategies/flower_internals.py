@@ -1,7 +1,8 @@
 """All that this application uses of Flower beside its public packages, in one place for the day when it changes.
 
 Public are `flwr.app`, `flwr.clientapp` and `flwr.serverapp` with its modules `strategy` and `exception`. A test holds
-every file to them but this one and tests/support/flower_internals.py, which has what only tests need; another checks
+every file to them but this one, tests/support/flower_internals.py, which has what only tests need, and those of
+florg_app/warm/ (`florg supernode`), which must import nothing of the project; another checks
 what is assumed here. Tried with flwr 1.41 and 1.42, between which none of it changed.
 
 For 1.43, whose release notes name what follows and which could not be installed yet:

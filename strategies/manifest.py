@@ -12,7 +12,14 @@ from strategies.state import HEAD, HEAD_SYMBOL, Group, Shape, Shapes, State
 
 @dataclass(frozen=True)
 class Manifest:
-    """The layout of one run's tensors; its digest travels with every message."""
+    """The layout of one run's tensors; its digest travels with every message.
+
+    >>> from strategies.methods.fedit import FedIT
+    >>> group = Group(6, 5, ("layer.0.query", "layer.1.query"))
+    >>> manifest = Manifest("fedit", FedIT().plan, (group,), (("classifier.weight", (2, 6)),), 3, 2.0, 1)
+    >>> manifest.uplink
+    {'6x5/A': (2, 3, 5), '6x5/B': (2, 6, 3), 'head/values': (12,)}
+    """
 
     method: str
     plan: Plan
@@ -81,5 +88,12 @@ def fresh_state(method: Method, manifest: Manifest, t: int) -> State:
 
 
 def state_at_start(method: Method, manifest: Manifest, state: State, t: int) -> State:
-    """Complete a state to that with which round t begins, on the server and on clients: with what the seed gives."""
+    """Complete a state to that with which a round begins, the same bits on the server and on clients.
+
+    Args:
+        method: whose `round_start` makes the rest from the seed.
+        manifest: the layout, at the rank of the state.
+        state: what the server broadcasts, with what a client keeps.
+        t: the round, from 1.
+    """
     return state.join(fresh_state(method, manifest, t))

@@ -50,7 +50,12 @@ HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a method trains and sends, as data; both sides read it."""
+    """What a method trains and sends, as data; both sides read it.
+
+    >>> plan = Plan("lora", {"A": Role.FIXED, "B": Role.SHARED})
+    >>> plan.named(*UPLOADED), plan.has_global_model
+    (('B',), True)
+    """
 
     adapter: str
     """Key of `strategies.parametrisation.PARAMETRISATIONS`."""

@@ -22,6 +22,9 @@ from strategies.state import Group, Shape, Tensors
 Factors = tuple[Float[Tensor, "*b o m"], Float[Tensor, "*b m i"]]
 """B' (..., o, m) and A' (..., m, i) with dW = B' A'."""
 
+LayerFactors = Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]]
+"""B' (o, m) and A' (m, i) of layers by name, which differ in all three sizes."""
+
 Product = Callable[[Tensors, Fixed], tuple[Float[Tensor, "..."], ...]]
 """(symbols, bases) -> the matrices whose product is P (..., o, i), one or two; () where dW is B' A' alone."""
 

@@ -34,10 +34,16 @@ class LoadedRun:
 
 
 def load_run(run_dir: Path, device: torch.device) -> LoadedRun:
-    """The newest checkpoint of a run in the model that it belongs to, on `device`.
+    """Take up the newest checkpoint of a run, in the model that it belongs to.
 
-    Raises ValueError, naming the file, where there is no usable checkpoint, the model cannot be loaded, or what the
-    settings give today is not what the run had: other frozen weights, layers or bases. Other code only makes a note.
+    Args:
+        run_dir: the run's folder.
+        device: where the model is put.
+
+    Raises:
+        ValueError: naming the file, where there is no usable checkpoint, the model cannot be loaded, or what the
+            settings give today is not what the run had: other frozen weights, layers or bases. Other code only makes a
+            note.
     """
     path = run_dir / checkpoint_file.CHECKPOINT_FILE
     if not path.is_file():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from clients.regular_files import read_regular
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE
 from florg_app.checkpoints.file_names import checkpoints_of, older_checkpoints
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
@@ -106,5 +107,5 @@ def _set_aside(saved: RunCheckpoint, later: Sequence[HistoryEntry], aside: Path)
 
 def _says_more_than_the_beginning(history: Path) -> bool:
     """Whether a history has anything but the record of round 0; what cannot be read may be more."""
-    parsed = parse_history(history.read_bytes())
+    parsed = parse_history(read_regular(history))
     return bool(parsed.rest) or any(record["round"] > 0 for record in parsed.records)

@@ -14,7 +14,7 @@ Copy each folder whole to its machine, over a channel that you trust; {root}/ca 
   SuperLink: flower-superlink --host 0.0.0.0 --ssl-ca-certfile server/ca.crt --ssl-certfile server/server.crt \
 --ssl-keyfile server/server.key --enable-supernode-auth --database state.db
   you, once for each client: flwr supernode register {root}/clients/NAME/client.pub CONNECTION --name NAME
-  SuperNode: flower-supernode --superlink HOST:8000 --root-certificates NAME/ca.crt \
+  SuperNode: florg supernode --superlink HOST:8000 --root-certificates NAME/ca.crt \
 --auth-supernode-private-key NAME/client.key --node-config '...'"""
 
 
@@ -39,6 +39,17 @@ def certs_command(
     for made in folders:
         print(f"{'made' if made.new else 'kept'}  {folder / made.name}")
     print(NEXT.format(root=folder))
+
+
+def supernode_command(context: typer.Context) -> None:
+    """Run a SuperNode whose clients stay in memory between messages; all options are those of flower-supernode.
+
+    Beside them --keep N (runs in memory at once, 1) and --keep-seconds S (without a message, 600). Exit status: that of
+    the SuperNode.
+    """
+    from florg_app.warm.supernode import main
+
+    raise typer.Exit(main(context.args))
 
 
 def doctor_command(

@@ -1,13 +1,16 @@
 """The command `florg`: every subcommand under its name, in the order in which `florg --help` lists them."""
 
+from typing import Annotated
+
 import typer
 
 from florg_app.cli.compare import compare_command
-from florg_app.cli.deployment import certs_command, doctor_command
+from florg_app.cli.deployment import certs_command, doctor_command, supernode_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
 from florg_app.cli.run import run_command
+from florg_app.cli.version import say_versions
 
 app = typer.Typer(
     help="Federated low-rank fine-tuning with Flower: FLoRG and its baselines.",
@@ -16,6 +19,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def florg(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=say_versions, is_eager=True, help="Say which version this is, and exit."),
+    ] = False,
+) -> None:
+    pass
+
 
 for _name, _command in {
     "certs": certs_command,
@@ -29,3 +43,8 @@ for _name, _command in {
     "export": export_command,
 }.items():
     app.command(_name)(_command)
+
+app.command(
+    "supernode",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+)(supernode_command)

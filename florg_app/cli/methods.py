@@ -1,11 +1,20 @@
 """The command `florg methods`."""
 
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from strategies.method import Method
+
 # Other modules of the application are imported where they are used: `florg --help` would wait seconds for torch.
+
+UNBOUND = 10_000
+"""Columns that no table needs."""
 
 
 def methods_command(
@@ -16,31 +25,47 @@ def methods_command(
     if options or markdown:
         _print_options(markdown)
         return
-    from dataclasses import fields
-
     from rich.console import Console
-    from rich.table import Table
 
     from strategies import METHODS
 
-    table = Table("strategy.name", "adapter", "symbols", "weighting", "settings", "summary")
-    for name, method in METHODS.items():
+    Console(highlight=False).print(method_list(METHODS))
+
+
+def method_list(methods: "Mapping[str, type[Method]]") -> "Table":
+    """Make the list of the methods. Lines break between words alone, so that every name stands whole at any width."""
+    from dataclasses import fields
+
+    from rich.text import Text
+
+    listed = _blocks()
+    for name, method in methods.items():
         plan = method().plan
         settings: Any = fields(method)  # pyright: ignore[reportArgumentType] - every method is a dataclass
-        table.add_row(
-            name,
-            plan.adapter,
-            "\n".join(f"{symbol} {role}" for symbol, role in plan.roles.items()),
-            plan.weighting,
-            "\n".join(f"{field.name.replace('_', '-')} = {json.dumps(field.default)}" for field in settings),
-            method.summary,
-        )
-    Console().print(table)
+        symbols = ", ".join(f"{symbol} {role}" for symbol, role in plan.roles.items())
+        own = [f"{field.name.replace('_', '-')} = {json.dumps(field.default)}" for field in settings]
+        listed.add_row(Text(name, style="bold"), Text(method.summary))
+        listed.add_row("", Text(f"adapter {plan.adapter}: {symbols}; weights: {plan.weighting}"))
+        if own:
+            listed.add_row("", Text(f"strategy.{name}: {', '.join(own)}", style="dim"))
+    return listed
+
+
+def _blocks() -> "Table":
+    """A name, and beside it text that breaks between words."""
+    from rich.table import Table
+
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    return made
 
 
 def _print_options(as_markdown: bool) -> None:
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
     from florg_app.cli.method_options import HEADINGS, option_rows, options_markdown
 
@@ -48,6 +73,11 @@ def _print_options(as_markdown: bool) -> None:
         print(options_markdown())
         return
     table = Table(*HEADINGS)
-    for row in option_rows():
-        table.add_row(*row)
-    Console().print(table)
+    narrow = _blocks()
+    for name, *cells in option_rows():
+        table.add_row(name, *cells)
+        told = "; ".join(f"{heading}: {cell}" for heading, cell in zip(HEADINGS[1:], cells, strict=True))
+        narrow.add_row(Text(name, style="bold"), Text(told))
+    console = Console(highlight=False)
+    needed = Measurement.get(console, console.options.update(width=UNBOUND), table).maximum
+    console.print(table if needed <= console.width else narrow)

@@ -37,12 +37,23 @@ def run_command(
         refuse(f"--inline and --clients are for simulations; the federation behind {connection} has its own clients")
     endure()
     with interruptible("the run has not begun"):
-        from florg_app.engines import experiment, resumed
+        from florg_app.engines import ahead, experiment, resumed
         from florg_app.engines.launch import Simulation
 
+        look = (
+            ahead.elsewhere()
+            if connection
+            else ahead.here(clients, DEFAULT_CLIENTS, threads_per_client, gpus_per_client)
+        )
         try:
             prepared = experiment.prepare(
-                app_dir, config or [], set_ or [], output, threads=threads_per_client, remote=connection is not None
+                app_dir,
+                config or [],
+                set_ or [],
+                output,
+                threads=threads_per_client,
+                remote=connection is not None,
+                look=look,
             )
             size = 0 if connection else resumed.num_clients(prepared.config, clients, DEFAULT_CLIENTS)
         except ValueError as error:

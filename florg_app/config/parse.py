@@ -16,7 +16,13 @@ from strategies.method import Method
 
 
 class ConfigError(ValueError):
-    """Settings that cannot be used; one argument per problem."""
+    """Settings that cannot be used; one argument per problem.
+
+    >>> print(ConfigError("adapter.rank = 0: expected 1 or more", "seed: no such setting"))
+    2 settings cannot be used:
+      - adapter.rank = 0: expected 1 or more
+      - seed: no such setting
+    """
 
     def __str__(self) -> str:
         if len(self.args) == 1:
@@ -25,10 +31,21 @@ class ConfigError(ValueError):
 
 
 def parse_settings(run_config: FlatConfig) -> Settings:
-    """Settings from dotted kebab-case keys; absent keys take their defaults.
+    """Read settings.
 
-    Raises ConfigError with all problems at once: unknown keys, wrong types, values out of range, settings of a method
-    that is not the chosen one. Combinations of settings are checked once every single value is right.
+    Args:
+        run_config: values by dotted kebab-case keys, as Flower hands them on; absent keys take their defaults.
+
+    Raises:
+        ConfigError: with all problems at once: unknown keys, wrong types, values out of range, settings of a method
+            that is not the chosen one. Combinations of settings are checked once every single value is right.
+
+    Example:
+        >>> parse_settings({"strategy.name": "fedit", "adapter.rank": 8}).adapter.rank
+        8
+        >>> parse_settings({"adapter.rank": 0})
+        Traceback (most recent call last):
+        florg_app.config.parse.ConfigError: adapter.rank = 0: expected a whole number >= 1
     """
     catalogue = _catalogue()
     problems = [unknown_name(key, catalogue) for key in run_config if key not in catalogue]

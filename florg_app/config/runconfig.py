@@ -16,6 +16,9 @@ PATHS = ("task.path", "task.client-files", "task.cache", "model.name", "adapter.
 """Settings that may be paths; a run has a working directory of its own, so relative ones are made absolute."""
 
 
+NOT_UTF_8 = "its text is not in UTF-8; save it in that encoding"
+
+
 def find_app(start: Path) -> Path:
     """The folder of the Flower app: `start` or its nearest parent, else the one this package is installed from.
 
@@ -31,13 +34,17 @@ def find_app(start: Path) -> Path:
 
 
 def app_table(folder: Path) -> dict[str, Any] | None:
-    """[tool.flwr.app] of a folder's pyproject.toml."""
+    """[tool.flwr.app] of a folder's pyproject.toml; None where there is none. Raises ValueError where it is no TOML."""
     file = folder / "pyproject.toml"
-    return (
-        tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("flwr", {}).get("app")
-        if file.is_file()
-        else None
-    )
+    if not file.is_file():
+        return None
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no TOML: {NOT_UTF_8} ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is no TOML: {error}; mend it, or give the folder of the app with --app") from error
+    return tables.get("tool", {}).get("flwr", {}).get("app")
 
 
 def gather_run_config(app: Path, files: Iterable[Path], assignments: Iterable[str]) -> tuple[RunConfig, RunConfig]:
@@ -49,8 +56,8 @@ def gather_run_config(app: Path, files: Iterable[Path], assignments: Iterable[st
     defaults = flatten_tables((app_table(app) or {}).get("config", {}))
     overrides: RunConfig = {}
     for file in files:
-        overrides = overlay(overrides, flatten_tables(_read(file)), defaults)
-    overrides = overlay(overrides, _assigned(assignments, defaults), defaults)
+        overrides = overlay(overrides, _flat(f"--config {file}", flatten_tables(_read(file))), defaults)
+    overrides = overlay(overrides, _flat("--set", _assigned(assignments, defaults)), defaults)
     return defaults | overrides, overrides
 
 
@@ -90,6 +97,18 @@ def _assigned(assignments: Iterable[str], defaults: RunConfig) -> RunConfig:
     return assigned
 
 
+def _flat(where: str, values: Mapping[str, Any]) -> RunConfig:
+    """The values, of which Flower's configuration has four kinds. Raises ValueError for others, such as lists."""
+    for key, value in values.items():
+        if not isinstance(value, bool | int | float | str):
+            listed = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            raise ValueError(
+                f"{where}: {key} = {value}: expected a number, a text, true or false; where a list or a date is meant "
+                f'write it as one text: {key} = "{listed}"'
+            )
+    return dict(values)
+
+
 def _value(text: str, default: Any) -> Any:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -103,6 +122,8 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"--config {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--config {file} is no TOML: {NOT_UTF_8} ({error})") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {file} is no TOML: {error}") from error
 

@@ -23,6 +23,7 @@ from huggingface_hub.constants import HF_HOME
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from clients.atomic_files import folder_atomically
+from clients.regular_files import read_regular
 from florg_app import code_version
 from florg_app.config.settings import TaskSettings
 from florg_app.data.token_arrow import from_table, to_table
@@ -102,8 +103,8 @@ def _load(entry: Path) -> Features | None:
     """The features of an entry, None where there is none. Raises OSError, ValueError or ArrowException where broken."""
     if not entry.is_dir():
         return None
-    data = (entry / TABLE_FILE).read_bytes()
-    if _checksum(entry, data) != (entry / CHECKSUM).read_text(encoding="utf-8"):
+    data = read_regular(entry / TABLE_FILE)
+    if _checksum(entry, data) != read_regular(entry / CHECKSUM).decode("utf-8"):
         raise ValueError("its checksum is another")
     with suppress(OSError):  # a cache that may only be read does not say when it was used
         os.utime(entry)

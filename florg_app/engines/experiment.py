@@ -2,26 +2,33 @@
 
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from florg_app.config import runconfig
 from florg_app.config.runconfig import RunConfig
-from florg_app.engines import launch, preflight, resumed
+from florg_app.engines import launch, resumed
+from florg_app.engines.ending import account, without_place
 from florg_app.engines.held_folder import check_free, held_folder
 from florg_app.engines.launch import Say
-from florg_app.folder_lock import RUN_LOCK, FolderError, folder_lock
-from florg_app.reports.history import HISTORY
-from florg_app.reports.report import PREFIX, SUMMARY, Report
-from florg_app.terminal import INTERRUPTED
+from florg_app.folder_lock import FolderError
+from florg_app.reports.report import FAILED_LINE, PREFIX
 
-EXIT_STATUS = {"completed": 0, "failed": 1, "stopped": INTERRUPTED}
+if TYPE_CHECKING:
+    from florg_app.config.settings import Settings
+
+Look = Callable[[RunConfig, "Settings"], None]
+"""Looks ahead at a run with these settings. Raises ValueError where it would fail."""
+
+
+def no_look(config: RunConfig, settings: "Settings") -> None:
+    """Leave it to the run itself to find out."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +57,28 @@ def prepare(
     *,
     threads: int,
     remote: bool,
+    look: Look = no_look,
 ) -> Experiment:
     """Gather and check the settings and make the folder of the results.
 
     A remote run keeps its own `client.threads` and paths, since they belong to other machines; `folder` holds its log,
-    and its results where `output` is given and the server can write there. Raises ValueError with a complete message,
-    before anything was started or written.
+    and its results where `output` is given and the server can write there. `look` looks ahead once the settings are
+    settled. Raises ValueError with a complete message, before anything was started or written.
     """
     app = runconfig.find_app(app_dir or Path.cwd())
     config, overrides = runconfig.gather_run_config(app, files, assignments)
-    return settle(app, config, overrides, output, threads=threads, remote=remote)
+    return settle(app, config, overrides, output, threads=threads, remote=remote, look=look)
 
 
 def settle(
-    app: Path, config: RunConfig, overrides: RunConfig, output: Path | None, *, threads: int, remote: bool
+    app: Path,
+    config: RunConfig,
+    overrides: RunConfig,
+    output: Path | None,
+    *,
+    threads: int,
+    remote: bool,
+    look: Look = no_look,
 ) -> Experiment:
     """As `prepare`, of settings that are gathered already; `overrides` grows by those that are settled here."""
     from florg_app.config.parse import parse_settings  # here: it imports torch
@@ -76,7 +91,10 @@ def settle(
         config, overrides, folder = resumed.resumed_run_config(config | overrides, overrides, folder if named else None)
     elif not config.get("resume-from"):
         check_free(folder)
-    parse_settings(config | overrides)
+    settings = parse_settings(config | overrides)
+    if not remote:
+        os.environ.update(offline(config | overrides))  # before transformers
+    look(config | overrides, settings)
     if output or not remote:
         overrides["output-dir"] = str(folder)
     if not remote and "client.threads" in config:
@@ -90,7 +108,9 @@ def settle(
 
 def run_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run on a private SuperLink with Ray; returns the exit status."""
-    return _account(experiment, lambda: play_simulated(experiment, simulation, say))
+    return account(
+        experiment.folder, experiment.config, lambda: play_simulated(experiment, simulation, without_place(say))
+    )
 
 
 def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
@@ -109,8 +129,9 @@ def play_simulated(experiment: Experiment, simulation: launch.Simulation, say: S
 def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
     """Run on the SuperLink `connection` of the user's Flower configuration; returns the exit status."""
     with held_folder(experiment.folder, experiment.new):
-        return _account(
-            experiment,
+        return account(
+            experiment.folder,
+            experiment.config,
             lambda: launch.submit(
                 experiment.app, experiment.overrides, connection, experiment.folder, dict(os.environ), say
             ),
@@ -119,7 +140,9 @@ def run_remote(experiment: Experiment, connection: str, say: Say) -> int:
 
 def run_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> int:
     """Run server and clients in this process, one client at a time; returns the exit status."""
-    return _end(experiment, play_inline(experiment, simulation, say))
+    return account(
+        experiment.folder, experiment.config, lambda: play_inline(experiment, simulation, without_place(say))
+    )
 
 
 def play_inline(experiment: Experiment, simulation: launch.Simulation, say: Say) -> launch.Outcome:
@@ -151,38 +174,6 @@ def _make_ready(experiment: Experiment, simulation: launch.Simulation) -> None:
         raise FolderError(f"the folder {experiment.folder} cannot be written: {error}; choose another") from error
 
 
-def _account(experiment: Experiment, engine: Callable[[], launch.Outcome]) -> int:
-    try:
-        return _end(experiment, engine())
-    except launch.LaunchError as error:
-        print(f"the run could not be started or followed: {error}", file=sys.stderr)
-        sys.stderr.writelines(preflight.scarce())
-        return EXIT_STATUS["failed"]
-
-
-def _end(experiment: Experiment, outcome: launch.Outcome) -> int:
-    folder = experiment.folder
-    if outcome.status == "completed":
-        print(f"completed: {folder}")
-        return EXIT_STATUS[outcome.status]
-    if (folder / HISTORY).exists() and not (folder / SUMMARY).exists():
-        # The server was ended before it could write its summary; its history holds all rounds it finished.
-        try:
-            with folder_lock(folder / RUN_LOCK, "the server of the run"):
-                Report(folder, experiment.config, resume_round=sys.maxsize).finish(outcome.status, outcome.details)
-        except (ValueError, OSError) as error:
-            print(f"the summary could not be written: {error}", file=sys.stderr)
-    if outcome.status == "failed":
-        print(launch.last_lines(folder / launch.LOG), file=sys.stderr)
-        if cause := launch.cause_of(folder / launch.LOG):
-            print(f"the cause: {cause}", file=sys.stderr)
-        sys.stderr.writelines(preflight.scarce())
-    run = f"run {outcome.run_id}".rstrip()
-    print(f"{run} {outcome.status}: {outcome.details or 'Flower gives no reason'}", file=sys.stderr)
-    print(f"what there is lies in {folder}, the whole log is {folder / launch.LOG}", file=sys.stderr)
-    return EXIT_STATUS[outcome.status]
-
-
 def _name(config: RunConfig) -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.get('strategy.name', 'run')}-{uuid4().hex[:4]}"
 
@@ -202,7 +193,7 @@ def _flower_log_to(log_file: Path, say: Say):
 
     class Speaker(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if (text := record.getMessage()).startswith(PREFIX):
+            if (text := record.getMessage()).startswith(PREFIX) and not text.startswith(f"{PREFIX}{FAILED_LINE}"):
                 say(text.removeprefix(PREFIX))
 
     logger = flower_logger()

@@ -17,7 +17,7 @@ from florg_app.config.runconfig import RunConfig, write_run_config
 from florg_app.engines import preflight
 from florg_app.engines.bundle import bundle_app
 from florg_app.engines.superlink import CONNECTION, LaunchError, environment, find_command, private_superlink
-from florg_app.reports.report import PREFIX
+from florg_app.reports.report import FAILED_LINE, PREFIX
 
 LOG, SUPERLINK_LOG, RUN_CONFIG = "flower.log", "superlink.log", "run-config.toml"
 
@@ -128,7 +128,7 @@ class Flwr:
                 line = _COLOUR.sub("", coloured)
                 file.write(line)
                 file.flush()
-                if found := _OURS.match(line.rstrip("\n")):
+                if (found := _OURS.match(line.rstrip("\n"))) and not found[1].startswith(FAILED_LINE):
                     say(found[1])
         return self._wait(run_id, float("inf"))
 
@@ -183,6 +183,22 @@ class Flwr:
         raise LaunchError(
             f"flwr {arguments[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}".strip()
         )
+
+
+def log_length(log_file: Path) -> int:
+    """Return how many bytes a log has, 0 where there is none."""
+    return log_file.stat().st_size if log_file.is_file() else 0
+
+
+def reason_of(log_file: Path, begun: int) -> str:
+    """Return the reason of a foreseen end that the server gave in what a log has after `begun` bytes; else ""."""
+    if not log_file.is_file():
+        return ""
+    with log_file.open("rb") as file:
+        file.seek(begun)
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    said = [found[1] for line in lines if (found := _OURS.match(line))]
+    return "\n".join(line.removeprefix(FAILED_LINE) for line in said if line.startswith(FAILED_LINE))
 
 
 def cause_of(log_file: Path) -> str:

@@ -16,7 +16,7 @@ from clients.loading import from_pretrained
 from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
 from florg_app.exports.model_card import model_card
-from florg_app.exports.peft_folder import layer_factors, write_adapter
+from florg_app.exports.peft_folder import layer_factors, rank_in_words, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
 from florg_app.pretrained import EMBEDDED, load_pretrained
@@ -45,6 +45,8 @@ class ExportFolder:
     """Python that loads the folder at a path."""
     load: Callable[[], nn.Module]
     """The same, for the check."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of it, a sentence each."""
 
 
 def export_run(
@@ -73,7 +75,7 @@ def export_run(
         preprocessor.save_pretrained(folder)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
         final, problems = _final_scores(run_dir)
-        notes += problems
+        notes += (*written.notes, *problems)
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
         (folder / "README.md").write_text(card, encoding="utf-8")
     for note in notes:
@@ -125,7 +127,9 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
     trust = run.settings.model.trust_remote_code
     config = model.config if source != name else from_pretrained(AutoConfig, name, trust_remote_code=trust)
     plain = plain_model(task_head, config, model, run.settings.model)
-    factors = joined(layer_factors(manifest, run.state, run.assembly.fixed), run.assembly.start)
+    start, fixed = run.assembly.start, run.assembly.fixed
+    factors = joined(layer_factors(manifest, run.state, fixed), start)
+    wider = rank_in_words(manifest, run.state, fixed, factors, start.factors if start and start.merged else {})
     whole = whole_modules(model, run.assembly.drawn)
     write_adapter(folder, plain.load(source), factors, whole, name, task_head.kind)
 
@@ -140,7 +144,8 @@ def _adapter(run: LoadedRun, folder: Path, target: Path) -> ExportFolder:
 
     rank = max(A_down.shape[0] for _, A_down in factors.values())
     what = f"LoRA adapter of rank {rank} on {len(factors)} layers{_also(model, run.assembly.drawn)}"
-    return ExportFolder("peft", what, code, lambda: PeftModel.from_pretrained(plain.load(source), str(folder)))
+    load = lambda: PeftModel.from_pretrained(plain.load(source), str(folder))  # noqa: E731
+    return ExportFolder("peft", what, code, load, (wider,) if wider else ())
 
 
 def _also(model: PreTrainedModel, drawn: Collection[str]) -> str:

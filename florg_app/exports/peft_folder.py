@@ -15,16 +15,16 @@ from clients.backbone import keep_head_in_float32
 from strategies.bases.basis import Fixed
 from strategies.manifest import Manifest
 from strategies.method import Role
-from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.parametrisation import PARAMETRISATIONS, LayerFactors
 from strategies.state import Group, State, Tensors
 
 _PREFIX = "base_model.model."
 
 
-def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) -> dict[str, Factors]:
+def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) -> LayerFactors:
     """B' (o, m) and A' (m, i) of every adapted layer by name, dW = B' A': computed in float64, kept in float32."""
     parametrisation = PARAMETRISATIONS[manifest.plan.adapter]
-    layers: dict[str, Factors] = {}
+    layers: dict[str, tuple[Tensor, Tensor]] = {}
     for group in manifest.groups:
         bases: Fixed = {symbol: value.to("cpu", torch.float64) for symbol, value in fixed[group.name].items()}
         constants = {symbol: value for symbol, value in bases.items() if isinstance(value, Tensor)}
@@ -34,6 +34,39 @@ def layer_factors(manifest: Manifest, state: State, fixed: Mapping[str, Fixed]) 
         for name, B_up, A_down in zip(group.layers, ups.float(), downs.float(), strict=True):
             layers[name] = B_up, A_down
     return layers
+
+
+def rank_in_words(
+    manifest: Manifest, state: State, fixed: Mapping[str, Fixed], factors: LayerFactors, beside: LayerFactors
+) -> str:
+    """Why layers have a larger rank than the run's: what its widest one is made of; "" where none has.
+
+    beside: the factors that an adapter merged into W0 has added to those of `layer_factors`.
+    """
+    widest = max(factors, key=lambda layer: factors[layer][1].shape[0])
+    if factors[widest][1].shape[0] <= manifest.rank:
+        return ""
+    parts = []
+    for group in manifest.groups:
+        if widest in group.layers:
+            symbols = {symbol: value for symbol, value in fixed[group.name].items() if isinstance(value, Tensor)}
+            symbols |= state[group.name]
+            rows = {
+                what: [symbols[s].shape[axis] for s, axis in where if s in symbols] for what, where in _ROWS.items()
+            }
+            parts += [f"{sum(counts)} {what}" for what, counts in rows.items() if sum(counts)]
+    if widest in beside:
+        parts.append(f"{beside[widest][1].shape[0]} of the adapter that was merged into W0")
+    rank = factors[widest][1].shape[0]
+    return f"The adapter has rank {rank}, the run adapter.rank = {manifest.rank}: it holds {', '.join(parts)}."
+
+
+_ROWS: Mapping[str, tuple[tuple[str, int], ...]] = {
+    "that were trained": (("A", -2),),
+    "to take away what the run began with": (("A1", -2), ("A0", -2)),
+    "that the server added": (("V", -2),),
+}
+"""By what they are for: symbols, and the axis of their rank, that make up the factors of a layer."""
 
 
 def _not_begun(manifest: Manifest, group: Group) -> Tensors:
@@ -52,7 +85,7 @@ WholeModules = Mapping[str, Mapping[str, Tensor]]
 """Modules that are kept whole, the task head among them: by qualified name their tensors, buffers too, by name."""
 
 
-def adapter_tensors(factors: Mapping[str, Factors], whole: WholeModules) -> dict[str, Tensor]:
+def adapter_tensors(factors: LayerFactors, whole: WholeModules) -> dict[str, Tensor]:
     """What adapter_model.safetensors holds: lora_B = B' (o, m) and lora_A = A' (m, i) of each layer, whole modules."""
     tensors = {f"{_PREFIX}{module}.{name}": value for module, own in whole.items() for name, value in own.items()}
     for name, (B_up, A_down) in factors.items():
@@ -61,9 +94,7 @@ def adapter_tensors(factors: Mapping[str, Factors], whole: WholeModules) -> dict
     return tensors
 
 
-def lora_config(
-    factors: Mapping[str, Factors], modules: Collection[str], transposed: bool, kind: Architecture
-) -> LoraConfig:
+def lora_config(factors: LayerFactors, modules: Collection[str], transposed: bool, kind: Architecture) -> LoraConfig:
     """peft's configuration of these layers. Alpha is the rank in each of them, which makes peft's own scale 1.
 
     modules: those that are kept whole; transposed: whether the layers keep their weights as (i, o), as Conv1D does.
@@ -86,7 +117,7 @@ def lora_config(
 def write_adapter(
     folder: Path,
     base: PreTrainedModel,
-    factors: Mapping[str, Factors],
+    factors: LayerFactors,
     whole: WholeModules,
     base_name: str,
     kind: Architecture,

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clients.atomic_files import write_atomically
+from clients.regular_files import read_regular
 from florg_app.reports.history_record import HistoryRecord
 from florg_app.reports.json_text import json_line, strict
 
@@ -61,7 +62,7 @@ def parse_history(data: bytes) -> ParsedHistory:
 
 def read_history(folder: Path) -> list[HistoryEntry]:
     """The round records of a run so far, as far as they can be read. Raises OSError where there is no file."""
-    return parse_history((folder / HISTORY).read_bytes()).records
+    return parse_history(read_regular(folder / HISTORY)).records
 
 
 def read_history_if_any(folder: Path) -> list[HistoryEntry]:
@@ -74,7 +75,7 @@ def read_history_if_any(folder: Path) -> list[HistoryEntry]:
 
 def read_whole_history(folder: Path) -> list[HistoryEntry]:
     """The same of a run that is a result. Raises OSError, and ValueError where a part of the file cannot be read."""
-    parsed = parse_history((folder / HISTORY).read_bytes())
+    parsed = parse_history(read_regular(folder / HISTORY))
     if parsed.rest:
         raise ValueError(f"{len(parsed.rest)} lines of {folder / HISTORY} are damaged")
     return parsed.records
@@ -89,7 +90,7 @@ def rescue_history(folder: Path, aside: Path) -> tuple[list[HistoryEntry], list[
     if not path.exists() and not path.is_symlink():
         return [], []
     try:
-        parsed = parse_history(path.read_bytes())
+        parsed = parse_history(read_regular(path))
     except OSError as error:
         if folder == aside:
             path.rename(_free_name(aside))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clients.regular_files import read_regular
+
 
 def strict(value: Any) -> Any:
     """The value with what JSON cannot say replaced: NaN and infinities by null, keys and paths by strings."""
@@ -34,7 +36,7 @@ def json_document(value: Any) -> bytes:
 def read_json_object(path: Path) -> dict[str, Any]:
     """The object in a file. Raises OSError, and ValueError, naming the file, where it holds none."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(found, dict):

@@ -17,6 +17,9 @@ from florg_app.reports.json_text import json_document, strict
 PREFIX = "florg | "
 """What every line of this report begins with in Flower's log, so that people and `florg run` find them."""
 
+FAILED_LINE, RESULTS_LINE = "the run has failed: ", "results are in "
+"""Beginnings of such lines: of each line of the reason of a foreseen end, and of the one that names the folder."""
+
 SUMMARY, CURVES = "summary.json", "curves.png"
 
 _log = logging.getLogger("flwr")  # Flower streams what its own logger says to `flwr log`
@@ -54,6 +57,11 @@ class Report:
         self._started = time.monotonic() - seconds
         self._resumed = [dict(resume) for resume in resumed]
         self._history = self._open(resume_round)
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Any]]:
+        """Of all rounds so far, those before a run was resumed included."""
+        return self._history.records
 
     @property
     def seconds(self) -> float:
@@ -120,7 +128,7 @@ class Report:
         write_atomically(self.output_dir / SUMMARY, lambda path: path.write_bytes(json_document(clean)))
         self._draw()
         note(summary.summary_table(clean))
-        note(f"results are in {self.output_dir}")
+        note(f"{RESULTS_LINE}{self.output_dir}")
 
     def _draw(self) -> None:
         # Here and not above: matplotlib takes a second to import, and `florg show` needs this module without it.

@@ -15,9 +15,16 @@ Refuse = Callable[[int, DataError], None]
 def encode_rows(
     encode: Callable[[Sequence[int]], T], places: Sequence[int], what: str, refuse: Refuse
 ) -> Iterator[tuple[Sequence[int], T]]:
-    """(places, what `encode` makes of the rows there) in order, without rows that it fails for, which are refused.
+    """Encode rows as many at once as goes; where that fails, the rows at fault are found by halving and refused.
 
-    what: what is encoded, for messages; settings that cannot be used are no fault of a row.
+    Args:
+        encode: makes something of the rows at these places; what it raises is the fault of a row, but for ConfigError.
+        places: of the rows, in order.
+        what: what is encoded, for messages.
+        refuse: gets each place that `encode` fails for, with the reason in words.
+
+    Yields:
+        (places, what `encode` made of them), in order, without refused rows.
     """
     if not places:
         return

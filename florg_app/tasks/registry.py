@@ -1,5 +1,6 @@
 """TASKS: one line per task or family of tasks."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -54,14 +55,31 @@ TASKS: dict[str, TaskFamily] = {
 
 
 def make_task(settings: Settings, data_path: Path | None = None, validation_path: Path | None = None) -> Task:
-    """The task `settings.task.name`; no data are read before `rows` is called, but for class names to be found.
+    """Make the task that the settings name; no data are read before its rows are asked for, but to find class names.
 
-    `data_path` and `validation_path` hold a SuperNode's own data (its node config) and go before those of the settings.
-    Raises ConfigError where there is no such task, or settings of another one are changed.
+    Args:
+        settings: all of the run's.
+        data_path: where a SuperNode's own rows are, of its node configuration; goes before task.path.
+        validation_path: where its own validation rows are.
+
+    Raises:
+        ConfigError: there is no such task, or settings of another one are changed.
     """
+    check_task(settings)
+    family = TASKS[settings.task.name]
+    if data_path is not None:
+        return family.make(settings, _own(settings, data_path, validation_path))
+    return family.make(settings, _shared(settings))
+
+
+def check_task(settings: Settings) -> None:
+    """Raise ConfigError where there is no such task, or settings of another one are changed; no file is looked at."""
     task = settings.task
     if task.name not in TASKS:
-        raise ConfigError(f'task.name = "{task.name}": expected {" | ".join(TASKS)}')
+        close = difflib.get_close_matches(task.name, [*TASKS, *(name.rpartition("/")[2] for name in TASKS)], n=1)
+        meant = next((name for name in TASKS if close and name.endswith(close[0])), "")
+        hint = f'; did you mean "{meant}"?' if meant else "; choose one of these"
+        raise ConfigError(f'task.name = "{task.name}": expected {" | ".join(TASKS)}{hint}')
     family = TASKS[task.name]
     if problems := _foreign(task, family.settings):
         raise ConfigError(*problems)
@@ -70,9 +88,6 @@ def make_task(settings: Settings, data_path: Path | None = None, validation_path
             f"evaluate.generate-rows is read by {' | '.join(n for n, f in TASKS.items() if f.generates)}, but "
             f'task.name = "{task.name}"; remove it'
         )
-    if data_path is not None:
-        return family.make(settings, _own(settings, data_path, validation_path))
-    return family.make(settings, _shared(settings))
 
 
 def _own(settings: Settings, data_path: Path, validation_path: Path | None) -> LocalFolder:

@@ -22,7 +22,12 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The attempts at one run, in order. Each gives up what its predecessors did after the round it goes on from."""
+    """The attempts at one run, in order. Each gives up what its predecessors did after the round it goes on from.
+
+    >>> lineage = Lineage("run", (Attempt("first"), Attempt("second", after=4)), oldest=2)
+    >>> lineage.made("first", 4), lineage.made("first", 5), lineage.needed([1, 2, 3, 4])
+    (True, False, [2, 3, 4])
+    """
 
     run: str
     """The name that a run keeps when it is resumed."""

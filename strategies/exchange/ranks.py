@@ -17,17 +17,38 @@ from strategies.state import Shape, Shapes, State
 
 
 def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], largest: int) -> int:
-    """The rank of a client: what it has come down to, else its turn of `given`, else the largest."""
+    """Return the rank of a client.
+
+    Args:
+        partition: its partition id.
+        given: ranks by turns, as `strategy.client-ranks` lists them; () where all clients have the largest.
+        lowered: by partition, ranks to which clients have come down by self-pruning; they go before all others.
+        largest: the rank of the run.
+
+    Example:
+        >>> [rank_of(partition, [8, 4], {2: 3}, 8) for partition in range(4)]
+        [8, 4, 3, 4]
+    """
     return lowered.get(partition, given[partition % len(given)] if given else largest)
 
 
 def cut(state: State, shapes: Shapes) -> State:
-    """The leading elements of each tensor along each axis, as many as `shapes` says; views. None: all of them."""
+    """Return the leading elements of each tensor along each axis, as views.
+
+    Args:
+        state: tensors at the largest rank.
+        shapes: by wire key, how many elements are left along each axis; None leaves all of them.
+    """
     return state.zip(shapes, lambda tensor, shape: tensor[tuple(map(slice, shape))])
 
 
 def padded(state: State, shapes: Shapes) -> State:
-    """Each tensor with zeros behind its elements up to the size that `shapes` says. None: as it is."""
+    """Return each tensor with zeros behind its elements along each axis: the inverse of `cut` but for what that lost.
+
+    Args:
+        state: tensors, none larger than its shape here.
+        shapes: by wire key, the size along each axis; None leaves an axis as it is.
+    """
     return state.zip(shapes, _padded)
 
 

@@ -60,10 +60,17 @@ ArraysReader = Callable[[ArrayRecord, Shapes], State | Malformed]
 def validate_reply(
     reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: ArraysReader = unpack
 ) -> Upload | Rejected:
-    """Check a reply to round t's message; `asked` is None where it answers none.
+    """Check a reply. Nothing that it claims is believed: it costs no more than what its own bytes cost.
 
-    `shapes` gives the wire keys and shapes of an upload of a rank. Nothing that the reply claims is believed: it costs
-    no more than what its own bytes cost.
+    Args:
+        reply: as it came.
+        asked: what was asked of its sender; None where it answers no message of the round.
+        t: the round, from 1.
+        shapes: gives the wire keys and shapes of an upload of a rank.
+        read: reads the arrays.
+
+    Returns:
+        The upload; or who is rejected and why. Never an exception.
     """
     if reply.has_error():
         reason = f"error {shown_value(reply.error.code)}: {safe_text(str(reply.error.reason))}"

@@ -13,10 +13,15 @@ UploadForm = Literal["tensors", "summand"]
 
 
 def encode_upload(form: UploadForm, method: Method, t: int, state: State, tensors: State) -> State:
-    """Make the upload of a client with these tensors to send; `state` is that with which round t began for it.
+    """Make a client's upload.
 
-    tensors: as they are. summand: `contribute` of each group in float64, which the wire casts to float32; the head as
-    it is, for it is its own summand.
+    Args:
+        form: "tensors" as they are; "summand": `Method.contribute` of each group in float64, which the wire casts to
+            float32, and the head as it is, for it is its own summand.
+        method: whose summand it is.
+        t: the round, from 1.
+        state: that with which the round began for this client.
+        tensors: what it trained and would send.
     """
     if form == "tensors":
         return tensors
@@ -29,9 +34,17 @@ def encode_upload(form: UploadForm, method: Method, t: int, state: State, tensor
 
 
 def zero_update(form: UploadForm, method: Method, t: int, state: State, manifest: Manifest) -> State:
-    """Make the upload of a client that did no training since round t began with `state`, at the manifest's rank.
+    """Make the upload of a client that did no training: the reference from which changes of uploads are counted.
 
-    The reference for every upload of that rank: it has the same names and shapes, and changes are counted from it.
+    Args:
+        form: as in `encode_upload`.
+        method: whose upload it is.
+        t: the round, from 1.
+        state: that with which the round began.
+        manifest: the layout at the client's rank.
+
+    Returns:
+        A state with the names and shapes of every upload of that rank.
     """
     shapes = manifest.uplink
     return encode_upload(form, method, t, state, cut(state.select(shapes), shapes))

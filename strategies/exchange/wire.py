@@ -38,7 +38,15 @@ class RefusalError(ValueError):
 
 
 def pack(state: State, shapes: Shapes) -> ArrayRecord:
-    """Encode the tensors named by `shapes`, in that order, as float32 arrays."""
+    """Encode tensors for a message.
+
+    Args:
+        state: has at least the tensors that `shapes` names, on any device and of any floating type.
+        shapes: wire keys in the order of the message, and the shape of each.
+
+    Returns:
+        One float32 array per key.
+    """
     flat = state.flat
     return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
 
@@ -49,7 +57,17 @@ def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndar
 
 
 def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) -> State | Malformed:
-    """Read the state of a record, or say why not: names, then of each array dtype, order, shape, bytes and values."""
+    """Read the tensors of a message, believing nothing that it claims.
+
+    Args:
+        record: the arrays as they came.
+        shapes: the wire keys that must be there, no other, and the shape of each.
+        dtype: what each array must be of, in little-endian C order.
+
+    Returns:
+        The state; or, as `Malformed`, the first thing that is wrong: names, then of each array dtype, order, shape,
+        bytes and values.
+    """
     missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
     if missing or extra:
         lacks, has = shown_names(sorted(missing)), shown_names(sorted(extra))
@@ -64,21 +82,39 @@ def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) ->
 
 
 def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:
-    """Make a message of round t that, with its reply, outlives the seconds for which the round waits.
+    """Make a message of round t that, with its reply, outlives the round.
 
-    Flower drops what is older than 12 hours where nothing else is said.
+    Args:
+        content: the records that the client gets.
+        node: Flower's id of the node it goes to.
+        t: the round, from 1.
+        seconds: how long the round waits; Flower drops what is older than 12 hours where nothing else is said.
     """
     return Message(content, node, MessageType.TRAIN, ttl=max(DEFAULT_TTL, seconds), group_id=str(t))
 
 
 def upload(arrays: ArrayRecord, t: int, metrics: Mapping[str, int | float]) -> RecordDict:
-    """Make the content of a client's reply in round t; `metrics` has at least num-examples, partition-id and rank."""
+    """Make the content of a client's reply.
+
+    Args:
+        arrays: what `pack` made of its upload.
+        t: the round that it answers, from 1.
+        metrics: at least num-examples, partition-id and rank; see `strategies.exchange.metrics`.
+    """
     config = ConfigRecord({ROUND: t})
     return RecordDict({ARRAYS: arrays, CONFIG: config, METRICS: MetricRecord(dict(metrics))})
 
 
 def check_identity(config: Mapping[str, object], own: Mapping[str, str]) -> None:
-    """Raise RefusalError, saying which part differs and what to do, unless the sender's identity is ours."""
+    """Check that the sender of a message has the same run in mind.
+
+    Args:
+        config: what came with the message.
+        own: the parts of this side's identity, see `ADVICE`.
+
+    Raises:
+        RefusalError: naming the first part that differs, both values and what to do.
+    """
     for part, value in own.items():
         if config.get(part) != value:
             theirs = config.get(part)

@@ -17,33 +17,57 @@ Form = Literal["dense", "factored"]
 
 
 def plan_with_merged_update(form: Form, A: Role, B: Role, weighting: Literal["uniform", "examples"]) -> Plan:
-    """The plan of a method whose server pushes a part P."""
+    """Make the plan of a method with dW = s (B A + P) whose server makes P.
+
+    Args:
+        form: how P travels.
+        A: the role of A.
+        B: the role of B.
+        weighting: the aggregation weights of the method's paper.
+    """
     pushed = ("W",) if form == "dense" else ("U", "V")
     roles = {"A": A, "B": B, **dict.fromkeys(pushed, Role.PUSHED)}
     return Plan(adapter=f"lora+{form}", roles=roles, weighting=weighting)
 
 
 def initial_A(group: Group, rank: int, seed: int, *keys: int) -> Float[Tensor, "l r i"]:
-    """A ~ U(-1/sqrt(i), 1/sqrt(i)), (l, r, i), as in loralib and PEFT; `keys` tell one draw of a run from another."""
+    """Draw the usual start of A, uniform in (-1/sqrt(i), 1/sqrt(i)) as in loralib and PEFT.
+
+    Args:
+        group: whose layers.
+        rank: r.
+        seed: that of the run.
+        keys: tell one draw of a run from another, such as the round.
+
+    Returns:
+        A (l, r, i), float32, the same bits wherever it is drawn.
+    """
     bound = 1 / math.sqrt(group.in_features)
     shape = (len(group.layers), rank, group.in_features)
     return torch.from_numpy(generator(seed, "initial-A", group.name, *keys).uniform(-bound, bound, shape)).float()
 
 
 def initial_B(group: Group, rank: int) -> Float[Tensor, "l o r"]:
-    """B = 0, (l, o, r), so that training starts at W0."""
+    """Return B = 0 (l, o, r), so that training starts at W0."""
     return torch.zeros(len(group.layers), group.out_features, rank)
 
 
 def initial_factors(group: Group, rank: int, seed: int) -> Tensors:
-    """The usual start of both factors."""
+    """Return the usual start of both factors: A (l, r, i) uniform, B (l, o, r) zero."""
     return {"A": initial_A(group, rank, seed), "B": initial_B(group, rank)}
 
 
 def append_factors(state: Tensors, U: Float[Tensor, "l o m"], V: Float[Tensor, "l m i"]) -> Tensors:
-    """Factors "U" (l, o, m) and "V" (l, m, i) of state U V + U V, the columns and rows of both side by side.
+    """Add a product to a pushed one in factored form, the columns and rows of both side by side.
 
-    Beyond m = min(o, i) the product is decomposed anew at that width, without loss, S^(1/2) on each side.
+    Args:
+        state: has "U" (l, o, p) and "V" (l, p, i).
+        U: left factors of what is added.
+        V: right factors of what is added.
+
+    Returns:
+        "U" (l, o, p + m) and "V" (l, p + m, i) of the sum. Beyond a width of min(o, i) it is decomposed anew at that
+        width, without loss, with S^(1/2) on each side.
     """
     U, V = torch.cat([state["U"], U], -1), torch.cat([state["V"], V], -2)
     if U.shape[-1] > min(U.shape[-2], V.shape[-1]):
@@ -64,9 +88,21 @@ def zero_merged_update(group: Group, form: Form) -> Tensors:
 def side_by_side(
     B: Float[Tensor, "n l o r"], A: Float[Tensor, "n l r i"], w: Float[Tensor, " n"]
 ) -> tuple[Float[Tensor, "l o n*r"], Float[Tensor, "l n*r i"]]:
-    """Factors [w_1 B_1 ... w_n B_n] (l, o, n r) and [A_1; ...; A_n] (l, n r, i) of sum_n w_n B_n A_n.
+    """Write the weighted mean of products as one product of factors side by side, without adding anything up.
 
-    B (n, l, o, r) and A (n, l, r, i) are the stacked uploads; the weights w (n,) enter one factor only.
+    Args:
+        B: left factors of n clients.
+        A: their right factors.
+        w: their weights, which enter the left factors only.
+
+    Returns:
+        [w_1 B_1 ... w_n B_n] and [A_1; ...; A_n], whose product is sum_n w_n B_n A_n.
+
+    Example:
+        >>> B, A = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), torch.tensor([2.0, 5.0]).view(2, 1, 1, 1)
+        >>> left, right = side_by_side(B, A, torch.tensor([0.25, 0.75]))
+        >>> left.tolist(), right.tolist(), (left @ right).item()
+        ([[[0.25, 2.25]]], [[[2.0], [5.0]]], 11.75)
     """
     weighted = B * w.view(-1, 1, 1, 1)
     return weighted.movedim(0, -2).flatten(-2), A.movedim(0, -3).flatten(-3, -2)

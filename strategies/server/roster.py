@@ -126,7 +126,21 @@ def hello_of(reply: Reply) -> Hello | str:
 
 
 def sample_clients(partitions: list[int], fraction: float, seed: int, t: int) -> list[int]:
-    """max(1, round(fraction x N)) of the partitions, ascending; a function of seed, round and the set alone."""
+    """Draw the clients of a round, a function of seed, round and the set of partitions alone.
+
+    Args:
+        partitions: those whose clients are there, in any order.
+        fraction: the share to ask, in (0, 1].
+        seed: that of the run.
+        t: the round, from 1.
+
+    Returns:
+        max(1, round(fraction x N)) partitions, ascending; none of none.
+
+    Example:
+        >>> len(sample_clients([0, 1, 2, 3, 4], 0.5, seed=1, t=1)), sample_clients([7], 0.1, seed=1, t=1)
+        (2, [7])
+    """
     if not partitions:
         return []
     count = max(1, round(fraction * len(partitions)))

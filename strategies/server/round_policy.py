@@ -42,9 +42,13 @@ class Policy:
 
 
 def raw_weight(weighting: Weighting, plan: Plan, upload: Upload) -> float:
-    """1, the number of training examples, or ||dW_n||_F over all layers of all groups, without the scale.
+    """Return what an upload counts for before weights are normalised.
 
-    The norm is that of the factors' product, of methods that upload both: O((o + i) r^2) per layer.
+    Args:
+        weighting: "uniform" 1, "examples" the number of training examples, "norm" ||dW_n||_F over all layers of all
+            groups, without the scale: that of the factors' product, in O((o + i) r^2) per layer.
+        plan: that of the method; under "norm" clients upload both factors.
+        upload: an accepted one.
     """
     if weighting == "norm":
         make = PARAMETRISATIONS[plan.adapter].factors

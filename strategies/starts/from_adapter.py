@@ -12,18 +12,17 @@ from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
 from strategies.linalg import svd_of_product
-from strategies.parametrisation import PARAMETRISATIONS
+from strategies.parametrisation import PARAMETRISATIONS, LayerFactors
 from strategies.state import Group, Tensors
-
-Target = Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]]
-"""B' (o, m) and A' (m, i) by layer name; layers differ in their sizes."""
 
 Place = Callable[[Tensors, Fixed, float, Float[Tensor, "l o m"], Float[Tensor, "l m i"]], Tensors]
 """(initial symbols, bases, scale s, B' (l, o, m), A' (l, m, i)) -> those symbols with s-scaled dW = B' A', or nearest;
 all in float64."""
 
 
-def start_from(adapter: str, group: Group, initial: Tensors, fixed: Fixed, scale: float, target: Target) -> Tensors:
+def start_from(
+    adapter: str, group: Group, initial: Tensors, fixed: Fixed, scale: float, target: LayerFactors
+) -> Tensors:
     """The `initial` symbols of a group as they begin from `target`, by layer name; float32 on the CPU.
 
     adapter: a key of PARAMETRISATIONS; initial: all symbols that the state holds before round 1. LoRA factors are taken
@@ -50,7 +49,7 @@ def start_from(adapter: str, group: Group, initial: Tensors, fixed: Fixed, scale
 
 
 def start_distance(
-    adapter: str, group: Group, symbols: Tensors, fixed: Fixed, scale: float, target: Target
+    adapter: str, group: Group, symbols: Tensors, fixed: Fixed, scale: float, target: LayerFactors
 ) -> tuple[float, float]:
     """(||dW - B' A'||_F^2, ||B' A'||_F^2), summed over the layers of a group that `target` holds.
 
@@ -69,7 +68,7 @@ def start_distance(
     return error, size
 
 
-def _stacked(group: Group, target: Target) -> tuple[Float[Tensor, "l o m"], Float[Tensor, "l m i"]]:
+def _stacked(group: Group, target: LayerFactors) -> tuple[Float[Tensor, "l o m"], Float[Tensor, "l m i"]]:
     """B' (l, o, m) and A' (l, m, i) of a group, narrower ones and layers that are not there filled up with zeros."""
     width = max(down.shape[0] for _, down in target.values())
     up = torch.zeros(len(group.layers), group.out_features, width, dtype=torch.float64)

@@ -93,8 +93,13 @@ def test_tokenizer_and_model_agree_on_padding(llama: PreTrainedModel, tmp_path: 
 
 def test_a_model_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    for name in ("nobody/nothing", str(tmp_path), str(tmp_path / "absent")):
-        with pytest.raises(ValueError, match=f"model.name = '{name}' cannot be loaded"):
+    places = {
+        "nobody/nothing": "is no folder here, and the hub cannot be reached",
+        str(tmp_path): "cannot be loaded",
+        str(tmp_path / "absent"): "is no folder on this machine",
+    }
+    for name, problem in places.items():
+        with pytest.raises(ValueError, match=f"model.name = '{name}' {problem}"):
             load_model(name, classifier(2), "float32", head_seed=1)
 
 

@@ -1,10 +1,18 @@
 """Which layers are adapted, how they are grouped, and what the head is."""
 
 import pytest
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    AutoModelForImageTextToText,
+    PreTrainedModel,
+    ResNetConfig,
+)
 
-from clients.targets import find_head, find_targets, group_layers
+from clients.targets import find_head, find_targets, group_layers, linear_layers
 from strategies.state import Group
+from tests.support.architectures import SWEPT
 from tests.support.families import family_model
 from tests.support.tiny_models import tiny_config, tiny_model
 
@@ -13,6 +21,30 @@ def test_the_default_is_in_the_decoder_of_an_encoder_decoder_too():
     targets = find_targets(family_model("t5"))
     endings = {".".join(name.split(".")[-2:]) for name in targets}
     assert endings == {"SelfAttention.q", "SelfAttention.v", "EncDecAttention.q", "EncDecAttention.v"}
+
+
+@pytest.mark.parametrize("family", ["gemma3", "llava", "llama4"])
+def test_the_half_that_reads_images_is_no_default_of_a_language_model(family: str):
+    (swept,) = (swept for swept in SWEPT if swept.family == family)
+    model = AutoModelForImageTextToText.from_config(swept.config())
+    names = list(find_targets(model))
+    assert len(names) == 4
+    assert all("language_model" in name for name in names)
+    assert any("vision" in name for name in linear_layers(model))
+    with pytest.raises(ValueError, match=r"'vision\S*q_proj' matches no linear layer that the task's inputs pass"):
+        find_targets(model, ["vision*q_proj"])
+
+
+def test_a_model_without_linear_layers_is_refused_as_such():
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
+    with pytest.raises(ValueError, match=r"ResNetForImageClassification has no linear layer outside its head"):
+        find_targets(AutoModelForImageClassification.from_config(config))
+
+
+@pytest.mark.parametrize("family", ["clip", "siglip"])
+def test_the_half_that_reads_images_is_the_default_of_a_classifier_of_images(family: str):
+    (swept,) = (swept for swept in SWEPT if swept.family == family)
+    assert len(find_targets(AutoModelForImageClassification.from_config(swept.config()))) == 4
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from scripts.settings_table import ROOT
 from tests.support.compose import DOCKER, VARIABLE, example_variables, load, partition, target
 from tests.support.dockerfile import stages
 from tests.support.flower_internals import options_of, values_of
+from tests.support.warm_options import options_behind
 
 FILES = sorted(path.name for path in DOCKER.glob("*.yaml") if path.name != "common.yaml")
 STAGES = stages(DOCKER / "Dockerfile")
@@ -27,7 +28,7 @@ def stage_of(service):
 
 def arguments(service):
     """The command line, parsed by Flower."""
-    return options_of(stage_of(service).entrypoint[0], service["command"])
+    return options_behind(stage_of(service).entrypoint, service["command"])
 
 
 def test_every_machine_has_its_file():

@@ -1,6 +1,9 @@
 """The Dockerfile by rules: small, pinned, not root, healthy; and its helpers do what it relies on."""
 
+import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -37,8 +40,8 @@ def test_the_process_is_a_fixed_user_that_is_not_root(stage):
 
 @pytest.mark.parametrize("stage", FINAL, ids=lambda stage: stage.name)
 def test_the_process_is_started_directly_and_asked_for_its_health(stage):
-    command = {"server": "flower-superlink", "client": "flower-supernode"}[stage.name]
-    assert stage.entrypoint == [command]
+    command = {"server": ["flower-superlink"], "client": ["python", "-m", "warm"]}[stage.name]
+    assert stage.entrypoint == command
     assert stage.healthcheck.endswith('CMD ["python", "/opt/florg/health.py"]')
     assert stage.workdir in stage.owned
     assert ("EXPOSE", "8000") in stage.instructions or stage.name == "client"
@@ -64,8 +67,30 @@ def test_no_secret_and_no_code_of_the_app_enters_the_image():
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text().split()
     assert ignored[0] == "*"
     assert copied == {line.removeprefix("!") for line in ignored[1:]}
-    assert [source for source in copied if not (ROOT / source).is_file()] == []
-    assert copied == {"pyproject.toml", "constraints.txt", "docker/requirements.py", "docker/health.py"}
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    build = {"pyproject.toml", "constraints.txt", "docker/requirements.py"}
+    assert copied == {*build, "docker/health.py", "florg_app/warm"}
+
+
+def test_the_worker_of_the_image_runs_without_the_app(tmp_path):
+    """It is copied beside the health check, and found by PYTHONPATH."""
+    shutil.copytree(ROOT / "florg_app/warm", tmp_path / "warm")
+    code = "import sys; sys.argv = ['warm', '--help']; import runpy; runpy.run_module('warm', run_name='__main__')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "florg supernode" in done.stdout
+    (client,) = [stage for stage in FINAL if stage.name == "client"]
+    assert client.env["PYTHONPATH"] == "/opt/florg"
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for file in (ROOT / "florg_app/warm").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert not [name for name in imported if str(name).split(".")[0] in ("florg_app", "strategies", "clients")]
 
 
 def test_all_dependencies_are_installed_at_the_versions_of_the_constraints():

@@ -9,7 +9,8 @@ import yaml
 from florg_app import certificates
 from tests.delivery.test_compose import STAGES
 from tests.support.compose import DOCKER, example_variables, load, partition
-from tests.support.flower_internals import options_of, values_of
+from tests.support.flower_internals import values_of
+from tests.support.warm_options import options_behind
 
 FOLDER = DOCKER / "kubernetes"
 OBJECTS = {
@@ -36,7 +37,7 @@ def stage(name):
 
 
 def arguments(name):
-    return options_of(stage(name).entrypoint[0], container(name)["args"])
+    return options_behind(stage(name).entrypoint, container(name)["args"])
 
 
 def mounts(name):
@@ -55,7 +56,7 @@ def test_image_and_command_are_those_of_the_compose_file(name, file, service):
     values = {**example_variables(), "SUPERLINK_HOST": "superlink", "CLIENT_NAME": "clinic-a"}
     composed = load(file, values)["services"][service]
     assert container(name)["image"] == composed["image"]
-    assert arguments(name) == options_of(stage(name).entrypoint[0], composed["command"])
+    assert arguments(name) == options_behind(stage(name).entrypoint, composed["command"])
 
 
 @pytest.mark.parametrize("name", SETS)

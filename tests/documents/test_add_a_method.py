@@ -1,16 +1,21 @@
 """The example of docs/add-a-method.md is a method, and its reference agrees with it."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import types
 
 import numpy as np
+import pytest
 import torch
 
 from strategies.method import Method
 from strategies.server.combination import aggregate
 from strategies.state import Group
 from tests.support.documents import document
+from tests.support.repository import REPOSITORY
 from tests.support.rounds import RANK, SCALE, numpy_of
 
 GROUP = Group(6, 5, ("first", "second"))
@@ -54,3 +59,44 @@ def test_the_table_of_what_a_method_can_say_has_all_members_in_their_order():
     listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     members = [name for name in vars(Method) if not name.startswith("_")]
     assert listed == members
+
+
+def with_the_example(folder):
+    """A copy of the project in which the steps of the page that concern code have been done."""
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(".*", "runs", "build", "__pycache__"))
+    method, reference = document("docs/add-a-method.md").blocks("python")
+    (folder / "strategies/methods/svd_split.py").write_text(method)
+    (folder / "tests/reference/svd_split.py").write_text(reference)
+    (folder / "conf/methods/svd-split.toml").write_text('[strategy]\nname = "svd-split"\n')
+    own = "[tool.flwr.app.config.strategy.svd-split]\npower = 0.5  # the share of the singular values on B\n\n"
+    for file, place, more in (
+        ("strategies/methods/__init__.py", "METHODS: dict", "from strategies.methods.svd_split import SVDSplit\n\n"),
+        ("strategies/methods/__init__.py", "}\n", '    "svd-split": SVDSplit,\n'),
+        ("pyproject.toml", "[tool.flwr.app.config.adapter]", own),
+        (
+            "tests/strategies/methods/test_method_traffic.py",
+            '}\n"""Method -> ',
+            '    "svd-split": (factors, factors),\n',
+        ),
+    ):
+        text = (folder / file).read_text()
+        assert text.count(place) == 1, (file, place)
+        (folder / file).write_text(text.replace(place, more + place))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_page_make_a_method_whose_tests_pass(tmp_path):
+    copy = with_the_example(tmp_path / "copy")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not gpu"]
+    command += [
+        "-k",
+        "svd-split or svd_split",
+        "tests/strategies",
+        "tests/florg_app/config",
+        "tests/florg_app/test_app.py",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 40

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
@@ -13,6 +12,7 @@ from florg_app.config.parse import default_settings
 from tests.support.documents import MANUAL, document
 from tests.support.flower_internals import flwr_command, options_of, values_of
 from tests.support.repository import REPOSITORY
+from tests.support.warm_options import warm_options_of
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 PLAIN = {"export", "mkdir", "cat", "cp", "sudo", "scp", "find", "git", "source"}
@@ -30,6 +30,9 @@ def parsed_by(group, words):
 
 
 def check_florg(words):
+    if words[0] == "supernode":
+        warm_options_of(words[1:])
+        return
     params = parsed_by(get_command(florg_app), words)
     for assignment in params.get("set_") or []:
         key = assignment.partition("=")[0]
@@ -108,18 +111,20 @@ def test_the_program_that_a_command_calls_accepts_it(words):
 
 def test_commands_are_found_in_blocks_and_in_lines():
     programs = [words[0] for page in MANUAL for words in page.commands]
-    assert {program: programs.count(program) > 1 for program in ("florg", "flwr", "make", "flower-supernode")} == {
-        "florg": True, "flwr": True, "make": True, "flower-supernode": True,
+    assert {program: programs.count(program) > 1 for program in ("florg", "flwr", "make", "flower-superlink")} == {
+        "florg": True, "flwr": True, "make": True, "flower-superlink": False,
     }  # fmt: skip
     assert len(programs) > 80
 
 
 def test_the_table_of_node_configurations_has_what_the_commands_show_and_what_the_code_reads():
     page = document("docs/deployment.md")
-    nodes = [words[words.index("--node-config") + 1] for words in page.commands if words[0] == "flower-supernode"]
+    nodes = [words[words.index("--node-config") + 1] for words in page.commands if "--node-config" in words]
     shown = {key for node in nodes for key in values_of(node)}
     rows = page.text.split("| node configuration |")[1].split("\n\n")[0].splitlines()[2:]
     listed = set(re.findall(r"`([a-z-]+)`", "".join(row.split("|")[1] for row in rows)))
     assert listed == shown | {"validation-path"}  # files that few clients have apart
-    code = "".join(path.read_text() for path in Path(REPOSITORY / "florg_app").rglob("*.py"))
+    code = "".join(
+        path.read_text() for package in ("florg_app", "strategies") for path in (REPOSITORY / package).rglob("*.py")
+    )
     assert [key for key in listed if f'"{key}"' not in code] == []

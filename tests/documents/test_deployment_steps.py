@@ -16,7 +16,7 @@ from tests.support.repository import REPOSITORY
 from tests.support.shell_steps import Account, shell_steps
 
 PAGE = document("docs/deployment.md")
-SERVERS = ("flower-superlink", "flower-supernode")
+SERVERS = ("flower-superlink", "florg supernode")
 EXAMPLE_RUN = re.compile(r"runs/\d{8}-\d{6}-\w+")
 
 
@@ -65,7 +65,7 @@ class Walk:
         self._start(self._here(step)) if step.startswith(SERVERS) else self.take(step)
 
     def end_clients(self):
-        for name in [name for name in self.running if name.startswith("flower-supernode")]:
+        for name in [name for name in self.running if name.startswith("florg-")]:
             node = self.running.pop(name)
             node.send_signal(signal.SIGINT)
             node.wait(patience.left())
@@ -115,7 +115,7 @@ def test_the_whole_page_works_step_by_step_with_real_servers(tmp_path):
                 run_of_two_rounds(walk, step)
             else:
                 walk.take_or_start(step)
-                if step.startswith("flower-supernode"):  # the other client does the same
+                if step.startswith("florg supernode"):  # the other client does the same
                     walk.take_or_start(of_the_other_client(step))
 
 

@@ -19,13 +19,15 @@ def killed(folder: Path) -> Iterator[Outcome]:
     settings = {**TINY, "min-clients": 2, "num-server-rounds": 4}
     nodes = [f'faults="{plan}" {hold.config}' for plan in ("3:held", "1:killed 2:held")]
     with federation_of(folder, 2, *nodes) as federation:
+        federation.await_online(2)
         known = _online(federation)
         run = Run(federation, app, "killed", settings)
         run.await_round(1)
         federation.await_line("client-1", TRAINING)
         kill(federation.processes["client-1"])
         federation.start_supernode(1)
-        hasty = Outcome(federation.processes["client-1"].wait(patience.left()) != 0, "a start at once is refused")
+        status = federation.processes["client-1"].wait(patience.left())
+        hasty = Outcome(status != 0, f"a start at once ends with status {status}")
         run.await_round(2)
         federation.start_supernode(1, config='faults=""')
         federation.await_online(2)
@@ -35,7 +37,8 @@ def killed(folder: Path) -> Iterator[Outcome]:
         yield run.rejected(1, 1, "ClientApp stopped responding")
         back = [record["round"] for record in run.records[1:] if 1 in record["accepted"]]
         returned = Outcome(back == [4], f"back in round {back}")
-        same = Outcome(_online(federation) == known, "under its old identity")
+        now = _online(federation)
+        same = Outcome(now == known, f"under {'its old identity' if now == known else f'{now} instead of {known}'}")
         yield both(run.rejected(2, 1, "error 5"), hasty, returned, same, completed)
 
 

@@ -124,11 +124,15 @@ def claim(shape: str) -> bytes:
 
 
 def with_settings(**changed: str) -> Client:
-    """Trains with settings of its own."""
+    """Trains with settings of its own in this one round: Flower keeps a context from message to message."""
 
     def client(message: Message, context: Context) -> Message:
+        given = dict(context.run_config)
         context.run_config |= {key.replace("__", "."): value for key, value in changed.items()}
-        return honest(message, context)
+        try:
+            return honest(message, context)
+        finally:
+            context.run_config = given
 
     return client
 
@@ -138,6 +142,15 @@ def other_code(message: Message, context: Context) -> Message:
 
     code_version.code_fingerprint = lambda: "0123456789abcdef"
     return honest(message, context)
+
+
+def other_labels(message: Message, context: Context) -> Message:
+    """Trains on the rows of another task, in this one round."""
+    context.node_config["data-path"] = str(context.node_config["other-rows"])
+    try:
+        return with_settings(task__name="text", task__labels="sun,rain")(message, context)
+    finally:
+        del context.node_config["data-path"]
 
 
 def out_of_memory(message: Message, context: Context) -> Message:
@@ -188,5 +201,5 @@ FAULTS: dict[str, Client] = {
     "other-code": other_code,
     "other-model": with_settings(model__dtype="bfloat16"),
     "other-basis": with_settings(strategy__florg__basis="kaiming"),
-    "other-labels": with_settings(task__name="text", task__labels="sun,rain"),
+    "other-labels": other_labels,
 }

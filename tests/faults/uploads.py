@@ -38,7 +38,7 @@ REJECTED = (  # fault, round, client, words of the reason
         "num-examples = 1000000000000000000, expected a whole",
     ),
     (Fault(4, "a client sends no metrics", LEFT_OUT), 3, 5, "records ['metrics'] are missing"),
-    (Fault(4, "a client claims an array of 4 TB", LEFT_OUT), 4, 1, "is (1000000000000,), expected"),
+    (Fault(4, "a client claims an array of 4 TB", LEFT_OUT), 4, 1, "its header is none that this application writes"),
     (Fault(4, "a client's array unpacks without end", LEFT_OUT), 4, 2, "its arrays have more than the"),
     (Fault(4, "a client's loss is no number", LEFT_OUT), 4, 3, "loss = nan, expected a number"),
     (Fault(4, "a client's error has escape sequences", LEFT_OUT), 4, 4, "[31mthe disk is on fire (/red)"),
@@ -60,7 +60,7 @@ def play(folder: Path) -> Iterator[Outcome]:
     rows = [{"text": "a b", "label": label} for label in ("sun", "rain") * 10]
     (data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     nodes = [f'faults="{plan}"' for plan in PLANS]
-    nodes[5] += f' data-path="{data}"'
+    nodes[5] += f' other-rows="{data}"'
     settings = {**TINY, "min-clients": num_clients, "num-server-rounds": NUM_ROUNDS}
     with federation_of(folder, num_clients, *nodes) as federation:
         run = Run(federation, app, "uploads", settings)

@@ -52,14 +52,16 @@ def test_an_update_that_is_not_low_rank_has_no_factors(tmp_path):
 
 
 def test_unusable_settings_are_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match=r"adapter\.rank = 0"):
-        api.run({"adapter.rank": 0}, output=tmp_path / "run")
+    for rank in (0, 1000):  # no rank at all, and one that no layer has
+        with pytest.raises(ValueError, match=rf"adapter\.rank = {rank}"):
+            api.run({"adapter.rank": rank}, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_ends_early_raises_with_the_reason_and_the_folder(tmp_path):
-    with pytest.raises(api.RunFailedError, match=r"the run failed: .*adapter\.rank = 1000 .*run"):
-        api.run(SMALL | {"adapter.rank": 1000}, clients=2, output=tmp_path / "run", quiet=True)
+    diverging = {"train.learning-rate": 1e30, "train.head-learning-rate": 1e30}
+    with pytest.raises(api.RunFailedError, match=r"the run failed: no upload was ever accepted: .*run"):
+        api.run(SMALL | diverging, clients=2, output=tmp_path / "run", quiet=True)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

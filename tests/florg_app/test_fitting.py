@@ -91,6 +91,13 @@ def test_a_tokenizer_with_more_words_than_the_model_is_refused_before_any_row(tm
         assembled(model)
 
 
+def test_a_tokenizer_that_tells_no_word_from_another_is_refused(tmp_path):
+    """Files of words for a family whose own tokenizer is one of bytes."""
+    model = Swept("qwen2", "AutoModelForCausalLM", "plain", ("text",), {}).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"read as Qwen2Tokenizer, makes the same token of all words"):
+        assembled(model)
+
+
 @pytest.mark.parametrize("role", ["pad", "eos", "unk", "cls"])
 def test_a_special_token_that_the_model_does_not_have_is_refused_by_its_role(role, tmp_path):
     model = folder_of("bert", tmp_path / "model")
@@ -129,7 +136,7 @@ def test_a_response_is_generated_where_there_are_positions_for_it(tmp_path):
     """Of rows whose prompt leaves too few, one is named before any training."""
     model = folder_of("gpt2", tmp_path / "model", n_positions=60)
     keys = {"task.name": "instruct", "task.labels": "", "task.max-length": 40, "evaluate.generate-rows": -1}
-    for name, words in (("short", 2), ("long", 25)):
+    for name, words in (("short", 2), ("long", 33)):
         folder = tmp_path / name
         folder.mkdir()
         rows = {"instruction": [" ".join([WORDS[0]] * words)] * 8, "output": ["yes"] * 8}

@@ -11,100 +11,31 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForMaskedLM
 
 from clients.seeding import scoped_seed
-from florg_app.assembly import Assembly, assemble
+from florg_app.assembly import assemble
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.engines import inline
 from florg_app.reports.history import read_history
-from strategies import METHODS
 from strategies.exchange.wire import RefusalError, check_identity
-from tests.support.finished_runs import CPU, finished, plain_model, said_by_export, save_run, saved
-from tests.support.tiny_models import logits_fn, pad, tiny_features
-
-LOW_RANK = {
-    "florg": {},
-    "florg from W0": {"strategy.florg.zero-start": True},
-    "florg, one basis": {"strategy.florg.bases": "one"},
-    "fedex-lora": {"strategy.fedex-lora.residual": "factored"},
-    "fedsa-lora": {"strategy.fedsa-lora.global-model": True},
-    "flora": {"strategy.flora.base": "factored"},
-    "rac-lora": {"strategy.rac-lora.base": "factored"},
-    **{name: {} for name in METHODS if name not in ("florg", "fedex-lora", "fedsa-lora", "flora", "rac-lora")},
-}
-"""Settings of every method with which its update is a product of two factors; others are merged whole."""
-
-ROUND_TRIPS = [name for name in LOW_RANK if name not in ("local", "slora", "fedavg", "fedprox", "fedftg")]
-"""Those with a global model that a LoRA adapter can hold."""
-
-
-def keys_of(method: str) -> dict:
-    return {"strategy.name": method.split(",")[0].split()[0], **LOW_RANK[method]}
-
-
-@torch.inference_mode()
-def logits(model) -> torch.Tensor:
-    return logits_fn(model.eval(), pad(tiny_features(6)))
-
-
-def lora(folder: Path, model: Path, **changes) -> PeftModel:
-    """An adapter that peft itself made, with random factors and a trained head, in a folder."""
-    how = {"r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj"], "task_type": "SEQ_CLS"}
-    with scoped_seed(4):
-        base = AutoModelForSequenceClassification.from_pretrained(model, num_labels=2)
-        adapted = get_peft_model(base, LoraConfig(**{**how, **changes}))
-        for name, parameter in adapted.named_parameters():
-            if "lora_" in name or "score" in name:
-                torch.nn.init.normal_(parameter, std=0.3)
-    adapted.save_pretrained(str(folder))
-    return adapted
-
-
-def settings_for(model: Path, folder: Path, **changes) -> dict:
-    keys = {"model.name": str(model), "adapter.start-from": str(folder), "adapter.rank": 3, "client.threads": 1}
-    return {**keys, "task.max-train-rows": 40, "task.max-validation-rows": 16, "partition.min-size": 2, **changes}
-
-
-def begun(settings: dict, folder: Path) -> Assembly:
-    """A run that stops before its first round, in a folder."""
-    parsed = parse_settings(settings)
-    assembly = assemble(parsed, CPU)
-    save_run(folder, parsed, assembly, assembly.initial_state.select(assembly.manifest.held), 0)
-    return assembly
-
-
-def base_of(model: Path):
-    return AutoModelForSequenceClassification.from_pretrained(model, num_labels=2)
+from tests.support.finished_runs import CPU, plain_model, said_by_export, saved
+from tests.support.starts import begun_run, peft_lora, plain_classifier, start_logits, start_settings
 
 
 def test_peft_and_a_run_without_rounds_agree(tmp_path):
     """The whole way, with a server and clients: what peft made is what round 0 scores, and what is exported again."""
-    theirs = lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    theirs = peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     keys = {"strategy.name": "fedit", "num-server-rounds": 0, "output-dir": str(tmp_path / "run")}
-    inline.run_in_process(settings_for(tmp_path / "model", tmp_path / "lora", **keys), 2)
+    inline.run_in_process(start_settings(tmp_path / "model", tmp_path / "lora", **keys), 2)
     (record,) = read_history(tmp_path / "run")
     assert record["start-distance"] < 1e-7
     said_by_export(tmp_path / "run")
-    ours = PeftModel.from_pretrained(base_of(tmp_path / "model"), tmp_path / "run" / "adapter")
-    torch.testing.assert_close(logits(ours), logits(theirs), rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("method", ROUND_TRIPS)
-def test_what_was_exported_is_what_the_next_run_begins_with(method, tmp_path):
-    """Export, start from that with no round at all, export: the same logits."""
-    run, assembly = finished(tmp_path, "llama", **keys_of(method))
-    said_by_export(run)
-    first = logits(assembly.adapted.model)
-    keys = {"adapter.targets": "q_proj,v_proj", **keys_of(method)}
-    again = begun(settings_for(tmp_path / "model", run / "adapter", **keys), tmp_path / "next")
-    assert again.start_distance < 1e-6
-    said_by_export(tmp_path / "next")
-    adapted = PeftModel.from_pretrained(base_of(tmp_path / "model"), tmp_path / "next" / "adapter")
-    torch.testing.assert_close(logits(adapted), first, rtol=1e-6, atol=1e-6)
+    ours = PeftModel.from_pretrained(plain_classifier(tmp_path / "model"), tmp_path / "run" / "adapter")
+    torch.testing.assert_close(start_logits(ours), start_logits(theirs), rtol=1e-6, atol=1e-6)
 
 
 def test_rows_beyond_the_adapters_rank_stay_alive(tmp_path):
-    lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     assembly = assemble(
-        parse_settings(settings_for(tmp_path / "model", tmp_path / "lora", **{"strategy.name": "fedit"})), CPU
+        parse_settings(start_settings(tmp_path / "model", tmp_path / "lora", **{"strategy.name": "fedit"})), CPU
     )
     saved = load_file(tmp_path / "lora" / "adapter_model.safetensors")
     for group in assembly.manifest.groups:
@@ -118,23 +49,25 @@ def test_rows_beyond_the_adapters_rank_stay_alive(tmp_path):
         assert not B[..., 2].any()
 
 
-def test_a_start_in_w0_is_exact_for_every_method_and_leaves_with_the_adapter(tmp_path):
-    theirs = lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+def test_a_start_in_w0_leaves_with_the_adapter(tmp_path):
+    theirs = peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     merged = {"adapter.start-as": "merged", "adapter.targets": "q_proj", "strategy.florg.zero-start": True}
-    assembly = begun(settings_for(tmp_path / "model", tmp_path / "lora", **merged), tmp_path / "run")
+    assembly = begun_run(start_settings(tmp_path / "model", tmp_path / "lora", **merged), tmp_path / "run")
     assembly.load(assembly.initial_state, 1)
     assert assembly.start_distance is None
-    torch.testing.assert_close(logits(assembly.adapted.model), logits(theirs), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(start_logits(assembly.adapted.model), start_logits(theirs), rtol=1e-5, atol=1e-5)
     said = said_by_export(tmp_path / "run")
     assert "on 4 layers" in said  # the two of q_proj that the run adapts, and the adapter's own two of v_proj
-    ours = PeftModel.from_pretrained(base_of(tmp_path / "model"), tmp_path / "run" / "adapter")
-    torch.testing.assert_close(logits(ours), logits(theirs), rtol=1e-5, atol=1e-5)
+    parts = "3 that were trained, 3 to take away what the run began with, 2 of the adapter that was merged into W0"
+    assert f"note: The adapter has rank 8, the run adapter.rank = 3: it holds {parts}." in said
+    ours = PeftModel.from_pretrained(plain_classifier(tmp_path / "model"), tmp_path / "run" / "adapter")
+    torch.testing.assert_close(start_logits(ours), start_logits(theirs), rtol=1e-5, atol=1e-5)
 
 
 def test_florg_begins_nearest_to_an_adapter_and_says_how_near(tmp_path, caplog):
-    lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     keys = {"num-server-rounds": 0, "output-dir": str(tmp_path / "run")}
-    inline.run_in_process(settings_for(tmp_path / "model", tmp_path / "lora", **keys), 2)
+    inline.run_in_process(start_settings(tmp_path / "model", tmp_path / "lora", **keys), 2)
     (record,) = read_history(tmp_path / "run")
     assert 0.5 < record["start-distance"] < 1
     assert f"at a distance of {record['start-distance']:.2g} of its update's norm" in caplog.text
@@ -151,11 +84,13 @@ def test_weights_that_an_adapter_brings_go_on_with_the_next_one(tmp_path):
     pooler = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")
     assert assembly.drawn == pooler
     said_by_export(first)
-    expected = logits(assembly.adapted.model)
-    again = begun(settings_for(model, first / "adapter", **{"strategy.name": "fedit", "seed": 9}), tmp_path / "next")
+    expected = start_logits(assembly.adapted.model)
+    again = begun_run(
+        start_settings(model, first / "adapter", **{"strategy.name": "fedit", "seed": 9}), tmp_path / "next"
+    )
     again.load(again.initial_state, 1)
     assert again.drawn == pooler
-    torch.testing.assert_close(logits(again.adapted.model), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(start_logits(again.adapted.model), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_head_of_other_classes_is_left_aside_and_it_is_said(tmp_path):
@@ -165,24 +100,29 @@ def test_a_head_of_other_classes_is_left_aside_and_it_is_said(tmp_path):
         LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["q_proj"]),
     )
     adapted.save_pretrained(str(tmp_path / "lora"))
-    assembly = assemble(parse_settings(settings_for(model, tmp_path / "lora", **{"strategy.name": "fedit"})), CPU)
+    assembly = assemble(parse_settings(start_settings(model, tmp_path / "lora", **{"strategy.name": "fedit"})), CPU)
     assert any("its head has other outputs than the task needs" in note for note in assembly.notes)
     assert torch.equal(
-        assembly.adapted.model.get_parameter("score.weight"), base_of(model).get_parameter("score.weight")
+        assembly.adapted.model.get_parameter("score.weight"), plain_classifier(model).get_parameter("score.weight")
     )
 
 
 def test_an_adapter_beside_a_model_is_merged_and_it_is_said(tmp_path):
     model = plain_model(tmp_path / "model", "llama")
-    theirs = lora(model, model)
-    assembly = begun({"model.name": str(model), "strategy.florg.zero-start": True}, tmp_path / "run")
+    theirs = peft_lora(model, model)
+    assembly = begun_run({"model.name": str(model), "strategy.florg.zero-start": True}, tmp_path / "run")
     assembly.load(assembly.initial_state, 1)
     assert any("holds an adapter beside the model: it is merged" in note for note in assembly.notes)
-    torch.testing.assert_close(logits(assembly.adapted.model), logits(theirs), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(start_logits(assembly.adapted.model), start_logits(theirs), rtol=1e-5, atol=1e-5)
     said = said_by_export(tmp_path / "run")
     assert "note: The folder of the model holds an adapter" in said
-    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "merged")
-    torch.testing.assert_close(logits(again), logits(theirs), rtol=1e-5, atol=1e-5)
+    merged = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "merged")
+    torch.testing.assert_close(start_logits(merged), start_logits(theirs), rtol=1e-5, atol=1e-5)
+    keys = {"model.name": str(tmp_path / "run" / "merged"), "strategy.florg.zero-start": True}
+    begun_run(keys, tmp_path / "next")
+    said_by_export(tmp_path / "next", merged=True)
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "next" / "merged")
+    torch.testing.assert_close(start_logits(again), start_logits(merged), rtol=1e-6, atol=1e-6)
 
 
 def changed_config(folder: Path, **changes) -> None:
@@ -219,10 +159,10 @@ def renamed_layers(folder: Path) -> None:
     ],
 )
 def test_what_is_no_plain_lora_adapter_of_the_model_is_refused_by_key(change, message, tmp_path):
-    lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     change(tmp_path / "lora")
     with pytest.raises(ValueError, match=rf'adapter\.start-from = "{tmp_path}/lora".*{message}'):
-        assemble(parse_settings(settings_for(tmp_path / "model", tmp_path / "lora")), CPU)
+        assemble(parse_settings(start_settings(tmp_path / "model", tmp_path / "lora")), CPU)
 
 
 @pytest.mark.parametrize(
@@ -239,13 +179,13 @@ def test_what_is_no_plain_lora_adapter_of_the_model_is_refused_by_key(change, me
     ],
 )
 def test_settings_in_which_an_adapter_has_no_place_are_refused(keys, message, tmp_path):
-    lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     with pytest.raises(ValueError, match=message):
-        _ = assemble(parse_settings(settings_for(tmp_path / "model", tmp_path / "lora", **keys)), CPU).initial_state
+        _ = assemble(parse_settings(start_settings(tmp_path / "model", tmp_path / "lora", **keys)), CPU).initial_state
 
 
 def test_an_adapter_is_no_model(tmp_path):
-    lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
+    peft_lora(tmp_path / "lora", plain_model(tmp_path / "model", "llama"))
     with pytest.raises(ValueError, match=r"lora' is a PEFT adapter, not a model; .* set adapter.start-from .*/model\)"):
         assemble(parse_settings({"model.name": str(tmp_path / "lora")}), CPU)
 
@@ -253,24 +193,24 @@ def test_an_adapter_is_no_model(tmp_path):
 def test_the_server_needs_the_folder_and_clients_what_they_keep(tmp_path):
     model, absent = plain_model(tmp_path / "model", "llama"), tmp_path / "absent"
     with pytest.raises(ConfigError, match=r"no such folder on the server"):
-        inline.run_in_process(settings_for(model, absent, **{"output-dir": str(tmp_path / "run")}), 2)
+        inline.run_in_process(start_settings(model, absent, **{"output-dir": str(tmp_path / "run")}), 2)
     assert not (tmp_path / "run").exists()
-    assert assemble(parse_settings(settings_for(model, absent, **{"strategy.name": "fedit"})), CPU).start is None
+    assert assemble(parse_settings(start_settings(model, absent, **{"strategy.name": "fedit"})), CPU).start is None
     for keys, reason in (
         ({"strategy.name": "fedsa-lora"}, "keep B and the head to themselves"),
         ({"strategy.name": "local"}, "keep A and B and the head to themselves"),
         ({"adapter.start-as": "merged"}, 'since adapter.start-as = "merged" makes it a part of W0'),
     ):
         with pytest.raises(ConfigError, match=rf"every node needs it, .*{reason}.*copy it there"):
-            assemble(parse_settings(settings_for(model, absent, **keys)), CPU)
+            assemble(parse_settings(start_settings(model, absent, **keys)), CPU)
 
 
 def test_nodes_with_different_adapters_do_not_train_together(tmp_path):
     model = plain_model(tmp_path / "model", "llama")
-    lora(tmp_path / "one", model)
-    lora(tmp_path / "two", model, r=3)
+    peft_lora(tmp_path / "one", model)
+    peft_lora(tmp_path / "two", model, r=3)
     one, two = (
-        assemble(parse_settings(settings_for(model, tmp_path / name, **{"strategy.name": "fedit"})), CPU).identity
+        assemble(parse_settings(start_settings(model, tmp_path / name, **{"strategy.name": "fedit"})), CPU).identity
         for name in ("one", "two")
     )
     with pytest.raises(RefusalError, match=r"start is \w+ here and \w+ on the server; .*copy the server's folder"):

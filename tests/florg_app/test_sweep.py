@@ -109,7 +109,11 @@ def test_an_architecture_learns_its_tasks_and_leaves_whole(swept: Swept, task: s
     for merged in (False, True):
         said = said_by_export(tmp_path / "run", merged=merged)
         assert re.search(r"reloaded, its logits .* differ from the run's by at most", said)
-        theirs = probe(loaded(tmp_path / "run" / ("merged" if merged else "adapter") / "README.md"), inputs)
+        model = loaded(tmp_path / "run" / ("merged" if merged else "adapter") / "README.md")
+        if classes := assembly.task.label_names:
+            assert model.config.id2label == dict(enumerate(classes))
+            assert model.config.label2id == {name: number for number, name in enumerate(classes)}
+        theirs = probe(model, inputs)
         assert (theirs - ours).abs().max() <= 1e-4 * max(1.0, ours.abs().max().item())
 
 

@@ -1,35 +1,38 @@
 """`python -m tests.fuzz --replies 20000`: replies, rejections by reason, escapes; exit status 1 where there is one."""
 
 import argparse
-import logging
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from florg_app.engines.inline import task_identity
-from tests.fuzz.harness import BOUND, NAMES, Tally, fuzz
+from tests.fuzz.harness import BOUND, NAMES, Tally, fuzz_alone
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--replies", type=int, default=20_000, help="in all, spread over methods and bounds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args(arguments)
-    logging.getLogger("flwr").setLevel(logging.CRITICAL)
-    torch.set_num_threads(1)
     cases = [(name, bound) for name in NAMES for bound in (0.0, BOUND)]
     tally, started = Tally(), time.monotonic()
     console = Console() if sys.stdout.isatty() else Console(width=140)
-    with task_identity():
-        for name, bound in cases:
-            before = tally.replies
-            fuzz(-(-options.replies // len(cases)), options.seed, name, bound, tally)
+    with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
+        num_replies = -(-options.replies // len(cases))
+        played = {
+            pool.submit(fuzz_alone, num_replies, options.seed, name, bound): (name, bound) for name, bound in cases
+        }
+        for done in as_completed(played):
+            (name, bound), case = played[done], done.result()
+            tally.add(case)
             bounded = f"norm-bound {bound:g}" if bound else "no bound"
             console.print(
-                f"{name}, {bounded}: {tally.replies - before} replies, {len(tally.escapes)} escapes so far; "
+                f"{name}, {bounded}: {case.replies} replies, {len(case.escapes)} escapes; "
                 f"{time.monotonic() - started:.0f} s"
             )
     console.print(table(tally))

@@ -1,28 +1,32 @@
 """Rounds in which some replies were changed, beside the same rounds without the clients whose replies were rejected."""
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from flwr.app import Message
+import torch
+from flwr.app import Context, Message
 
 from florg_app.engines.inline import FIRST_NODE, InProcessGrid
 from florg_app.reports import summary
 from florg_app.reports.history import parse_history
 from florg_app.reports.json_text import json_line
+from florg_app.reports.summary import Record
 from strategies import METHODS
+from strategies.flower_internals import task_identity
 from strategies.method import Method
 from strategies.protection.robust import Robustness
 from tests.fuzz.arrays import CALLED
-from tests.fuzz.mutations import MUTATIONS, answered
+from tests.fuzz.mutations import MUTATIONS
 from tests.fuzz.packed import change_objects
 from tests.support.fakes import Run, ToyClient
 from tests.support.flower_internals import pack_objects, unpack_objects
 
 NAMES = ("florg", "fedit", "fedex-lora", "hetlora", "flora")
-NUM_CLIENTS, ROUNDS_OF_A_RUN = 5, 40
+NUM_CLIENTS, ROUNDS_OF_A_RUN = 6, 40
 BOUND = 3.0
 
 _LISTED = re.compile(r"'\.\.\.'(?:, '\.\.\.')+(?: and N more)?")
@@ -40,6 +44,13 @@ class Tally:
     """Of rejections, without their numbers and names."""
     escapes: list[str] = field(default_factory=list)
     """Whatever was not a rejected client: an exception, another state, a record that cannot be kept or shown."""
+
+    def add(self, other: "Tally") -> None:
+        """Count what another one has counted as well."""
+        self.replies += other.replies
+        self.accepted += other.accepted
+        self.reasons += other.reasons
+        self.escapes += other.escapes
 
 
 class BrokenFuzz(BaseException):
@@ -60,18 +71,36 @@ class TamperingGrid(InProcessGrid):
         return []
 
 
+class ReplayingGrid(InProcessGrid):
+    """Gives once more the replies that were used elsewhere, without training; all other clients fail."""
+
+    def __init__(self, client: ToyClient, run_config: Mapping, num_clients: int) -> None:
+        super().__init__(self._replay, run_config, num_clients)
+        self._asked = client
+        self.used: Mapping[int, Message] = {}
+        """By partition."""
+
+    def _replay(self, message: Message, context: Context) -> Message:
+        if message.metadata.message_type != "train":
+            return self._asked(message, context)
+        return Message(self.used[int(context.node_config["partition-id"])].content, reply_to=message)
+
+
 class Duel:
     """Two federations of one method that begin every round alike."""
 
     def __init__(self, method: Method, bound: float) -> None:
         policy = {"max_skipped": 10**9, "robust": Robustness(norm_bound=bound, max_share=0.5), "round_timeout": 60.0}
-        self.tampered, self.control = (Run(method, NUM_CLIENTS, grid_type=TamperingGrid, **policy) for _ in range(2))
+        self.tampered = Run(method, NUM_CLIENTS, grid_type=TamperingGrid, **policy)
+        self.control = Run(method, NUM_CLIENTS, grid_type=ReplayingGrid, diagnostics=False, **policy)
         self.t = 0
+        self.history: list[Record] = []
+        """The records of the rounds as they were read again."""
 
     def round(self, r: Random, tally: Tally) -> None:
         """One round with one to all clients changed."""
         self.t += 1
-        changed = r.sample(range(NUM_CLIENTS), r.choice([1, 1, 1, 2, 2, 3, NUM_CLIENTS]))
+        changed = r.sample(range(NUM_CLIENTS), r.randint(1, NUM_CLIENTS))
         delivered: dict[int, Message] = {}
         tally.replies += len(changed)
 
@@ -90,10 +119,18 @@ class Duel:
             for rejected in record.rejected:
                 tally.reasons[_kind(rejected.reason)] += 1
             self._compare({partition: delivered[partition] for partition in accepted}, record)
-            keep_and_show(record.as_dict())
+            self.history.append(kept(record.as_dict()))
+            summary.progress_line(self.history[-1], ROUNDS_OF_A_RUN)
             assert not CALLED, "a pickle was loaded"
         except Exception as error:
             tally.escapes.append(f"round {self.t}: {type(error).__name__}: {error!s:.300}")
+
+    def end(self, tally: Tally) -> None:
+        """Make of all rounds what people read of a run."""
+        try:
+            show(self.history)
+        except Exception as error:
+            tally.escapes.append(f"summary of {self.t} rounds: {type(error).__name__}: {error!s:.300}")
 
     def _changed(self, r: Random, reply: Message) -> Message:
         """The reply after a change of what it holds, of the bytes in which it travels, or of both."""
@@ -113,14 +150,8 @@ class Duel:
 
     def _compare(self, used: Mapping[int, Message], record) -> None:
         """Run the round once more with the replies that were used, and without the other clients."""
-
-        def replay(partition: int, reply: Message) -> Message:
-            if partition not in used:
-                raise ValueError("absent")
-            return Message(used[partition].content, reply_to=answered(reply))
-
         control = self.control
-        control.grid.tamper = replay
+        control.grid.used = used
         control.federation.run(control.grid, [self.t], lambda t, state: None)
         again = control.records.pop()
         assert [u.partition for u in again.accepted] == [u.partition for u in record.accepted], "others are accepted"
@@ -130,14 +161,17 @@ class Duel:
         assert all(one[key].equal(other[key]) for key in one), "another state than that without the rejected clients"
 
 
-def keep_and_show(record: dict) -> None:
-    """Write a round's record to a history, read it, and make of it what people read."""
-    text = json_line(record)
-    parsed = parse_history(text.encode())
+def kept(record: Mapping) -> Record:
+    """Write a round's record to a history, and read it."""
+    parsed = parse_history(json_line(record).encode())
     assert parsed.rest == [], "the record cannot be read back"
     assert len(parsed.records) == 1, "the record is more than one line"
-    summary.progress_line(parsed.records[0], 10)
-    totals = summary.summarise_run(parsed.records, 10)
+    return parsed.records[0]
+
+
+def show(records: Sequence[Record]) -> None:
+    """Make the table of a run with these rounds."""
+    totals = summary.summarise_run(records, len(records))
     settings = {"strategy.name": "a", "task.name": "b"}
     shown = summary.summary_table(
         {**totals, "status": "completed", "reason": "", "settings": settings}
@@ -162,6 +196,17 @@ def fuzz(num_replies: int, seed: int, name: str, bound: float, tally: Tally) -> 
         duel = Duel(METHODS[name](), bound)
         for number in range(ROUNDS_OF_A_RUN):
             if tally.replies >= end:
-                return
+                break
             duel.round(Random(f"{seed} {name} {bound} {begun} {number}"), tally)
+        duel.end(tally)
         begun += 1
+
+
+def fuzz_alone(num_replies: int, seed: int, name: str, bound: float) -> Tally:
+    """Feed so many changed replies to one method, in a process of its own."""
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    torch.set_num_threads(1)
+    tally = Tally()
+    with task_identity():
+        fuzz(num_replies, seed, name, bound, tally)
+    return tally

@@ -8,7 +8,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 from strategies.exchange.wire import ARRAYS, CONFIG, METRICS, ROUND
 from strategies.flower_internals import assign_message_id
 from tests.fuzz.arrays import changed_bytes
-from tests.support.flower_internals import put_unchecked
+from tests.support.flower_internals import ENVELOPE, put_unchecked, set_unchecked
 
 Mutation = Callable[[Random, Message], Message]
 
@@ -126,6 +126,13 @@ def change_into_error(r: Random, reply: Message) -> Message:
     return Message(Error(code, "".join(r.choice(TEXTS) for _ in range(r.choice([1, 3])))), reply_to=answered(reply))
 
 
+def change_envelope(r: Random, reply: Message) -> Message:
+    """Who sent it to whom, in which run, of what type, as an answer to what, and when."""
+    for name in r.sample(ENVELOPE, r.choice([1, 1, 3])):
+        set_unchecked(reply, name, r.choice([*NUMBERS, None, "", "query", "train.x", *TEXTS]))
+    return reply
+
+
 def _replaced(reply: Message, records: Mapping) -> Message:
     return Message(RecordDict({**reply.content, **records}), reply_to=answered(reply))
 
@@ -147,4 +154,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     change_config,
     change_records,
     change_into_error,
+    change_envelope,
 )

@@ -1,11 +1,8 @@
 """A state's two forms, and the laws of what is made of it."""
 
-import doctest
-
 import pytest
 import torch
 
-from strategies import state as module
 from strategies.state import State
 
 
@@ -60,7 +57,3 @@ def test_a_state_is_not_changed_by_what_is_made_of_it_nor_by_what_it_was_made_of
     parts["6x5"]["B"] = torch.ones(1)
     state.join(some())
     assert list(state.flat) == ["6x5/A"]
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    assert doctest.testmod(module).failed == 0

@@ -69,8 +69,9 @@ class Swept:
         if callable(self.changes):
             return self.changes()
         usual = AutoConfig.for_model(self.family)
-        wanted = {**_TOKENS, **_SIZES, **self.changes}
-        known = {name: value for name, value in wanted.items() if hasattr(usual, name) or name in self.changes}
+        own = lambda name: usual.attribute_map.get(name, name)  # noqa: E731
+        sizes = {own(name): value for name, value in {**_TOKENS, **_SIZES}.items() if hasattr(usual, name)}
+        known = sizes | {own(name): value for name, value in self.changes.items()}
         quiet = {name: 0.0 for name, value in vars(usual).items() if _is_dropout(name) and isinstance(value, float)}
         return AutoConfig.for_model(self.family, **known, **quiet)
 

@@ -67,6 +67,7 @@ def damages() -> dict[str, Damage]:
         "no newest checkpoint": lambda run: (run / NEWEST).unlink(),
         "no checkpoint at all": lambda run: [path.unlink() for path in run.glob("*.safetensors")],
         "an older checkpoint that is none": lambda run: (run / "checkpoint-000003.safetensors").mkdir(),
+        "links and pipes in the place of files being written": lambda run: _in_the_way(run),
         "files of a killed write": lambda run: ([(run / f".{n}.partial").write_bytes(b"x") for n in (NEWEST, "a")]),
         "locks of killed processes": lambda run: (
             [(run / n).write_text("process 1") for n in ("run.lock", "launch.lock")]
@@ -125,7 +126,16 @@ def _text_file() -> dict[str, Damage]:
         "gone": lambda file: file.unlink(),
         "a folder": lambda file: (file.unlink(), file.mkdir()),
         "a link to nowhere": lambda file: (file.unlink(), file.symlink_to("nowhere")),
+        "a pipe": lambda file: (file.unlink(), os.mkfifo(file)),
+        "a link to a device without end": lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
     }
+
+
+def _in_the_way(run: Path) -> None:
+    """What somebody left where files are written before they are moved; a link is to the newest checkpoint."""
+    for name in ("history.jsonl", "summary.json", NEWEST):
+        (run / f".{name}.partial").symlink_to(NEWEST)
+    os.mkfifo(run / f".{OLDER}.partial")
 
 
 def _within(data: bytes) -> bytes:

@@ -21,6 +21,7 @@ from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.cli.flower_supernode import _try_setup_client_authentication as node_keys
 
 __all__ = [
+    "ENVELOPE",
     "build_bundle",
     "bundle_metadata",
     "flwr_command",
@@ -60,6 +61,25 @@ def unpack_objects(message_id: str, objects: dict[str, bytes]) -> Message:
 def put_unchecked(record: MetricRecord, name: str, value: object) -> None:
     """Set a value that the record would refuse."""
     record.__dict__["_data"][name] = value
+
+
+ENVELOPE = (
+    "run_id",
+    "message_id",
+    "src_node_id",
+    "dst_node_id",
+    "reply_to_message_id",
+    "group_id",
+    "created_at",
+    "ttl",
+    "message_type",
+)
+"""What a message says of itself beside its content."""
+
+
+def set_unchecked(message: Message, name: str, value: object) -> None:
+    """Have a message say something of ENVELOPE that Flower would refuse."""
+    message.metadata.__dict__[f"_{name}"] = value
 
 
 def claim_to_answer(reply: Message, message_id: str) -> None:

@@ -135,8 +135,11 @@ def await_line(log: Path, text: str, times: int = 1, running: subprocess.Popen |
 
 
 @contextmanager
-def federation(folder: Path, num_clients: int) -> Iterator[dict[str, str]]:
-    """A SuperLink and SuperNodes; yields the environment whose Flower connection "test" reaches them."""
+def federation(folder: Path, num_clients: int, *supernode: str) -> Iterator[dict[str, str]]:
+    """A SuperLink and SuperNodes; yields the environment whose Flower connection "test" reaches them.
+
+    supernode: the command of a SuperNode, if not Flower's.
+    """
     home, port = folder / "flwr-home", free_port()
     home.mkdir()
     address = f"127.0.0.1:{port}"
@@ -151,7 +154,15 @@ def federation(folder: Path, num_clients: int) -> Iterator[dict[str, str]]:
         for partition in range(num_clients):
             own = ["--host", "127.0.0.1", "--port", str(free_port())]
             config = f"partition-id={partition} num-partitions={num_clients}"
-            node = ["flower-supernode", "--insecure", "--superlink", address, *own, "--node-config", config]
+            node = [
+                *(supernode or ("flower-supernode",)),
+                "--insecure",
+                "--superlink",
+                address,
+                *own,
+                "--node-config",
+                config,
+            ]
             node_env = {**env, "FLWR_HOME": str(folder / f"node-{partition}")}
             stack.enter_context(process(f"supernode-{partition}", node, folder, node_env))
         yield env

@@ -1,6 +1,5 @@
 """What the cells of a comparison measured: matrix.json and the histories of its runs as plain records."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +8,10 @@ from typing import Any
 
 from florg_app.compare.run.disk import MATRIX
 from florg_app.reports.history import read_whole_history
+from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.reports.summary import LOWER_IS_BETTER, Record
+from florg_app.reports.weights import largest_share
 from strategies.exchange.traffic import Traffic
 
 FINISHED, FAILED = "finished", "failed"
@@ -48,6 +49,10 @@ class CellResult:
     rows: str = VALIDATION
     origin: Mapping[str, str] = field(default_factory=dict)
     """What computed it: versions and processors."""
+    largest_share: Mapping[str, Any] | None = None
+    """Of a round's weight that one client had, as `reports.weights` finds it; None where nobody knows."""
+    lowered_rounds: int = 0
+    """In which robust.max-share lowered somebody's weight."""
 
     @property
     def by_round(self) -> dict[int, float]:
@@ -107,7 +112,7 @@ def read_comparison(directory: Path) -> Comparison:
     """The comparison in this folder. Raises ValueError where matrix.json is missing or is not one."""
     path = directory / MATRIX
     try:
-        matrix = json.loads(path.read_text(encoding="utf-8"))
+        matrix = read_json_object(path)
         targets = {v["name"]: tuple(v.get("targets", matrix["targets"])) for v in matrix["variants"]}
         return Comparison(
             matrix["name"],
@@ -127,7 +132,7 @@ def read_comparison(directory: Path) -> Comparison:
         raise ValueError(
             f"{directory} holds no comparison: {MATRIX}: {error.strerror}; `florg compare` makes it"
         ) from error
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{path} is no comparison ({type(error).__name__}: {error}); remove it and run again"
         ) from error
@@ -173,7 +178,7 @@ def _cell(directory: Path, entry: Record, metric: str) -> CellResult:
         return CellResult(*key, entry["status"], entry.get("reason") or "", settings)
     try:
         records = read_whole_history(directory / entry["folder"])
-        summary = json.loads((directory / entry["folder"] / SUMMARY).read_text(encoding="utf-8"))
+        summary = read_json_object(directory / entry["folder"] / SUMMARY)
     except (OSError, ValueError) as error:
         return CellResult(*key, FAILED, f"its results cannot be read: {error}", settings)
     settings = {**settings, **summary.get("settings", {})}
@@ -182,7 +187,10 @@ def _cell(directory: Path, entry: Record, metric: str) -> CellResult:
     if problem:
         return CellResult(*key, FAILED, problem, settings)
     rows = settings.get("evaluate.client-rows", HELD_OUT) if by_clients else VALIDATION
-    return CellResult(*key, FINISHED, "", settings, found, by_clients, rows, _origin(summary))
+    lowered = sum(bool(record.get("lowered-weights")) for record in records)
+    return CellResult(
+        *key, FINISHED, "", settings, found, by_clients, rows, _origin(summary), largest_share(records), lowered
+    )
 
 
 def _origin(summary: Record) -> dict[str, str]:

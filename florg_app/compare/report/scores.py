@@ -61,6 +61,22 @@ def main_table(comparison: Comparison) -> Table:
     return Table("scores", f"Final and best {comparison.metric}", columns, tuple(rows), _notes(comparison))
 
 
+MARKS = {
+    "*": "*number*: significantly better than every other ranked label",
+    "†": "†: the best mean, and every label not shown to be worse; with few seeds no evidence of equality",
+    "‡": "‡: scored on other rows than most labels, and not ranked",
+}
+"""What a terminal says of each mark that it shows; the report says more."""
+
+
+def legend(table: Table) -> list[str]:
+    """Return a line for each mark that the table shows as text."""
+    cells = [cell for row in table.rows for cell in row]
+    shown = {mark for mark in "†‡" if any(mark in cell.text for cell in cells)}
+    shown |= {"*"} if any(cell.strong for cell in cells) else set()
+    return [line for mark, line in MARKS.items() if mark in shown]
+
+
 def overview(comparison: Comparison) -> Table:
     """Final scores with a column for each variant."""
     final = score_measures(comparison.lower_is_better)["final"]

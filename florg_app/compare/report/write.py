@@ -19,6 +19,7 @@ from florg_app.compare.report.results import FINISHED, Comparison, read_comparis
 from florg_app.compare.report.tables import to_csv, to_text
 from florg_app.compare.report.targets import target_data, target_table
 from florg_app.compare.report.tuning import tuning_table
+from florg_app.compare.report.weights_table import weights_table
 
 MARKDOWN, PAGE, TABLES, FIGURES = "report.md", "report.html", "tables", "figures"
 
@@ -82,12 +83,16 @@ def _results(comparison: Comparison, pictures: Mapping[str, Picture]) -> list[Re
             those(BYTES_PICTURE, EQUAL_BYTES_PICTURE),
         ),
         ReportSection("Cost", (cost_table(comparison), seconds_table(comparison))),
+        ReportSection("Weights", (weights_table(comparison),)),
     ]
 
 
 def _tell(directory: Path, comparison: Comparison, document: Document, say: Callable[[str], None]) -> None:
     if comparison.groups():
-        say(to_text(scores.main_table(comparison).only(*_SAID)))
+        said = scores.main_table(comparison).only(*_SAID)
+        say(to_text(said))
+        for line in scores.legend(said):
+            say(line)
     for alert in document.alerts:
         say(alert)
     for name in (PAGE, MARKDOWN, f"{TABLES}/", f"{FIGURES}/"):

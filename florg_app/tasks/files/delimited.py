@@ -25,25 +25,27 @@ _BROKEN: Mapping[str, str] = {
 
 def read_csv(path: Path) -> FileTable:
     """Cells separated by commas, quoted where they hold some."""
-    return _table(path, {"\t": "tabs (.tsv)", ";": "semicolons", "|": "bars"}, delimiter=",", strict=True)
+    return _table(path, "commas", {"\t": "tabs (.tsv)", ";": "semicolons", "|": "bars"}, delimiter=",", strict=True)
 
 
 def read_tsv(path: Path) -> FileTable:
     """Cells separated by tabs, as GLUE publishes them: quotation marks are text, not quoting, and often unbalanced."""
-    return _table(path, {",": "commas (.csv)", ";": "semicolons"}, delimiter="\t", quoting=csv.QUOTE_NONE)
+    others = {",": "commas (.csv)", ";": "semicolons", "|": "bars"}
+    return _table(path, "tabs", others, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
-def _table(path: Path, other_delimiters: Mapping[str, str], **dialect: Any) -> FileTable:
+def _table(path: Path, own: str, other_delimiters: Mapping[str, str], **dialect: Any) -> FileTable:
+    """own, other_delimiters: what separates cells, in words, and what does in files of other kinds."""
     file = read_text(path)
     lines = list(io.StringIO(file.text, newline=""))
     with _cells_of_any_size():
         parsed = iter(_parsed(lines, dialect))
-        _, header = next(parsed, (1, []))
+        line, header = next(((line, row) for line, row in parsed if not _is_blank(row)), (1, []))
         if isinstance(header, str):
-            raise DataError(f"line 1, its header, {header}")
+            raise DataError(f"line {line}, its header, {header}")
         names = tuple(stripped(name) for name in header)
-        _check_header(names, other_delimiters)
-        rows = [(line, row) for line, row in parsed if row]
+        _check_header(names, other_delimiters, own)
+        rows = [(line, row) for line, row in parsed if row and not (len(names) > 1 and _is_blank(row))]
     broken = {}
     for number, (line, row) in enumerate(rows):
         if problem := _problem(row, header):
@@ -57,6 +59,11 @@ def _table(path: Path, other_delimiters: Mapping[str, str], **dialect: Any) -> F
     return FileTable(names, len(rows), cells, broken)
 
 
+def _is_blank(row: list[str] | str) -> bool:
+    """Whether a line has nothing in it, but for white space."""
+    return not isinstance(row, str) and len(row) < 2 and not "".join(row).strip()
+
+
 def _problem(row: list[str] | str, header: list[str]) -> str:
     if isinstance(row, str):
         return row
@@ -65,13 +72,13 @@ def _problem(row: list[str] | str, header: list[str]) -> str:
     return "is the header once more; were files put together?" if row == header and len(header) > 1 else ""
 
 
-def _check_header(names: Sequence[str], other_delimiters: Mapping[str, str]) -> None:
+def _check_header(names: Sequence[str], other_delimiters: Mapping[str, str], own: str) -> None:
     """Raise DataError where the file is not of this kind at all."""
     if len(names) == 1 and names[0].startswith(("{", "[")):
         raise DataError("is JSON, not a table; name it .jsonl if each line is an object, .json if all are one list")
     for delimiter, words in other_delimiters.items():
         if len(names) == 1 and delimiter in names[0]:
-            seems = f"it seems to be separated by {words}"
+            seems = f"it seems to be separated by {words}; save it separated by {own}"
             raise DataError(f"has one column only, {names[0]!r}; {seems}", f"has one column only; {seems}")
 
 

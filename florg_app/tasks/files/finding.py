@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from florg_app.config.parse import ConfigError
+from florg_app.tasks.files.text_file import UNPACKERS
 from florg_app.tasks.files.wording import DataError, Wording
 from florg_app.tasks.split import Split
 
@@ -89,7 +90,7 @@ class FilePlace:
 
     def _nothing(self, split: Split, stems: Sequence[str]) -> ConfigError:
         """The error about a split without files."""
-        expected = f"expected one of {', '.join(stems)} with suffix {', '.join(filter(None, self.kinds))}"
+        expected = f"expected one of {', '.join(stems)} with suffix {endings_in_words(self.kinds)}"
         present = [path for path in _visible(self._path) if path.is_file()] if self._path.is_dir() else []
         other = [path for path in present if kind_of(path, self.kinds) is None and path.name.split(".")[0] in stems]
         found = _names(self._readable()) or "none of these formats"
@@ -116,13 +117,20 @@ class FilePlace:
         if not self._path.is_dir():
             raise self._error("no such folder")
         if not (files := self._readable()):
-            raise self._error(f"no file with suffix {', '.join(self.kinds)}")
+            raise self._error(f"no file with suffix {endings_in_words(self.kinds)}")
         return files
 
     def _readable(self) -> list[Path]:
         if not self._path.is_dir():
             return []
         return [path for path in _visible(self._path) if kind_of(path, self.kinds) is not None]
+
+
+def endings_in_words(kinds: Collection[str]) -> str:
+    """These endings in words, those of packed texts in a few."""
+    plain = [kind for kind in kinds if kind and Path(kind).suffix not in UNPACKERS]
+    packed = [ending for ending in UNPACKERS if any(kind.endswith(ending) for kind in kinds)]
+    return ", ".join(plain) + (f" (texts also packed: {', '.join(packed)})" if packed else "")
 
 
 def _visible(folder: Path) -> list[Path]:

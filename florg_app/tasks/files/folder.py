@@ -13,7 +13,7 @@ from florg_app.config.task_settings import TaskSettings
 from florg_app.tasks.files.bad_rows import BadRows, RowSource
 from florg_app.tasks.files.checking import CheckedRows, check_table
 from florg_app.tasks.files.checks import Layout
-from florg_app.tasks.files.finding import SPLIT_STEMS, FilePlace, kind_of
+from florg_app.tasks.files.finding import SPLIT_STEMS, FilePlace, endings_in_words, kind_of
 from florg_app.tasks.files.owner import Owner
 from florg_app.tasks.files.reading import READERS, Readers, read_file
 from florg_app.tasks.files.sampling import in_one
@@ -125,7 +125,7 @@ class LocalFolder:
     def _readable(self, split: Split, path: Path) -> FileTable:
         kind = kind_of(path, self.readers)
         if kind is None:
-            raise self.error(split, path, f"is none of {', '.join(filter(None, self.readers))}")
+            raise self.error(split, path, f"is none of {endings_in_words(self.readers)}")
         try:
             return read_file(path, kind, self.readers)
         except ValueError as error:

@@ -37,6 +37,8 @@ def read_json(path: Path) -> FileTable:
         raise DataError("is JSON of a single value; expected a list of objects, one for each row")
     if columns := _columns(document):
         return table_of({_stripped(name): values for name, values in columns.items()})
+    if doubled := [name for name, value in document.items() if isinstance(value, BadCell)]:
+        raise DataError(f"{columns_named(doubled[:1])} {document[doubled[0]].problem}")
     lists = {name: value for name, value in document.items() if isinstance(value, list)}
     if len(lists) == 1:
         return _of_objects(next(iter(lists.values())))
@@ -76,7 +78,8 @@ def parsed_or_same(cell: str) -> Any:
 
 def _of_lines(file: FileText) -> FileTable:
     """Each line an object; others are broken rows."""
-    lines = [(number, line) for number, line in enumerate(io.StringIO(file.text), 1) if line.strip()]
+    # A carriage return is a line break as well: no JSON has one within its texts.
+    lines = [(number, line) for number, line in enumerate(io.StringIO(file.text, newline=None), 1) if line.strip()]
     rows: list[Mapping[str, Any]] = []
     broken: dict[int, str] = {}
     for index, (number, line) in enumerate(lines):

@@ -1,14 +1,24 @@
 """The text of a file: unpacked, decoded by its byte order mark, with bytes that are no text kept apart."""
 
+import bz2
 import codecs
 import gzip
+import lzma
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from florg_app.tasks.files.wording import BadCell, DataError
 
-PACKED = ".gz"
+UNPACKERS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+}
+"""By the ending of packed texts."""
+
+_PACKERS: Mapping[str, str] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16
@@ -42,12 +52,17 @@ class FileText:
 
 
 def read_text(path: Path) -> FileText:
-    """The text of a file, of a packed one where its name ends in .gz.
+    """The text of a file, of a packed one where its name ends as UNPACKERS say.
 
     UTF-8, or UTF-16 or UTF-32 where a byte order mark says so; the mark is no part of the text. Raises DataError where
-    it is none of these, and OSError.
+    it is none of these or has no text, and OSError.
     """
-    data = _unpacked(path) if path.name.lower().endswith(PACKED) else path.read_bytes()
+    data = path.read_bytes()
+    ending = path.suffix.lower()
+    if ending in UNPACKERS:
+        data = _unpacked(data, ending)
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
+        raise DataError("is empty: it has no text")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
     if encoding is not None:
         try:
@@ -68,8 +83,8 @@ def _zeros(places: bytes) -> bool:
     return 2 * places.count(0) > len(places) > 0
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked(data: bytes, ending: str) -> bytes:
     try:
-        return gzip.decompress(path.read_bytes())
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"cannot be unpacked ({error}); is it whole, and packed by gzip?") from error
+        return UNPACKERS[ending](data)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"cannot be unpacked ({error}); is it whole, and packed by {_PACKERS[ending]}?") from error

@@ -22,6 +22,12 @@ WHITE: Mapping[str, float] = {"I;16": 65535, "I;16L": 65535, "I;16B": 65535, "I;
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 """TIFF's tags of the bits of a value and of what 0 means, and the value of the latter that turns light and dark."""
 
+_PURPOSE, _REDUCED = 254, 1
+"""TIFF's tag of what a page is for, and its bit of a smaller copy of another page."""
+
+_WITH_EXTRAS = frozenset({"MPO", "ICO", "ICNS"})
+"""Formats whose further pictures are the first one again, smaller or for a screen of more light."""
+
 _SIXTEEN_BITS, _TWELVE_BITS = 65535, 4095
 
 _BLENDED = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -34,6 +40,23 @@ class Greys:
     white: float
     negative: bool
     """Whether 0 is white and the largest value black. Pillow turns such images of 8 bits, and leaves those of more."""
+
+
+def check_single(file: Image.Image) -> None:
+    """Raise DataError where a file holds several pictures, of which no rule says which one is meant."""
+    count = getattr(file, "n_frames", 1)
+    if count < 2 or file.format in _WITH_EXTRAS:
+        return
+    pages = 0
+    for number in range(count):
+        file.seek(number)
+        pages += not int(_tag(file, _PURPOSE) or 0) & _REDUCED
+    file.seek(0)
+    if pages > 1:
+        raise DataError(
+            f"has {pages} pictures (pages or frames), and one is read; save the one that is meant, or each of them, as "
+            "a file of its own"
+        )
 
 
 def greys_of(file: Image.Image) -> Greys | None:

@@ -13,9 +13,10 @@ from PIL import Image, ImageOps
 
 from florg_app.tasks.files.checks import Check, Layout
 from florg_app.tasks.files.reading import READERS, Readers
+from florg_app.tasks.files.signatures import NUM_BYTES, no_picture
 from florg_app.tasks.files.table import FileTable, table_of
 from florg_app.tasks.files.wording import DataError
-from florg_app.tasks.images.pixels import Brightest, Range, greys_of, three_colours
+from florg_app.tasks.images.pixels import Brightest, Range, check_single, greys_of, three_colours
 
 COLUMN = {"bytes": Value("large_binary"), "path": Value("string")}
 """An image file as the hub's data sets keep it: its bytes, or else where it is."""
@@ -40,16 +41,24 @@ def open_image(cell: Mapping[str, Any], given: Range | None = None, brightest: B
     """
     try:
         with Image.open(cell["path"] if cell["bytes"] is None else BytesIO(cell["bytes"])) as file:
+            check_single(file)
             image, greys = ImageOps.exif_transpose(file), greys_of(file)
             if brightest is not None:
                 brightest.see(image, greys)
             return three_colours(image, greys, given)
     except Image.UnidentifiedImageError:
-        raise ValueError("is no image of a format that Pillow knows") from None
+        raise DataError(no_picture(_beginning(cell)) or "is no image of a format that Pillow knows") from None
     except DataError:
         raise
     except Exception as error:  # decoders of broken files raise errors of any class
         raise DataError(f"cannot be decoded as an image ({error})", "cannot be decoded as an image") from error
+
+
+def _beginning(cell: Mapping[str, Any]) -> bytes:
+    if cell["bytes"] is not None:
+        return cell["bytes"][:NUM_BYTES]
+    with Path(cell["path"]).open("rb") as file:
+        return file.read(NUM_BYTES)
 
 
 def check_image(value: Any, given: Range | None = None, brightest: Brightest | None = None) -> dict[str, Any]:

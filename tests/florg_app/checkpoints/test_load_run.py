@@ -37,7 +37,7 @@ def test_a_run_that_cannot_be_rebuilt_says_why(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere holds no checkpoint\.safetensors"):
         load_run(tmp_path / "nowhere", CPU)
     change_metadata(run, settings=json.dumps({"model.name": str(tmp_path / "gone")}))
-    with pytest.raises(ValueError, match=r"model\.name = .*gone' cannot be loaded"):
+    with pytest.raises(ValueError, match=r"model\.name = .*gone' is no folder on this machine"):
         load_run(run, CPU)
     change_metadata(run, settings=json.dumps({"model.nme": "tiny"}))
     with pytest.raises(ValueError, match=r"settings that this version cannot use: model\.nme"):

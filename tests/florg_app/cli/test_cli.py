@@ -1,7 +1,9 @@
 """The command `florg` settles the settings before anything starts, and its exit status is that of the run."""
 
+import dataclasses
 import json
 import logging
+import re
 import subprocess
 import sys
 import types
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from florg_app import engines
 from florg_app.cli.main import app
-from florg_app.engines import launch
+from florg_app.engines import foresight, launch
 from florg_app.reports.report import Report
 
 PYPROJECT = """
@@ -71,6 +73,7 @@ def simulated(monkeypatch):
 
     simulate.status = "completed"
     monkeypatch.setattr(launch, "simulate", simulate)
+    monkeypatch.setattr(foresight, "foresee", lambda *_: None)  # these have GPUs and the hub
     calls.append(simulate)
     return calls
 
@@ -209,11 +212,26 @@ def test_a_run_on_a_connection_keeps_the_paths_of_the_other_machines(folder, mon
     assert calls[1] == ({"output-dir": str(folder / "out")}, "hospitals", folder / "out")
 
 
-def test_every_method_is_listed(folder):
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("options", [[], ["--options"]], ids=["all", "options"])
+def test_every_method_and_every_setting_is_listed_whole_at_any_width(options, width, monkeypatch):
     from strategies import METHODS
 
-    output = florg("methods").output
-    assert all(name in output for name in METHODS)
+    monkeypatch.setenv("COLUMNS", str(width))
+    output = florg("methods", *options).output
+    words = set(re.findall(r"[\w.-]+", output))
+    own = {field.name.replace("_", "-") for cls in METHODS.values() for field in dataclasses.fields(cls)}
+    assert set(METHODS) | (set() if options else own) <= words
+    assert not options or "robust.combine" in words
+    assert "…" not in output
+
+
+def test_the_version_is_said_with_those_of_what_it_stands_on():
+    result = florg("--version")
+    assert result.exit_code == 0
+    first, second = result.output.splitlines()
+    assert re.fullmatch(r"florg \d+\.\d+\.\d+ \(source [0-9a-f]{16}\)", first)
+    assert all(re.search(rf"\b{package} \d", second) for package in ("python", "flwr", "torch", "transformers"))
 
 
 def test_a_run_is_shown_again(folder, inline):

@@ -78,6 +78,14 @@ def test_the_main_table_says_what_its_csv_says(folder, page):
     assert rows[0][5:8] == ["300", "21", "1.5 kB"]
 
 
+def test_every_mark_of_the_terminals_table_has_its_line_of_legend(said):
+    (place,) = [index for index, text in enumerate(said) if "0.605 ± 0.007 †" in text]
+    assert "*0.823 ± 0.025*" in said[place]
+    following = said[place + 1 : place + 4]
+    assert [text[:9] for text in following[:2]] == ["*number*:", "†: the be"]
+    assert not following[2].startswith("‡")  # no row has it
+
+
 def test_the_best_is_bold_only_where_it_is_significantly_so(folder, page):
     assert re.findall(r"<strong>(0\.8.*?)</strong>", (folder / "report.html").read_text())[:1] == ["0.823 ± 0.025"]
     lines = [line for line in (folder / "report.md").read_text().splitlines() if line.startswith(("| v |", "| w |"))]

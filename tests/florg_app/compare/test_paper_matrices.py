@@ -13,8 +13,14 @@ from tests.support.repository import REPOSITORY
 CONF = REPOSITORY / "conf"
 FILES = sorted([*(CONF / "paper").glob("*.toml"), *(CONF / "compare").glob("*.toml")])
 QUICK = ("model.name=tiny", "adapter.targets=query", "num-server-rounds=1", "train.max-steps=1", "train.batch-size=2")
-EMBEDDED = ("task.name=tiny", "task.max-new-tokens=128", "task.validation-share=0.05", "evaluate.generate-rows=0")
-"""In place of tasks that need a model of another kind, without the settings that only they read."""
+EMBEDDED = (
+    "task.name=tiny",
+    "task.max-length=128",
+    "task.max-new-tokens=128",
+    "task.validation-share=0.05",
+    "evaluate.generate-rows=0",
+)
+"""In place of tasks that need a model of another kind: lengths that the embedded one has, and what it does not read."""
 
 
 def planner(file, *assignments):

@@ -32,6 +32,14 @@ exec "$@"
 """
 """A /dev of its own in a mount namespace of its own; nothing outside it is touched."""
 
+READ_ONLY_HOME = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o ro none "$HOME"
+exec "$@"
+"""
+"""A home that nobody can write, root neither."""
+
 
 @pytest.fixture
 def flower(tmp_path, monkeypatch):
@@ -107,10 +115,14 @@ def stub(tmp_path):
 
 
 @pytest.fixture
-def isolated(tmp_path):
-    """Runs a command with a /dev of its own, whose /dev/shm has these mount options; "" = there is none."""
+def namespaces():
     if os.getuid() != 0 or shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"]).returncode:
         pytest.skip("no mount namespace can be made here")
+
+
+@pytest.fixture
+def isolated(namespaces, tmp_path):
+    """Runs a command with a /dev of its own, whose /dev/shm has these mount options; "" = there is none."""
 
     def command(shm: str) -> tuple[list[str], dict[str, str]]:
         return ["unshare", "-m", "sh", "-c", PRIVATE_DEV, "sh"], {"NEW_DEV": str(tmp_path / "dev"), "SHM": shm}
@@ -141,6 +153,16 @@ def test_a_simulation_without_shared_memory_ends_with_1_and_a_clear_line(stub, i
     assert process.returncode == 1
     assert output.startswith("the run could not be started or followed: /dev/shm is missing"), output
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.deployment
+@pytest.mark.usefixtures("namespaces")
+def test_a_home_with_caches_that_may_only_be_read_is_no_obstacle(stub, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    places = {"HF_HOME": "hf", "XDG_CACHE_HOME": "cache", "XDG_CONFIG_HOME": "config", "FLWR_HOME": "flwr"}
+    more = {"HOME": str(home)} | {name: str(home / folder) for name, folder in places.items()}
+    completes(stub, tmp_path, before=["unshare", "-m", "sh", "-c", READ_ONLY_HOME, "sh"], more=more)
 
 
 @pytest.mark.deployment

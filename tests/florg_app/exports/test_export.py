@@ -51,7 +51,8 @@ def logits(model) -> torch.Tensor:
 @pytest.mark.parametrize(("family", "method"), CASES)
 def test_peft_and_a_plain_model_give_the_logits_of_the_run(family, method, tmp_path):
     run, assembly = finished(tmp_path, family, **METHOD_SETTINGS[method])
-    export_run(run, None, False, CPU, print)
+    said = said_by_export(run)
+    assert (f"has rank {RANKS.get(method)}, the run adapter.rank = 3: it holds" in said) == (method in RANKS)
     base = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", num_labels=2)
     before = logits(base)
     adapted = PeftModel.from_pretrained(base, run / "adapter")

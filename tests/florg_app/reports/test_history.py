@@ -12,6 +12,7 @@ from florg_app.reports.history import (
     HISTORY,
     parse_history,
     read_history,
+    read_history_if_any,
     read_whole_history,
     rescue_history,
     write_history,
@@ -163,3 +164,13 @@ def test_a_history_that_somebody_removed_is_written_anew_with_the_next_round(tmp
 def test_a_document_is_json_also_with_names_that_are_no_text():
     value = {"path": os.fsdecode(b"/r\xe4ume"), "reason": SEPARATORS}
     assert json.loads(json_document(value)) == value
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_has_no_end_or_no_writer_in_the_place_of_a_history_is_put_aside(make, tmp_path):
+    make(tmp_path / HISTORY)
+    records, notes = rescue_history(tmp_path, tmp_path)
+    assert records == []
+    assert "It is no regular file" in notes[0]
+    assert not (tmp_path / HISTORY).exists()
+    assert read_history_if_any(tmp_path) == []

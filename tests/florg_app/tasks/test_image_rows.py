@@ -1,12 +1,19 @@
 """Where images are and what is refused: folders, parquet files, the hub, and files that are no images."""
 
+import struct
+import zlib
+from io import BytesIO
+
 import datasets
+import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset
 from datasets import Image as HubImage
 
 from florg_app.config.parse import ConfigError, parse_settings
+from florg_app.tasks.files.wording import DataError
 from florg_app.tasks.images.make import BRAIN_MRI
+from florg_app.tasks.images.rows import open_image
 from florg_app.tasks.registry import make_task
 from tests.support.local_data import cells_of
 from tests.support.pictures import COLOURS, image_task, picture, png, write_folders, write_parquet
@@ -54,8 +61,14 @@ def test_columns_may_have_other_names(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "is no image of a format that Pillow knows"),
-        (b"<html>", "is no image of a format that Pillow knows"),
+        (b"anything", "is no image of a format that Pillow knows"),
+        (b"", "is empty, of no bytes"),
+        (b"<html>", "is a web page; was a download answered with an error"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS, not the file that it stands for"),
+        (bytes(128) + b"DICM" + bytes(9), "is a DICOM image, which Pillow does not read; convert it to PNG or TIFF"),
+        (bytes(344) + b"n+1\0" + bytes(9), "is a NIfTI image, which Pillow does not read; convert it to PNG or TIFF"),
+        (b"\x93NUMPY\x01\0", "is a NumPy array, which Pillow does not read; convert it"),
+        (b"<svg/>", "is a drawing (SVG), which Pillow does not read; convert it"),
         (png("red", 0)[:200], "cannot be decoded as an image"),
     ],
 )
@@ -68,6 +81,41 @@ def test_a_file_that_cannot_be_decoded_is_named_or_left_out(content, problem, tm
     task = image_task(tmp_path, **{"task.bad-rows": "skip", "task.validation-share": 0.2})
     assert [len(task.rows(split)) for split in ("train", "validation")] == [4, 1]
     assert task.skipped == {("train", "train"): 1}
+
+
+SEVERAL = {"TIFF": "several", "GIF": "several", "PNG": "several", "WEBP": "several", "MPO": "one"}
+"""By format that can hold several pictures: whether they are several, or the first one again."""
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_a_file_of_several_pictures_is_refused_unless_they_are_one(kind):
+    file, pages = BytesIO(), [picture("red", seed) for seed in range(3)]
+    pages[0].save(file, kind, save_all=True, append_images=pages[1:])
+    if SEVERAL[kind] == "one":
+        assert open_image({"bytes": file.getvalue(), "path": None}).size == (20, 10)
+        return
+    with pytest.raises(DataError, match=r"has 3 pictures \(pages or frames\), and one is read; save the one"):
+        open_image({"bytes": file.getvalue(), "path": None})
+
+
+def test_smaller_copies_of_a_picture_in_a_tiff_are_no_further_pictures():
+    file, whole = BytesIO(), picture("red", 0)
+    copy = whole.resize((10, 5))
+    copy.encoderinfo = {"tiffinfo": {254: 1}}
+    whole.save(file, "TIFF", save_all=True, append_images=[copy])
+    found = open_image({"bytes": file.getvalue(), "path": None})
+    assert np.array_equal(np.asarray(found), np.asarray(whole))
+
+
+def test_a_picture_as_large_as_a_bomb_is_a_bad_row():
+    """60,000 x 60,000 pixels that take a few bytes of a file."""
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", size), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    with pytest.raises(DataError, match=r"cannot be decoded as an image \(Image size \(3600000000 pixels\)"):
+        open_image({"bytes": b"\x89PNG\r\n\x1a\n" + b"".join(packed), "path": None})
 
 
 def test_a_cell_that_holds_no_image_is_named(tmp_path):

@@ -115,7 +115,7 @@ def test_a_file_without_rows_is_refused(tmp_path, suffix):
         ),
         ("train.jsonl", "[1]\n", "line 1 is not a JSON object"),
         ("train.parquet", "text", "cannot be read"),
-        ("train.csv", "", "its columns are none"),
+        ("train.csv", "", "is empty"),
     ],
 )
 def test_a_broken_file_is_named_with_the_reason(tmp_path, name, text, reason):

@@ -1,6 +1,5 @@
 """Words of others become one line of visible characters that nothing takes for a command."""
 
-import doctest
 import io
 import unicodedata
 
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from strategies.exchange import foreign_text
 from strategies.exchange.foreign_text import LONGEST_TEXT, safe_text, shown_names, shown_value
 
 TEXTS = st.text(st.characters() | st.sampled_from("\x85\u2028\u2029\u202e\x1b\x00\ud800[]/"), max_size=200)
@@ -57,7 +55,3 @@ def test_what_is_huge_is_shown_in_a_few_words_too(value):
 
 def test_of_many_names_the_first_are_shown():
     assert shown_names(list("abcdefg")) == "'a', 'b', 'c', 'd', 'e' and 2 more"
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    assert doctest.testmod(foreign_text).failed == 0

@@ -1,7 +1,6 @@
 """Clients of lower rank: what travels, what is trained and what is aggregated."""
 
 import dataclasses
-import importlib
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from strategies.state import State
 from tests.support.fakes import GROUPS, Run, assert_same_bits, expected_state, initial_state, manifest_of
+from tests.support.references import reference_of
 from tests.support.rounds import SCALE, TALL, WIDE, W, delta, numpy_of, start, trained
 from tests.support.tiny_models import RANK as MODEL_RANK
 from tests.support.tiny_models import loss_fn, pad, random_state, tiny_features, tiny_groups, tiny_model
@@ -94,7 +94,7 @@ def test_rounds_of_mixed_ranks_are_the_rule_applied_to_padded_uploads(method):
 @METHOD
 @pytest.mark.parametrize("group", [TALL, WIDE], ids=lambda group: group.name)
 def test_mixed_ranks_match_the_literal_reference(method, group):
-    reference = importlib.import_module(f"tests.reference.{method.name.replace('-', '_')}")
+    reference = reference_of(method)
     layers = range(len(group.layers))
     state = start(method, group)
     low = [

@@ -4,7 +4,6 @@ A method is tested with its defaults and with every other value of each of its c
 """
 
 import dataclasses
-import importlib
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from strategies.server.combination import aggregate
 from strategies.state import Group, fits
 from strategies.summand import dense_summand
 from tests.support.generators import orthogonal
+from tests.support.references import reference_of
 from tests.support.rounds import (
     RANK,
     SCALE,
@@ -173,7 +173,7 @@ def test_a_summand_is_the_upload_exactly_where_the_method_says_so(method, group)
 
 def test_several_rounds_match_the_literal_reference(method, group):
     """Unequal weights, other clients each round; dW is compared, as factors need not be unique."""
-    reference = importlib.import_module(f"tests.reference.{method.name.replace('-', '_')}")
+    reference = reference_of(method)
     settings = dataclasses.asdict(method)
     state = start(method, group)
     expected = numpy_of({**local(method, group), **state})

@@ -110,3 +110,15 @@ def test_the_state_of_an_empty_group_is_no_obstacle():
     combination = Combination(METHODS["local"](), 1, State(), "cpu", max_share=0.5)
     combination.add(State(), 3.0)
     assert len(combination.finish()) == 0
+
+
+@given(WEIGHTS, SHARES)
+def test_who_is_lowered_has_the_bound_exactly_and_the_others_keep_their_proportions(weights, share):
+    bounded = bounded_weights(weights, share)
+    present = sum(weight > 0 for weight in weights)
+    for now, raw in zip(bounded, weights, strict=True):
+        if now != raw:
+            assert now / sum(bounded) == pytest.approx(max(share, 1 / present))
+    others = [raw for now, raw in zip(bounded, weights, strict=True) if now == raw and raw > 0]
+    kept = [now for now, raw in zip(bounded, weights, strict=True) if now == raw and raw > 0]
+    assert kept == others

@@ -1,7 +1,5 @@
 """How the clients weigh in a round: as the method's paper has it, unless a setting says otherwise."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
@@ -17,6 +15,7 @@ from strategies.state import HEAD
 from tests.reference import hetlora as reference_of_norms
 from tests.support.fakes import Run, asked, examples_of, manifest_of, served
 from tests.support.fakes import initial_state as start_of
+from tests.support.references import reference_of
 
 EXAMPLES = {partition: examples_of(partition) for partition in range(4)}
 UNIFORM = dict.fromkeys(range(4), 1.0)
@@ -53,7 +52,7 @@ def test_numbers_of_examples_differ_in_these_rounds():
 def test_a_round_uses_the_weights_of_the_methods_paper(name):
     method = METHODS[name]()
     expected = {"uniform": lambda: UNIFORM, "examples": lambda: EXAMPLES, "norm": lambda: norms_of(method)}
-    known = expected[importlib.import_module(f"tests.reference.{name.replace('-', '_')}").WEIGHTING]()
+    known = expected[reference_of(method).WEIGHTING]()
     assert weights_of(method) == pytest.approx({partition: known[partition] for partition in asked(method)}, rel=1e-6)
 
 

@@ -44,6 +44,7 @@ def test_a_cell_may_be_longer_than_csvs_limit_which_stays_as_it_was(suffix, tmp_
         (["a,0", "b,1,2", "c,1"], {2: "has 3 fields, the header has 2"}, ["a", "c"]),
         (["a,0", "sentence,label", "c,1"], {2: "is the header once more; were files put together?"}, ["a", "c"]),
         (["a,0", "", "c,1"], {}, ["a", "c"]),
+        (["a,0", "  ", "c,1", "", " "], {}, ["a", "c"]),
     ],
 )
 def test_a_row_that_cannot_be_parsed_is_named_by_its_line_and_costs_no_other(lines, problems, good, tmp_path):
@@ -99,6 +100,25 @@ def test_two_columns_of_the_name_that_is_read_are_refused_with_their_places(suff
     else:
         said = "has 2 columns of the name sentence (columns 1 and 3), and no telling which is meant; remove or rename"
     assert f"train.{suffix}: {said}" in message
+
+
+def test_an_object_of_columns_with_two_of_one_name_is_refused_with_their_places(tmp_path):
+    (tmp_path / "train.json").write_text('{"sentence": ["a", "b"], "label": [0, 1], "sentence": ["ID 7", "ID 8"]}')
+    assert "train.json: sentence is there 2 times (keys 1 and 3 of its object), and no telling" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "separator", "words"),
+    [
+        ("csv", ";", "semicolons; save it separated by commas"),
+        ("csv", "\t", r"tabs (.tsv); save it separated by commas"),
+        ("tsv", ",", "commas (.csv); save it separated by tabs"),
+        ("tsv", "|", "bars; save it separated by tabs"),
+    ],
+)
+def test_a_table_with_other_separators_is_named_with_what_to_do(suffix, separator, words, tmp_path):
+    (tmp_path / f"train.{suffix}").write_text(f"sentence{separator}label\na{separator}1\n")
+    assert f"it seems to be separated by {words}" in complaint(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "parquet"])

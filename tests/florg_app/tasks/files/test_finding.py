@@ -33,7 +33,7 @@ def test_a_file_beside_its_packed_copy_is_a_choice(tmp_path):
     assert "several files for train: train.csv, train.csv.gz; leave one" in complaint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["train.xlsx", "train.txt", "train.arrow", "train.csv.bz2"])
+@pytest.mark.parametrize("name", ["train.xlsx", "train.txt", "train.arrow", "train.csv.zip"])
 def test_a_file_of_another_format_is_named_with_what_to_do(name, tmp_path):
     (tmp_path / name).write_bytes(b"x")
     message = complaint(tmp_path)

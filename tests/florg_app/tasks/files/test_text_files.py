@@ -1,7 +1,9 @@
 """Text files as programs write them: byte order marks, UTF-16, packed files, and bytes that are no text."""
 
+import bz2
 import gzip
 import json
+import lzma
 
 import pytest
 
@@ -14,7 +16,8 @@ CSV = "sentence,label\nnaïve café 😀,0\nb,1\nc,1\n"
 TSV = CSV.replace(",", "\t")
 JSONL = "".join(json.dumps({"sentence": s, "label": n}) + "\n" for s, n in zip(*ROWS.values(), strict=True))
 JSON = json.dumps([json.loads(line) for line in JSONL.splitlines()])
-TEXTS = {".csv": CSV, ".tsv": TSV, ".jsonl": JSONL, ".json": JSON}
+TEXTS = {".csv": CSV, ".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".json": JSON}
+PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 SKIP = {"task.bad-rows": "skip"}
 
 
@@ -33,25 +36,59 @@ def test_a_text_is_read_by_its_byte_order_mark(suffix, encoding, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", TEXTS)
-def test_a_packed_text_is_read_as_it_is(suffix, tmp_path):
-    (tmp_path / f"train{suffix}.gz").write_bytes(gzip.compress(TEXTS[suffix].encode()))
+@pytest.mark.parametrize("ending", PACK)
+def test_a_packed_text_is_read_as_it_is(ending, suffix, tmp_path):
+    (tmp_path / f"train{suffix}{ending}").write_bytes(PACK[ending](TEXTS[suffix].encode()))
     (tmp_path / f"validation{suffix.upper()}").write_text(TEXTS[suffix], encoding="utf-8")
     task = local_task(tmp_path, "glue/sst2")
     assert cells_of(task.rows("train")) == cells_of(task.rows("validation")) == ROWS
 
 
 @pytest.mark.parametrize("cut", [1, 20, -9])
-def test_a_packed_file_that_is_cut_or_none_is_named(cut, tmp_path):
-    packed = gzip.compress(CSV.encode() * 50)
-    (tmp_path / "train.csv.gz").write_bytes(packed[:cut])
-    assert "train.csv.gz: cannot be unpacked" in complaint(tmp_path)
-    (tmp_path / "train.csv.gz").write_bytes(CSV.encode())
-    assert "train.csv.gz: cannot be unpacked (Not a gzipped file" in complaint(tmp_path)
+@pytest.mark.parametrize("ending", PACK)
+def test_a_packed_file_that_is_cut_or_none_is_named(ending, cut, tmp_path):
+    packed = PACK[ending](CSV.encode() * 50)
+    (tmp_path / f"train.csv{ending}").write_bytes(packed[:cut])
+    assert f"train.csv{ending}: cannot be unpacked" in complaint(tmp_path)
+    (tmp_path / f"train.csv{ending}").write_bytes(CSV.encode())
+    assert f"train.csv{ending}: cannot be unpacked (" in complaint(tmp_path)
 
 
-def test_a_packed_file_of_another_name_is_answered_with_the_right_one(tmp_path):
-    (tmp_path / "train.csv").write_bytes(gzip.compress(CSV.encode()))
-    assert "train.csv: is gzip-compressed, whatever its ending says; rename it train.csv.gz, or" in complaint(tmp_path)
+@pytest.mark.parametrize(("ending", "name"), [(".gz", "gzip"), (".bz2", "bzip2"), (".xz", "xz")])
+def test_a_packed_file_of_another_name_is_answered_with_the_right_one(ending, name, tmp_path):
+    (tmp_path / "train.csv").write_bytes(PACK[ending](CSV.encode()))
+    said = f"train.csv: is {name}-compressed, whatever its ending says; rename it train.csv{ending}, or"
+    assert said in complaint(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [*TEXTS, ".parquet"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "is a pointer of Git LFS, not the"),
+        (b"\n<!DOCTYPE html><html><title>404</title></html>", "is a web page; was a download answered with an error"),
+        (b"PK\x03\x04rest", "is a zip archive or a spreadsheet, whatever its ending says; rename or convert it"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_file_is_named_with_what_to_do(content, said, suffix, tmp_path):
+    (tmp_path / f"train{suffix}").write_bytes(content)
+    assert f"train{suffix}: {said}" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", TEXTS)
+@pytest.mark.parametrize("content", [b" \r\n\n", b"\xef\xbb\xbf"])
+def test_a_file_without_any_text_is_called_empty(content, suffix, tmp_path):
+    (tmp_path / f"train{suffix}").write_bytes(content)
+    assert f"train{suffix}: is empty: it has no text" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("suffix", TEXTS)
+def test_lines_end_as_any_system_ends_them_and_blank_ones_are_none(suffix, line_break, tmp_path):
+    text = f"\n  \n{TEXTS[suffix]}\n   \n\n" if suffix != ".tsv" else TEXTS[suffix]
+    (tmp_path / f"train{suffix}").write_bytes(text.replace("\n", line_break).encode())
+    assert cells_of(local_task(tmp_path, "glue/sst2").rows("train")) == ROWS
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

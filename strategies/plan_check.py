@@ -1,0 +1,43 @@
+"""Does what a method declares fit together? Asked before anything is made: a slip is a sentence and no KeyError."""
+
+from collections.abc import Collection
+
+from strategies.method import HELD, KEPT, Method
+from strategies.parametrisation import PARAMETRISATIONS
+from strategies.state import Group
+
+_ANY = Group(6, 5, ("layer",))
+"""Symbols do not depend on the layers."""
+
+
+def check_plan(method: Method) -> None:
+    """Raise ValueError where the plan names an adapter that does not exist, or other symbols than its adapter has."""
+    adapter, roles = method.plan.adapter, method.plan.roles
+    if adapter not in PARAMETRISATIONS:
+        raise ValueError(
+            f'strategy.name = "{method.name}": its plan has adapter = {adapter!r}, which is none of '
+            f"{', '.join(PARAMETRISATIONS)}; take one of these, or add a line to PARAMETRISATIONS"
+        )
+    symbols = PARAMETRISATIONS[adapter].shapes(_ANY, 1)
+    said = [*_listed("without a role", symbols.keys() - roles), *_listed("not the adapter's", roles.keys() - symbols)]
+    if said:
+        raise ValueError(
+            f'strategy.name = "{method.name}": the roles of its plan do not fit its adapter {adapter!r}, whose symbols '
+            f"are {', '.join(symbols)}: {'; '.join(said)}; give each symbol of the adapter one role in `plan`"
+        )
+
+
+def check_made(method: Method, made: Collection[str]) -> None:
+    """Raise ValueError where the symbols made before round 1 are not those that somebody holds by the plan."""
+    plan = method.plan
+    needed = set(plan.named(*HELD, *KEPT))
+    said = [*_listed("not made", needed - set(made)), *_listed("of no role", set(made) - plan.roles.keys())]
+    if said:
+        raise ValueError(
+            f'strategy.name = "{method.name}": `initial` and `from_weights` do not make what its plan has: '
+            f"{'; '.join(said)}; make these there, or change their roles in `plan`"
+        )
+
+
+def _listed(what: str, symbols: Collection[str]) -> list[str]:
+    return [f"{', '.join(sorted(symbols))} {what}"] if symbols else []

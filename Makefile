@@ -7,6 +7,7 @@
 #   make test-gpu   the tests that need a GPU
 #   make test-deployment   the longest with real processes, and a table of faults and what each leads to; some need root
 #   make fuzz N=100000   so many changed replies to the server's own rounds: rejections by reason, and escapes
+#   make bench      short versions of the programs in bench/ that need no model and no data
 #   make mutants    faults made on purpose, each of which some test must notice: hours, before a release
 #   make docs       the documents as a site in build/site; warnings are errors
 #   make tables     the generated parts of the documents
@@ -25,7 +26,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
 N ?= 20000
 
-.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment fuzz mutants newest docs tables fab clean
+.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment fuzz bench mutants newest docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -66,6 +67,13 @@ test-deployment: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz --replies $(N)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench.aggregation --threads 1 --repeats 3 --output build/bench-aggregation.json
+	$(BIN)/python -m bench.client_step --device cpu --hidden 96 --layers 2 --lengths 16 --repetitions 3 --output build/bench-client-step.json
+	$(BIN)/python -m bench.robust_memory --clients 5
+	$(BIN)/python -m bench.privacy_drift --rounds 3
+	$(BIN)/python -m bench.deployment --rounds 3 --repeats 1
 
 mutants: $(INSTALLED)
 	$(BIN)/python -m tests.mutants

@@ -6,7 +6,7 @@ The model is a BERT of random weights (time does not depend on their values), ad
 take turns within each repetition, so a slow moment of the machine hits them alike; ratios are medians over repetitions
 of the ratio within one. Time is the process's own on a CPU (one thread by default), elapsed on a GPU. The factors B'
 and A' of all layers, forward and backward, are timed apart: the one thing in which FLoRG and LoRA differ.
-Prints a table and writes JSON to bench/results/.
+Prints a table and writes JSON.
 """
 
 import argparse
@@ -54,10 +54,12 @@ def main() -> None:
     variants = {name: adapt(method, options, device) for name, method in VARIANTS.items()}
     factors = {name: measure_factors(variants[name], method, options.rank, device) for name, method in VARIANTS.items()}
     rows = [row for length in options.lengths for row in measure(variants, length, options, device)]
-    report = {"machine": machine(device), "options": vars(options), "factors_seconds": factors, "rows": rows}
+    setting = {name: value for name, value in vars(options).items() if name != "output"}
+    report = {"machine": machine(device), "options": setting, "factors_seconds": factors, "rows": rows}
     Console().print(table(rows, factors, report["machine"]))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"client_step-{device.type}.json").write_text(json.dumps(report, indent=1) + "\n")
+    output = options.output or RESULTS / f"client_step-{device.type}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def parse() -> argparse.Namespace:
@@ -71,6 +73,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 32, 64, 128])
     parser.add_argument("--steps", type=int, default=2, help="steps per repetition and variant")
     parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--output", type=Path, help="default: bench/results/client_step-<device>.json")
     return parser.parse_args()
 
 

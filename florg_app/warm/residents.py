@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PROGRAM = Path(__file__).with_name("resident.py")
-END_SECONDS = 10.0
+RESIDENT_END_SECONDS = 10.0
 """How long a process may take to end by itself before it is killed."""
 
 
@@ -67,7 +67,7 @@ class Resident:
         """Tokens of tasks that somebody else may still work on."""
         return list(self._waiting)
 
-    def end(self, seconds: float = END_SECONDS) -> None:
+    def end(self, seconds: float = RESIDENT_END_SECONDS) -> None:
         """End it; returns once it has given back its memory."""
         self._channel.close()
         self._process.terminate()

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from .residents import Resident, Residents
 
-POLL_SECONDS = 0.05
+TASK_POLL_SECONDS = 0.05
 """Between two questions to the SuperNode whether there is something to do."""
 
 _SET_PDEATHSIG = 1  # of prctl(2)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
                 if task := tasks.next():
                     residents.give(task.run, task.token)
                 else:
-                    time.sleep(POLL_SECONDS)
+                    time.sleep(TASK_POLL_SECONDS)
             return abs(supernode.returncode)
         finally:
             residents.end()

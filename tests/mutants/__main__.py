@@ -1,6 +1,7 @@
 """`python -m tests.mutants`: make the declared faults and a sample of those by machine; exit status 1 if one survives.
 
-The tests that run a faulty line are tried, the nearest and quickest first, until one fails.
+The tests that run a faulty line are tried, the nearest and quickest first, until one fails. Which run it is measured
+once, which takes the time of all of them; with --near the tests of the fault's own folder are tried instead.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from rich.console import Console
 from tests.mutants import generated, mutant, selection, table
 from tests.mutants.mutant import Mutant
 from tests.mutants.play import Played, Stage, stage
-from tests.mutants.selection import Coverage
+from tests.mutants.selection import Coverage, Nearest
 from tests.mutants.table import Line
 from tests.support.repository import REPOSITORY
 
@@ -32,11 +33,12 @@ def main(arguments: list[str]) -> int:
         "--sample", type=int, default=300, help="faults by machine, of all; 0 = the declared ones alone"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
+    parser.add_argument("--near", action="store_true", help="try tests by their place, without measuring")
     options = parser.parse_args(arguments)
     console = Console() if sys.stdout.isatty() else Console(width=200)
     chosen = [m for m in faults(options.sample, options.seed) if options.only in m.name or options.only in m.file]
     with stage(REPOSITORY) as copy:
-        known = selection.measure(copy, KEPT)
+        known = Nearest(copy.root) if options.near else selection.measure(copy, KEPT)
         found = []
         for number, each in enumerate(chosen, 1):
             found.append(play(copy, known, each))
@@ -61,15 +63,16 @@ def faults(number: int, seed: int) -> list[Mutant]:
     return mutant.declared() + mutant.without(generated.sample(candidates, number, seed), known)
 
 
-def play(copy: Stage, known: Coverage, each: Mutant) -> Line:
+def play(copy: Stage, known: Coverage | Nearest, each: Mutant) -> Line:
     text = (copy.root / each.file).read_text(encoding="utf-8")
     tests, start = known.of(each.file, each.lines(text)), time.monotonic()
     with copy.faulty(each.file, each.applied(text)):
         # The files as a whole last: what a cache or a fixture made was measured in the first test that needed it alone.
-        files = sorted({test.partition("::")[0] for test in tests})
+        files = [] if isinstance(known, Nearest) else sorted({test.partition("::")[0] for test in tests})
         first = [each.test] if each.test else []
-        for part in (first, tests[:NEAR], tests[NEAR:], ["-m", selection.FAST, *files] if files else []):
-            if part and (played := copy.play(part)).verdict is Played.FAILED:
+        quick = ["-m", selection.FAST]
+        for part in (first, tests[:NEAR], tests[NEAR:], files):
+            if part and (played := copy.play([*quick, *part])).verdict is Played.FAILED:
                 return Line(each, "noticed", noticing(played.words), time.monotonic() - start)
     return Line(each, "SURVIVED" if tests else "RUN BY NO TEST", "", time.monotonic() - start)
 

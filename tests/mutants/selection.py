@@ -39,6 +39,26 @@ class Coverage:
         return -shared, round(self.seconds[node], 1)
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """The quick tests by where they lie, without any measurement: those of a file's own folder, then those above it."""
+
+    root: Path
+    """The repository's."""
+
+    def of(self, file: str, lines: Sequence[int]) -> list[str]:
+        """Test files to try, the nearest first; the lines play no part."""
+        own, places = Path(file), []
+        words = set(own.stem.split("_")) - {"test"}
+        folder = self.root / "tests" / own.parent
+        while folder != self.root / "tests" and folder.is_relative_to(self.root / "tests"):
+            places.append(folder)
+            folder = folder.parent
+        found = dict.fromkeys(path for place in places if place.is_dir() for path in sorted(place.rglob("test_*.py")))
+        named = sorted(found, key=lambda path: -len(words & set(path.stem.split("_"))))
+        return [str(path.relative_to(self.root)) for path in named]
+
+
 def measure(stage: Stage, kept: Path) -> Coverage:
     """What every quick test runs; measured where `kept` does not know. Raises RuntimeError where one fails."""
     by_line: dict[tuple[str, int], set[str]] = defaultdict(set)

@@ -31,7 +31,7 @@ from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.parametrisation import LayerFactors
 from strategies.plan_check import check_made, check_plan
-from strategies.starting import start_distance, start_from
+from strategies.starts.from_adapter import start_distance, start_from
 from strategies.state import HEAD, State
 
 

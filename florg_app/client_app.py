@@ -15,7 +15,9 @@ from florg_app import code_version
 from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
 from florg_app.client_side.node import introduce, own_paths, partition_of, redact_errors
+from florg_app.client_side.once import held_once
 from florg_app.client_side.reply import build_reply
+from florg_app.client_side.round_zero import round_zero_of, sketch_reply
 from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
@@ -41,6 +43,7 @@ from strategies.exchange.wire import (
 from strategies.flops import counted
 from strategies.method import KEPT, UPLOADED
 from strategies.rng import stream_seed
+from strategies.starts.sketch_round import ROUND_ZERO
 from strategies.state import State
 
 app = ClientApp()
@@ -100,11 +103,18 @@ def train(message: Message, context: Context) -> Message:
     device = resolve_device(settings.client.device, "client.device")
     assembly = assemble(settings, device, *own_paths(context))
     check_identity(request.identity, assembly.identity)
-    state = unpack(message.content.array_records[ARRAYS], assembly.manifest.at(request.rank).downlink)
+    sketching = request.t == ROUND_ZERO
+    layout = (round_zero_of(settings, assembly)[1] if sketching else assembly.manifest).at(request.rank)
+    shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
+    state = unpack(message.content.array_records[ARRAYS], shapes)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     with redact_errors(context):
-        reply = Message(_answer(request, state, context, settings, assembly, start, opened), reply_to=message)
+        if sketching:
+            content = sketch_reply(request, context, settings, assembly, start, opened)
+        else:
+            content = _answer(request, state, context, settings, assembly, start, opened)
+        reply = Message(content, reply_to=message)
     if secure and opened:
         secure.uploaded(opened)
     return reply
@@ -127,7 +137,9 @@ def _answer(
     data_seconds = time.monotonic() - reading
     stores = ClientStores(context, assembly, partition, request.context)
     store = stores.tensors()
-    received = padded(state, manifest.downlink).join(_own_tensors(store.load(), assembly))
+    once = held_once(stores, request, state, manifest)
+    broadcast = state.select(manifest.downlink)
+    received = padded(broadcast, manifest.downlink).join(once).join(_own_tensors(store.load(), assembly))
     assembly.load(received, t, rank)
     load_seconds = time.monotonic() - start - data_seconds
     metrics = {PARTITION: partition, "load-seconds": load_seconds, "data-seconds": data_seconds}
@@ -141,7 +153,7 @@ def _answer(
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
     store.save(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    return build_reply(settings, manifest, t, rank, received, trained, metrics, opened)
+    return build_reply(settings, settings.method, manifest, t, rank, received, trained, metrics, opened)
 
 
 def _own_tensors(stored: State | None, assembly: Assembly) -> State:

@@ -8,24 +8,25 @@ from logging import ERROR, WARNING
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
-from flwr.serverapp.exception import AggregationError
 
 from clients.device import ResettablePeak, peak_memory_bytes, resolve_device
 from florg_app.assembly import assemble
 from florg_app.checkpoints import checkpoint_file
 from florg_app.checkpoints.best import BEST_FILE, BestKeeper
-from florg_app.checkpoints.manager import CheckpointManager, NotSavedError
+from florg_app.checkpoints.manager import CheckpointManager
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint, run_metadata
 from florg_app.client_side.reply import mechanism_of
+from florg_app.config.gradient_start import begins_from_gradient
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.settings import Settings
-from florg_app.reports.best_round import early_stop, unknown_metric
-from florg_app.reports.counted import nothing_counted
+from florg_app.reports.best_round import unknown_metric
 from florg_app.reports.report import FAILED_LINE, Report, note
 from florg_app.server_side import start
 from florg_app.server_side.census import Census
+from florg_app.server_side.ends import FORESEEN, early_end, require_counted
 from florg_app.server_side.evaluation import CentralEvaluation
 from florg_app.server_side.muster import muster
+from florg_app.server_side.round_zero import begin_from_gradient
 from florg_app.server_side.rules import policy_of
 from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
@@ -40,14 +41,6 @@ SUMS_ALONE = (
     "privacy.secure-sum: the server sees sums alone; clients report no losses, times or counts, and the diagnostics "
     "have no aggregation-error"
 )
-
-
-class NothingCountedError(RuntimeError):
-    """The run has had all its rounds, and none of them changed the model."""
-
-
-FORESEEN = (ValueError, TimeoutError, AggregationError, NotSavedError, NothingCountedError)
-"""Ends of a run that its message explains; where Python was in the program says nothing more."""
 
 
 @app.main()
@@ -103,7 +96,7 @@ class ServerRun:
         self._load_seconds = time.monotonic() - begun
         self._checkpoints = CheckpointManager(report.output_dir, settings.checkpoint.every, settings.checkpoint.keep)
         self._best = BestKeeper(report.output_dir, settings.checkpoint.best, self._begun, report.records)
-        self.ended_early = self._early_stop()
+        self.ended_early = early_end(report.records, settings)
         """Why the run has fewer rounds than planned; empty while it has not ended so."""
         self._roster = Roster()
         self._evaluate = CentralEvaluation(self._assembly, settings, lambda: self._census.num_partitions())
@@ -128,8 +121,7 @@ class ServerRun:
         """Score the initial model of a new run, then train round by round; all of it is on the disk at the end."""
         for line in self._assembly.notes:
             note(line, WARNING)
-        state = self._federation.state
-        self._checkpoints.check_room(state)
+        self._checkpoints.check_room(self._federation.state)
         self._federation.summary()
         if self._evaluate.refusal:
             note(self._evaluate.refusal, WARNING)
@@ -140,7 +132,7 @@ class ServerRun:
             _ = self._census  # before any long work
         if self._is_new:
             self._before_training()
-        header = self._header(self._begun)
+        state, header = self._federation.state, self._header(self._begun)  # round 0 may have made another one
         self._checkpoints.begin(self._begun, state, header)
         if self._is_new:
             self._best.after_round(self._report.records, state, header)
@@ -150,8 +142,7 @@ class ServerRun:
             with self._checkpoints.closing():
                 self._federation.run(self._grid, self._rounds(), self._evaluate)
             self._best.flush()
-        if nothing := nothing_counted(self._report.records, self._done):
-            raise NothingCountedError(nothing)
+        require_counted(self._report.records, self._begun)
 
     def _rounds(self) -> Iterator[int]:
         """Number the rounds to come, up to the last one or until the score has ceased to get better."""
@@ -160,25 +151,18 @@ class ServerRun:
                 return
             yield t
 
-    def _early_stop(self) -> str:
-        settings = self._settings
-        return early_stop(
-            self._report.records, settings.checkpoint.best, settings.stop.patience, settings.stop.min_delta
-        )
-
-    @property
-    def _done(self) -> int:
-        """The rounds that the run has had."""
-        return max([self._begun, *(record["round"] for record in self._report.records)])
-
     @cached_property
     def _census(self) -> Census:
         """What the nodes that take part say of themselves, asked once."""
         return muster(self._grid, self._roster, self._assembly, self._settings)
 
     def _before_training(self) -> None:
+        record = (
+            self._round_zero() if begins_from_gradient(self._settings.adapter.start, self._settings.method) else None
+        )
         begun = time.monotonic()
-        record = RoundRecord(0, [], evaluation=self._evaluate(0, self._federation.state))
+        record = record or RoundRecord(0, [])
+        record.evaluation = self._evaluate(0, self._federation.state)
         if (distance := self._assembly.start_distance) is not None:
             record.start_distance = distance
             note(distance_in_words(distance))
@@ -187,12 +171,29 @@ class ServerRun:
         if skipped := self._assembly.data.skipped("validation"):
             note(f"task.bad-rows = skip: {skipped} validation rows are left out as bad", WARNING)
 
+    def _round_zero(self) -> RoundRecord:
+        """Have the clients' gradients begin the run; the record of the round in which they were asked for them."""
+        federation, settings = self._federation, self._settings
+        federation.state, record = begin_from_gradient(
+            self._grid,
+            settings,
+            self._assembly,
+            federation.lineage,
+            policy_of(settings),
+            self._device,
+            federation.state,
+            federation.private,
+            self._roster,
+            lambda text: note(text, WARNING),
+        )
+        return record
+
     def _after_round(self, record: RoundRecord) -> None:
         """Report a round, write its checkpoint, and tell clients what they need not keep any longer."""
         self._record(record)
         for remark in record.remarks:
             note(f"round {record.t}: {remark}", WARNING)
-        self.ended_early = self._early_stop()
+        self.ended_early = early_end(self._report.records, self._settings)
         if self.ended_early:
             note(self.ended_early)
         last = record.t == self._settings.num_server_rounds or bool(self.ended_early)

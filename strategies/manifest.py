@@ -64,6 +64,11 @@ class Manifest:
         return self.shapes(*KEPT)
 
     @property
+    def once(self) -> Shapes:
+        """What each client is sent once, and keeps."""
+        return self.shapes(Role.ONCE)
+
+    @property
     def held(self) -> Shapes:
         """By the server, as its state."""
         return self.shapes(*HELD)

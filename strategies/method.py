@@ -4,6 +4,7 @@ Axes, one legend for all code: `n` clients of the round, `l` layers of a shape g
 `i` in_features, `k = min(o, i)`. Weights are (o, i), as in nn.Linear.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Role(StrEnum):
     REPORTED = "reported"  # as LOCAL, and up: the server holds a mean to evaluate, which it sends to nobody
     FIXED = "fixed"  # rebuilt from the seed on both sides, checked by fingerprint
     PUSHED = "pushed"  # made by the server, down only
+    ONCE = "once"  # made by the server before round 1, down only, once to each client, which keeps it
     FRESH = "fresh"  # begun anew each round from the seed on both sides, trained by clients, up only
 
 
@@ -42,7 +44,7 @@ BROADCAST = (Role.SHARED, Role.PUSHED)
 KEPT = (Role.LOCAL, Role.REPORTED)
 """By each client from round to round, in its own memory."""
 
-HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED)
+HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
 """By the server, as its state."""
 
 
@@ -95,6 +97,8 @@ class Traits:
     """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
     client_ranks: bool = False
     """Whether clients may have ranks of their own, below the largest."""
+    from_gradient: bool = False
+    """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
@@ -148,6 +152,13 @@ class Method(ABC):
         Only the server needs them, once, before round 1.
         """
         return {}
+
+    def from_gradient(self, U: Float[Tensor, "l o r"], V: Float[Tensor, "l i r"]) -> Tensors:
+        """Make the symbols that begin from the leading singular vectors of the clients' mean gradient at the start.
+
+        By default A = V^T / sqrt(3), whose rows have the norm of the usual start's.
+        """
+        return {"A": V.mT / math.sqrt(3)}
 
     # In a round, on both sides and on the client
 

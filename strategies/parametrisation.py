@@ -16,6 +16,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
+from strategies.bases.turned import Turned
 from strategies.state import Group, Shape, Tensors
 
 Factors = tuple[Float[Tensor, "*b o m"], Float[Tensor, "*b m i"]]
@@ -131,6 +132,14 @@ def _no_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
     return D.new_zeros(*D.shape[:-1], 0), D.new_zeros(*D.shape[:-2], 0, D.shape[-1])
 
 
+def _sketch_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {"Y": (group.out_features, rank), "X": (group.in_features, rank)}
+
+
+def _no_update(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    raise AssertionError("a sketch is no update")
+
+
 def _gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"A": (rank, group.k)}
 
@@ -152,11 +161,29 @@ def _gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
     return scale * torch.cat([L.apply(A).mT, L.apply(D).mT], -1), torch.cat([R.apply(D), R.apply(A1)], -2)
 
 
+def _turned_gram_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {**_gram_shapes(group, rank), "U": (group.out_features, rank), "V": (group.in_features, rank)}
+
+
+def _turned_gram_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """As "gram", with an L whose first columns are U (o, r) and an R whose first rows are V^T, V (i, r)."""
+    sides = {side: _turned(fixed[side], tensors[symbol]) for side, symbol in (("L", "U"), ("R", "V"))}
+    return _gram_factors({"A": tensors["A"]}, {**fixed, **sides}, scale)
+
+
+def _turned(basis: Basis | Float[Tensor, "..."], directions: Float[Tensor, "*l d r"]) -> Basis:
+    """The basis turned to the directions; as it is where it stands for norms alone, which no turn changes."""
+    assert isinstance(basis, Basis)
+    return Turned(basis, directions) if basis.dim == directions.shape[-2] else basis
+
+
 PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora": Parametrisation(_lora_shapes, _lora_factors),
     "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, _of_symbols("W")),
     "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, _of_symbols("U", "V")),
     "lora+sparse": Parametrisation(_lora_sparse_shapes, _lora_factors, _sparse_product),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
+    "gram+turned": Parametrisation(_turned_gram_shapes, _turned_gram_factors),
+    "sketch": Parametrisation(_sketch_shapes, _no_update),
     "full": Parametrisation(_full_shapes, _no_factors, _of_symbols("D")),
 }

@@ -14,7 +14,11 @@ from clients.optimizer_state import kept_optimizer_state, optimizer_kind, state_
 from florg_app.assembly import Assembly
 from florg_app.client_side.node import name_of_client
 from strategies.exchange.lineage import RoundContext
+from strategies.exchange.train_request import VERSION
 from strategies.exchange.wire import PARTITION, RANK, RUN
+
+ONCE = "once"
+"""The record of Context.state and the folder below `state-dir` of what the server sends once."""
 
 OPTIMIZER = "optimizer"
 """The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
@@ -35,6 +39,11 @@ class ClientStores:
     def tensors(self) -> ClientStore:
         """Open the store of LOCAL and REPORTED tensors, which the server never sends back."""
         return ClientStore(self.context.state, self.assembly.manifest.kept, self._owner, self.moment, self._file())
+
+    def once(self, version: str) -> ClientStore:
+        """Open the store of what the server sends once, of this version."""
+        owner = {**self._owner, VERSION: version}
+        return ClientStore(self.context.state, self.assembly.manifest.once, owner, self.moment, self._file(ONCE), ONCE)
 
     def optimizer(
         self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int

@@ -10,6 +10,7 @@ from strategies.exchange.screening import Metrics
 from strategies.exchange.uploads import encode_upload, zero_update
 from strategies.exchange.wire import EXAMPLES, PARTITION, RANK, RefusalError, pack, upload
 from strategies.manifest import Manifest, state_at_start
+from strategies.method import Method
 from strategies.protection.privacy import Privacy
 from strategies.protection.secure_sum.fixed_point import RangeError
 from strategies.protection.secure_sum.upload import mask_upload
@@ -19,6 +20,7 @@ from strategies.state import State
 
 def build_reply(
     settings: Settings,
+    method: Method,
     manifest: Manifest,
     t: int,
     rank: int,
@@ -30,9 +32,9 @@ def build_reply(
     """Make the reply of a client that received and trained these tensors, padded to the manifest's rank.
 
     With noise of its own it decides on its rank, and makes its summand, from what it may upload anyway. `secure` is the
-    sum that it takes part in: its summand then travels masked, and as long as one of the largest rank.
+    sum that it takes part in: its summand then travels masked, and as long as one of the largest rank. `method` and
+    `manifest` are those of the round, which the settings' method need not be.
     """
-    method = settings.method
     begins = state_at_start(method, manifest, received, t)
     if privacy := mechanism_of(settings.privacy):
         own = manifest.at(rank)

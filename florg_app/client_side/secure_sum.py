@@ -93,8 +93,8 @@ class SecureSumClient:
 
     @property
     def _summed(self) -> int:
-        """The last round of this attempt whose sum has a part of this client."""
-        return int(str(self._record.get(_SUMMED, 0))) if self._record.get(_ATTEMPT) == self._attempt else 0
+        """The last round of this attempt whose sum has a part of this client; -1: there is none."""
+        return int(str(self._record.get(_SUMMED, -1))) if self._record.get(_ATTEMPT) == self._attempt else -1
 
     def _refuse_second_sum(self) -> None:
         if self._request.context.t <= self._summed:

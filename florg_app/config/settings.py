@@ -9,6 +9,7 @@ from florg_app.config.best_settings import Metric, StopSettings, check_best
 from florg_app.config.client_ranks import Ranks, check_ranks
 from florg_app.config.compatibility import check_client_files, check_moments, check_quorum, check_scored_rows
 from florg_app.config.flat import Unset, Words
+from florg_app.config.gradient_start import check_gradient_start
 from florg_app.config.partition_settings import PartitionSettings
 from florg_app.config.protection import (
     PrivacySettings,
@@ -69,6 +70,17 @@ class AdapterSettings(Section, frozen=True):
     """PEFT folder of a LoRA adapter of `model.name` with which round 1 begins."""
     start_as: Literal["factors", "merged"] = "factors"
     """The method's own factors begin as that adapter, or nearest to it; or it is a part of W0 on every node."""
+    start: Literal["method", "gradient"] = "method"
+    """Of A, in methods whose A begins uniform and is sent: as theirs, or along the clients' mean gradient at W0."""
+
+
+class StartSettings(Section, frozen=True):
+    """Of round 0, in which clients send sketches of their gradients."""
+
+    rows: Number = 256
+    """The most rows of a client, drawn from the seed, of whose mean loss its gradient is."""
+    columns: Count = 0
+    """Of a sketch, at least adapter.rank; 0 = twice that."""
 
 
 class ModelSettings(Section, frozen=True):
@@ -145,6 +157,7 @@ class Settings(Section, frozen=True):
     """Seconds to wait for `min_clients`."""
     strategy: StrategySettings = StrategySettings()
     adapter: AdapterSettings = AdapterSettings()
+    start: StartSettings = StartSettings()
     model: ModelSettings = ModelSettings()
     task: TaskSettings = TaskSettings()
     partition: PartitionSettings = PartitionSettings()
@@ -177,5 +190,8 @@ class Settings(Section, frozen=True):
         check_secure_sum(self.privacy, self.robust, self.method, weighting, upload, scores, fewest)
         check_upload(upload, self.method, weighting)
         check_robust(self.robust, self.method, weighting)
+        check_gradient_start(
+            self.adapter.start, self.adapter.start_from is not None, self.start.columns, self.adapter.rank, self.method
+        )
         check_privacy(self.privacy, self.robust, self.method, weighting, self.evaluate.on_clients)
         return self

@@ -16,7 +16,7 @@ from strategies.linalg import svd
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group
 
-BasisKind = Literal["haar", "svd", "kaiming", "kaiming-relu", "signed-permutation", "hadamard"]
+BasisKind = Literal["haar", "svd", "kaiming", "kaiming-relu", "signed-permutation", "hadamard", "gradient"]
 NumBases = Literal["two", "one"]
 Pair = tuple[Basis, Basis]
 
@@ -108,6 +108,8 @@ def basis_pair(kind: str, bases: NumBases, group: Group, seed: int, weights: Fro
     if kind == "svd":
         W0 = weights(group)
         return _svd_pair(W0) if bases == "two" else _one(group, _svd_one(W0))
+    if kind == "gradient":  # what the directions of the gradient are completed by
+        kind = "haar"
     if kind not in DRAWS:
         allowed = " | ".join(get_args(BasisKind))
         raise ValueError(f"strategy.florg.basis = {kind!r} is unknown; choose one of {allowed}")

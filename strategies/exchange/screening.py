@@ -27,6 +27,8 @@ class Asked:
     """How many training rows the client said at the start that it has; None where it said nothing."""
     more_metrics: Collection[str] = ()
     """Names of metrics beside those of `METRIC_SPECS`."""
+    carries: bool = False
+    """Whether the message has the tensors that travel once to each client."""
 
 
 @dataclass(frozen=True)

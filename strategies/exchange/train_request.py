@@ -12,7 +12,11 @@ from strategies.exchange.secure_step import step_record
 from strategies.exchange.traffic import SECURE_SUM
 from strategies.exchange.wire import ADVICE, ARRAYS, CONFIG, RANK, ROUND, RefusalError, train_message
 
-EVALUATE = "evaluate"
+EVALUATE, VERSION, CARRIES = "evaluate", "once-version", "once-carried"
+
+
+BroadcastKind = tuple[int, bool]
+"""Of a broadcast: the rank, and whether it has the tensors that travel once to each client."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,10 @@ class TrainRequest:
     """The attempts at the run, by which a client knows which of its stores to go on from."""
     identity: Mapping[str, str]
     """What both sides must share, see `strategies.exchange.wire.ADVICE`."""
+    version: str = ""
+    """A digest of the tensors that travel once to each client; empty where there are none."""
+    carries: bool = False
+    """Whether the message has them; else the client goes on with those of this version that it keeps."""
 
     @property
     def context(self) -> RoundContext:
@@ -37,7 +45,9 @@ class TrainRequest:
     def as_config(self) -> ConfigRecord:
         """Return the config record of the message; `from_config` inverts it, sources of attempts aside."""
         lineage = self.lineage.as_config()
-        return ConfigRecord({ROUND: self.t, RANK: self.rank, EVALUATE: self.evaluate, **self.identity, **lineage})
+        once = {VERSION: self.version, CARRIES: self.carries} if self.version else {}
+        own = {ROUND: self.t, RANK: self.rank, EVALUATE: self.evaluate, **once}
+        return ConfigRecord({**own, **self.identity, **lineage})
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TrainRequest":
@@ -49,6 +59,8 @@ class TrainRequest:
                 evaluate=bool(config[EVALUATE]),
                 lineage=Lineage.from_config(config),
                 identity={part: str(config[part]) for part in ADVICE if part in config},
+                version=str(config.get(VERSION, "")),
+                carries=bool(config.get(CARRIES, False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RefusalError(f"the train message cannot be read: {type(error).__name__}: {error}") from error
@@ -68,25 +80,25 @@ def train_content(arrays: ArrayRecord, request: TrainRequest, parcel: bytes | No
 def train_messages(
     asked: Sequence[Asked],
     nodes: Mapping[int, int],
-    arrays: Mapping[int, ArrayRecord],
-    requests: Mapping[int, TrainRequest],
+    arrays: Mapping[BroadcastKind, ArrayRecord],
+    requests: Mapping[BroadcastKind, TrainRequest],
     parcels: Mapping[int, bytes],
     seconds: float,
 ) -> list[tuple[Message, Asked]]:
-    """Write one message for each client asked; those of one rank share their content, but for parcels.
+    """Write one message for each client asked; those of one kind share their content, but for parcels.
 
     Args:
         asked: the clients.
         nodes: by partition.
-        arrays: the broadcast by rank.
-        requests: by rank.
+        arrays: the broadcast by kind.
+        requests: by kind.
         parcels: by partition, what a secure sum brings; of a client without one, nothing.
         seconds: for which the round waits.
     """
-    shared = {rank: train_content(arrays[rank], requests[rank]) for rank in arrays}
+    shared = {kind: train_content(arrays[kind], requests[kind]) for kind in arrays}
     messages: list[tuple[Message, Asked]] = []
     for client in asked:
-        rank, parcel = client.rank, parcels.get(client.partition)
-        content = shared[rank] if parcel is None else train_content(arrays[rank], requests[rank], parcel)
-        messages.append((train_message(content, nodes[client.partition], requests[rank].t, seconds), client))
+        kind, parcel = (client.rank, client.carries), parcels.get(client.partition)
+        content = shared[kind] if parcel is None else train_content(arrays[kind], requests[kind], parcel)
+        messages.append((train_message(content, nodes[client.partition], requests[kind].t, seconds), client))
     return messages

@@ -41,7 +41,9 @@ class FedExLoRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(exact=True, gauge_free=True, needs="sum" if self.residual == "dense" else "stack")
+        return Traits(
+            from_gradient=True, exact=True, gauge_free=True, needs="sum" if self.residual == "dense" else "stack"
+        )
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0, P = 0."""

@@ -30,7 +30,7 @@ class FlexLoRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(needs="stack", client_ranks=True, gauge_free=True)
+        return Traits(from_gradient=True, needs="stack", client_ranks=True, gauge_free=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

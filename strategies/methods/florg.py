@@ -46,6 +46,9 @@ class FLoRG(Method):
     align: bool = True
     """False: the leading r rows of F as they come, the paper's ablation."""
     basis: BasisKind = "haar"
+    """"gradient": the first columns of L are the leading left singular vectors of the clients' mean gradient at W0, the
+    first rows of R the right ones, negative, completed by "haar"; A^1 = initial_norm [I_r 0] opens exactly them. With
+    H = L^T G R^T then diagonal and negative there, nothing of it is lost to the symmetry of A^T A (eq. 2)."""
     bases: NumBases = "two"
     initial_norm: Annotated[float, Gt(0)] = 1.0
     """Root mean square of the norms of the rows of A^1, whose elements have the standard deviation initial_norm /
@@ -69,13 +72,26 @@ class FLoRG(Method):
                 "the alignment; set strategy.florg.solver = 'literal' or 'truncate'"
             )
 
+        if self.basis == "gradient" and (self.bases == "one" or not self.zero_start or self.initial_std):
+            raise ValueError(
+                'strategy.florg.basis = "gradient" has two bases, and A begins along their first directions, at W0, '
+                "with rows of norm initial-norm; leave out strategy.florg.bases, zero-start and initial-std"
+            )
+
     @property
     def plan(self) -> Plan:
+        if self.basis == "gradient":
+            roles = {"A": Role.SHARED, "U": Role.ONCE, "V": Role.ONCE}
+            return Plan(adapter="gram+turned", roles=roles, weighting="uniform")
         return Plan(adapter="gram", roles={"A": Role.SHARED}, weighting="uniform")
 
     @property
     def traits(self) -> Traits:
-        return Traits(gauge_free=True, needs="stack" if self.solver == "truncate" else "sum")
+        return Traits(
+            from_gradient=self.basis == "gradient",
+            gauge_free=True,
+            needs="stack" if self.solver == "truncate" else "sum",
+        )
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         L, R = basis_pair(self.basis, self.bases, group, seed, weights)
@@ -84,11 +100,21 @@ class FLoRG(Method):
         return {"L": L, "R": R, "A1": self.initial(group, rank, seed)["A"]}
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
-        """A ~ N(0, sigma^2), sigma = initial_std or initial_norm / sqrt(k)."""
+        """A ~ N(0, sigma^2), sigma = initial_std or initial_norm / sqrt(k); with gradient bases along the first axes, U
+        and V the first axes too until there is a gradient.
+        """
         shape = (len(group.layers), rank, group.k)
+        if self.basis == "gradient":
+            first = {"A": (rank, group.k), "U": (group.out_features, rank), "V": (group.in_features, rank)}
+            axes = {symbol: torch.eye(*sizes).expand(len(group.layers), -1, -1) for symbol, sizes in first.items()}
+            return {**axes, "A": self.initial_norm * axes["A"]}
         sigma = self.initial_std or self.initial_norm / math.sqrt(group.k)
         A = generator(seed, "initial-A", group.name).normal(0, sigma, shape)
         return {"A": torch.from_numpy(A).float()}
+
+    def from_gradient(self, U: Float[Tensor, "l o r"], V: Float[Tensor, "l i r"]) -> Tensors:
+        """U and -V, for gradient bases."""
+        return {"U": U, "V": -V}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """closed-form: Z_n^T = (A A_n^T) A_n, (l, r, k); literal: Q_n = A_n^T A_n, (l, k, k)  (eq. 4)."""

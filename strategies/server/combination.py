@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from strategies.method import Method
+from strategies.method import Method, Role
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing
@@ -76,9 +76,9 @@ class Combination:
         self.weights = bounded_weights(self.weights, self._max_share)
         new: dict[str, Tensors] = {}
         for name, old in self.start.items():
-            new[name] = {
-                symbol: tensor.to(old[symbol]) for symbol, tensor in self._groups[name].finish(self.weights).items()
-            }
+            made = self._groups[name].finish(self.weights)
+            stays = {symbol: old[symbol] for symbol in self.method.plan.named(Role.ONCE) if symbol in old}
+            new[name] = {**{symbol: tensor.to(old[symbol]) for symbol, tensor in made.items()}, **stays}
         return State(new)
 
     def _group_sum(

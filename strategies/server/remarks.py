@@ -18,7 +18,9 @@ class Remarks:
         said = {
             group: remark
             for group in self._silent
-            if group.name in new and (remark := self._method.remark(group, old[group.name], new[group.name]))
+            if group.name in old
+            and group.name in new
+            and (remark := self._method.remark(group, old[group.name], new[group.name]))
         }
         self._silent = [group for group in self._silent if group not in said]
         return list(said.values())

@@ -25,6 +25,7 @@ from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
 from strategies.server.cost_meter import PeakMemory
 from strategies.server.diagnostics import for_norms
+from strategies.server.once_sent import OnceSent
 from strategies.server.polling import Reply, collect
 from strategies.server.remarks import Remarks
 from strategies.server.replies import accept_replies, reject_beyond_bound
@@ -98,6 +99,7 @@ class FederatedAdapters(Strategy):
         self._used_keys: set[bytes] = set()
         """Public keys of the secure sums so far."""
         self._remarks = Remarks(method, manifest.groups)
+        self._once = OnceSent()
         self._begun: Round | None = None
         """Only for Flower's own `start`, which knows no rounds: what `configure_train` hands to `aggregate_train`."""
 
@@ -172,23 +174,26 @@ class FederatedAdapters(Strategy):
 
     def _begin_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> Round:
         """Sample the clients of a round and write their messages; `arrays` is the broadcast of the largest rank."""
+        self._once.update(self.state.select(self._manifest.once))
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.traits.pooled]
-        partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, t)
+        # Round 0 asks whom round 1 would ask.
+        partitions = sample_clients(candidates, self._policy.fraction_train, self._manifest.seed, max(t, 1))
         nodes, seconds = {p: online[p] for p in partitions}, self._policy.round_timeout
         ask = ask_over(grid, nodes, self.lineage, t, seconds)
         session = session_of(self.lineage, t)
         secure, parcels = open_secure_sum(self._policy.secure_sum, session, ask, self._used_keys, partitions)
         scores, more = self._policy.evaluate_on_clients, self._policy.more_metrics
         asked = [
-            Asked(p, self._rank(t, p), scores, self._roster.rows(p), more)
+            Asked(p, self._rank(t, p), scores, self._roster.rows(p), more, self._once.lacks(nodes[p]))
             for p in partitions
             if secure is None or p in parcels
         ]
-        sent = {rank: arrays if rank == self._manifest.rank else self._at(rank) for rank in {a.rank for a in asked}}
-        requests = {rank: self._request(t, rank) for rank in sent}
+        kinds = {(a.rank, a.carries) for a in asked}
+        sent = {kind: arrays if kind == (self._manifest.rank, False) else self._at(*kind) for kind in kinds}
+        requests = {kind: self._request(t, *kind) for kind in sent}
         messages = train_messages(asked, nodes, sent, requests, parcels, seconds)
-        down = sum((measure_traffic(sent[a.rank]) for a in asked), Traffic())
+        down = sum((measure_traffic(sent[a.rank, a.carries]) for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None
         record = RoundRecord(t, partitions, down=down, privacy=spent)
@@ -202,20 +207,23 @@ class FederatedAdapters(Strategy):
         for verdict in reject_beyond_bound(verdicts, current.change_norms, bound) if bound else verdicts:
             current.take(verdict)
         new_state = current.finish()
+        self._once.note(current.sent, current.record.accepted)
         if new_state is not None:
             current.record.remarks = self._remarks.of_step(self.state, new_state)
             self.state = new_state
             self.ranks |= current.lowered
 
-    def _request(self, t: int, rank: int) -> TrainRequest:
-        return TrainRequest(t, rank, self._policy.evaluate_on_clients, self.lineage, self._identity)
+    def _request(self, t: int, rank: int, carries: bool) -> TrainRequest:
+        scores, version = self._policy.evaluate_on_clients, self._once.version
+        return TrainRequest(t, rank, scores, self.lineage, self._identity, version, carries)
 
     def _rank(self, t: int, partition: int) -> int:
         """Of the factors that the client of this partition receives in round t."""
         own = rank_of(partition, self._policy.client_ranks, self.ranks, self._manifest.rank)
         return min(own, self._method.active_rank(t, self._manifest.rank))
 
-    def _at(self, rank: int) -> ArrayRecord:
-        """The broadcast to clients of this rank."""
-        shapes = self._manifest.at(rank).downlink
+    def _at(self, rank: int, carries: bool = False) -> ArrayRecord:
+        """The broadcast to clients of this rank, with or without what travels once."""
+        manifest = self._manifest.at(rank)
+        shapes = {**manifest.downlink, **manifest.once} if carries else manifest.downlink
         return pack(cut(self.state.select(shapes), shapes), shapes)

@@ -44,7 +44,7 @@ def test_what_is_filled_is_read(model: PreTrainedModel, name: str):
     with tiny_adapted(model, METHODS[name]) as adapted:
         state = random_state(adapted, seed=5)
         adapted.fill(state)
-        assert_equal(adapted.read(Role.SHARED, Role.PUSHED), state)
+        assert_equal(adapted.read(Role.SHARED, Role.PUSHED, Role.ONCE), state)
         assert {tensor.dtype for tensor in state.flat.values()} == {torch.float32}
 
 

@@ -12,6 +12,7 @@ from strategies.bases.basis import Basis
 from strategies.method import Plan, Role
 from strategies.methods.florg import FLoRG
 from strategies.state import Group, State
+from tests.reference.florg import reflected_basis
 from tests.reference.slora import dense
 from tests.support.tiny_models import METHODS, SCALE, loss_fn, pad, tiny_adapted, tiny_features
 
@@ -25,7 +26,9 @@ def basis(value: Basis | Tensor) -> Tensor:
 
 def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> Tensor:
     """dW (o, i) of one layer from the symbols alone, as the papers write it."""
-    tensors = {symbol: value[layer] for symbol, value in adapted.read(Role.SHARED, Role.PUSHED)[group.name].items()}
+    tensors = {
+        symbol: value[layer] for symbol, value in adapted.read(Role.SHARED, Role.PUSHED, Role.ONCE)[group.name].items()
+    }
     tensors = {symbol: value.double() for symbol, value in tensors.items()}
     if name == "full":
         return SCALE * tensors["D"]
@@ -41,10 +44,14 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
         principal = U[:, : len(tensors["A"])] * S[: len(tensors["A"])] @ Vh[: len(tensors["A"])]
         return SCALE * tensors["B"] @ tensors["A"] - principal
     gram = tensors["A"].T @ tensors["A"]
-    if name == "gram-zero-start":
+    if "A1" in fixed:
         A1 = METHODS[name].initial(group, len(tensors["A"]), 0)["A"][layer].double()
         gram = gram - A1.T @ A1
-    return SCALE * basis(fixed["L"]).T @ gram @ basis(fixed["R"])
+    L, R = basis(fixed["L"]).T, basis(fixed["R"])
+    if "U" in tensors:
+        L = torch.from_numpy(reflected_basis(L.numpy(), tensors["U"].numpy()))
+        R = torch.from_numpy(reflected_basis(R.T.numpy(), tensors["V"].numpy())).T
+    return SCALE * L @ gram @ R
 
 
 @METHOD_NAMES
@@ -137,7 +144,7 @@ def adapter_of(adapted: AdaptedModel) -> GroupAdapter:
 
 
 def test_without_gradients_factors_are_kept_until_a_symbol_changes(llama: PreTrainedModel):
-    with tiny_adapted(llama, FLoRG()) as adapted:
+    with tiny_adapted(llama, FLoRG(zero_start=False)) as adapted:
         adapter, batch = adapter_of(adapted), pad(tiny_features(4))
         with torch.inference_mode():
             loss_fn(llama, batch)

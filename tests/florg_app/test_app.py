@@ -203,7 +203,7 @@ def test_zero_start_begins_at_the_pretrained_model(tmp_path):
     short = {"task.max-validation-rows": 256, "num-server-rounds": 1}
     far = {**short, "strategy.florg.initial-std": 0.5}
     with_zero = history(run(tmp_path / "zero", **far, **{"strategy.florg.zero-start": True}))[0]["evaluation"]
-    without = history(run(tmp_path / "plain", **far))[0]["evaluation"]
+    without = history(run(tmp_path / "plain", **far, **{"strategy.florg.zero-start": False}))[0]["evaluation"]
     lora = history(run(tmp_path / "lora", **short, **{"strategy.name": "fedit"}))  # B = 0: starts at W0 too
     assert with_zero["loss"] == pytest.approx(lora[0]["evaluation"]["loss"], abs=1e-5)
     assert abs(without["loss"] - with_zero["loss"]) > 1e-3

@@ -15,9 +15,9 @@ def aggregate(t, state, uploads, w, **_):
     B = np.zeros_like(state["B"])
     for n in range(len(uploads)):
         B = B + w[n] * uploads[n]["B"]
-    return {"B": B}
+    return {**{symbol: state[symbol] for symbol in "A" if symbol in state}, "B": B}
 
 
 def delta_weight(state, fixed, scale):
     """dW (l, o, i) = s B A0."""
-    return np.stack([scale * B @ A0 for B, A0 in zip(state["B"], fixed["A"], strict=True)])
+    return np.stack([scale * B @ A0 for B, A0 in zip(state["B"], {**state, **fixed}["A"], strict=True)])

@@ -4,7 +4,7 @@ Deliberate differences from the paper: weights w_n instead of 1/N (eq. 4); a sca
 alpha); zero rows fill A up where rank Q < r and there is no alignment, as every round broadcasts r rows; with
 `zero_start` the Gram matrix of the initial A is subtracted in eq. 1. `solver = "truncate"` keeps the r largest
 eigenpairs before the alignment, which the paper does not do. The closed form is no algorithm of the paper: its
-reference is the literal one.
+reference is the literal one. Gradient bases are not in the paper: tests/reference/gradient_start.py.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def aggregate(t, state, uploads, w, *, solver, align, **_):
     new = np.zeros_like(A)
     for layer in range(len(A)):
         new[layer] = _layer(A[layer], [upload["A"][layer] for upload in uploads], w, solver == "truncate", align)
-    return {"A": new}
+    return {**{symbol: state[symbol] for symbol in "UV" if symbol in state}, "A": new}
 
 
 def _layer(A, A_n, w, truncate, align):
@@ -50,11 +50,24 @@ def delta_weight(state, fixed, scale):
     for layer, A in enumerate(state["A"]):
         L = _of_layer(fixed["L"], layer).T
         R = _of_layer(fixed["R"], layer)
+        if "U" in state:
+            L = reflected_basis(L, state["U"][layer])
+            R = reflected_basis(R.T, state["V"][layer]).T
         Q = A.T @ A
         if "A1" in fixed:
             Q = Q - fixed["A1"][layer].T @ fixed["A1"][layer]
         dW.append(scale * L @ Q @ R)  # (1)
     return np.stack(dW)
+
+
+def reflected_basis(M, U):
+    """M (d, k) after one reflection for each column of U (d, r), the j-th of which takes column j of M to that of U."""
+    for j in range(U.shape[1]):
+        v = M[:, j] - U[:, j]
+        if np.linalg.norm(v) > 1e-6:
+            v = v / np.linalg.norm(v)
+            M = (np.eye(len(M)) - 2 * np.outer(v, v)) @ M
+    return M
 
 
 def _of_layer(M, layer):

@@ -43,8 +43,9 @@ METHODS: Mapping[str, Method] = {
     "lora+dense": FedExLoRA(),
     "lora+factored": FedExLoRA(residual="factored"),
     "lora+sparse": SLoRA(density=0.05),
-    "gram": FLoRG(),
-    "gram-zero-start": FLoRG(zero_start=True),
+    "gram": FLoRG(zero_start=False),
+    "gram-zero-start": FLoRG(),
+    "gram+turned": FLoRG(basis="gradient"),
     "gram-signed-permutation": FLoRG(basis="signed-permutation"),
 }
 """Every way in which symbols and bases make factors."""

@@ -39,7 +39,7 @@ def problem(config: dict) -> str:
         ("strategy.name", 3, " | ".join(METHODS)),
         ("strategy.weighting", "size", "method | uniform | examples"),
         ("strategy.florg.solver", "exact", "closed-form | literal | truncate"),
-        ("strategy.florg.initial-std", 0.0, "a number > 0"),
+        ("strategy.florg.initial-norm", 0.0, "a number > 0"),
         ("strategy.florg.zero-start", 0, "true or false"),
         ("adapter.dropout", 1.0, "a number >= 0 and < 1"),
         ("adapter.targets", "query,,value", NAMES),

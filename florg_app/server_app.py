@@ -194,8 +194,7 @@ class ServerRun:
         for remark in record.remarks:
             note(f"round {record.t}: {remark}", WARNING)
         self.ended_early = early_end(self._report.records, self._settings)
-        if self.ended_early:
-            note(self.ended_early)
+        note(self.ended_early)
         last = record.t == self._settings.num_server_rounds or bool(self.ended_early)
         state, header = self._federation.state, self._header(record.t)
         self._checkpoints.after_round(record.t, state, header, last)

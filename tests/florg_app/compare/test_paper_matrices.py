@@ -12,9 +12,13 @@ from tests.support.repository import REPOSITORY
 
 CONF = REPOSITORY / "conf"
 FILES = sorted([*(CONF / "paper").glob("*.toml"), *(CONF / "compare").glob("*.toml")])
-QUICK = ("model.name=tiny", "adapter.targets=query", "num-server-rounds=1", "train.max-steps=1", "train.batch-size=2")
+QUICK = (
+    *("model.name=tiny", "adapter.targets=query", "num-server-rounds=1", "train.max-steps=1", "train.batch-size=2"),
+    "task.max-train-rows=60",
+)
 EMBEDDED = (
     "task.name=tiny",
+    "task.max-train-rows=400",
     "task.max-length=128",
     "task.max-new-tokens=128",
     "task.validation-share=0.05",
@@ -79,7 +83,7 @@ def data(tmp_path_factory):
 def test_a_cell_of_every_matrix_runs(file, data, tmp_path):
     (name, *_) = sorted(task_names(file))
     task = (f"task.path={data}/{{task}}",) if name.startswith("glue/") else EMBEDDED
-    made = planner(file, *QUICK, *task, "task.max-train-rows=60", "task.max-validation-rows=4", "partition.min-size=2")
+    made = planner(file, *QUICK, *task, "task.max-validation-rows=4", "partition.min-size=2")
     few = cells.Planner(made.matrix.model_copy(update={"clients": 2}), made.layers)
     cell = few.reported(few.matrix.variant[-1], few.matrix.methods[0], 1, few.points()[-1])
     folder = tmp_path / cell.folder

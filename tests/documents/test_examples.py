@@ -42,4 +42,4 @@ def test_local_training_in_a_client_app_of_ones_own_learns_under_flowers_fedavg(
 def test_the_notebook_shows_two_methods_and_an_adapter(tmp_path):
     lines = printed("notebook.py", str(tmp_path)).splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == ["florg", "fedit"]
-    assert re.search(r"query: B \(64, 4\), A \(4, 64\), singular values of dW \[[\d., e-]+\]", lines[-1])
+    assert re.search(r"query: B \(64, 8\), A \(8, 64\), singular values of dW \[[\d., e-]+\]", lines[-1])

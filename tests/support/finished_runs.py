@@ -21,9 +21,9 @@ from tests.support.tiny_models import TARGETS, random_state, tiny_config
 CPU = torch.device("cpu")
 FAMILIES = {**TARGETS, "roberta": ("query", "value")}
 METHOD_SETTINGS = {
-    "haar": {},
-    "signed-permutation": {"strategy.florg.basis": "signed-permutation"},
-    "one-basis": {"strategy.florg.bases": "one"},
+    "haar": {"strategy.florg.zero-start": False},
+    "signed-permutation": {"strategy.florg.basis": "signed-permutation", "strategy.florg.zero-start": False},
+    "one-basis": {"strategy.florg.bases": "one", "strategy.florg.zero-start": False},
     "zero-start": {"strategy.florg.zero-start": True},
     "fedit": {"strategy.name": "fedit"},
     "federa": {"strategy.name": "federa"},

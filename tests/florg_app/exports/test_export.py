@@ -178,7 +178,7 @@ def test_the_commands_export_and_score_a_run(run, tmp_path):
     ]
     exported = CliRunner().invoke(app, ["export", str(run), "--output", str(tmp_path / "out")])
     assert exported.exit_code == 0, exported.output
-    assert f"wrote {tmp_path / 'out'}: LoRA adapter of rank 4 on 6 layers" in exported.output
+    assert f"wrote {tmp_path / 'out'}: LoRA adapter of rank 8 on 6 layers" in exported.output
 
 
 @pytest.mark.parametrize("command", ["export", "evaluate"])

@@ -57,7 +57,7 @@ class RoundRecord:
             "round": self.t,
             "sampled": self.sampled,
             "accepted": [upload.partition for upload in self.accepted],
-            "rejected": [asdict(rejected) for rejected in self.rejected],
+            "rejected": [asdict(rejected) for rejected in sorted(self.rejected, key=_place)],
             "skipped": self.skipped,
             "weights": self.weights,
             **({"lowered-weights": self.lowered} if self.lowered else {}),
@@ -117,3 +117,8 @@ def own_scores(uploads: Sequence[Upload]) -> dict[str, dict[str, float]]:
 
 def _own(metrics: Metrics) -> Metrics:
     return {name: value for name, value in metrics.items() if metric_kind(name) is MetricKind.OWN}
+
+
+def _place(rejected: Rejected) -> tuple[bool, int]:
+    """By partition, whoever answered first; replies of nobody asked come last."""
+    return rejected.partition is None, rejected.partition or 0

@@ -55,6 +55,23 @@ def test_a_client_gets_the_same_bits_in_any_process_and_after_any_others(llama: 
     assert new.stdout.split()[-1] == first
 
 
+def one_step(llama: PreTrainedModel, dropout: float, seed: int) -> Tensor:
+    """What one step over all rows at once makes of the adapters; without dropout their order plays no part."""
+    with tiny_adapted(llama, FLoRG(), dropout=dropout) as adapted:
+        adapted.fill(random_state(adapted, seed=9))
+        options = TrainOptions(optimizer="sgd", batch_size=12, max_steps=1)
+        local_train(adapted, tiny_features(12, 0), options, collate=pad, loss_fn=loss_fn, seed=seed)
+        return torch.cat([tensor.flatten() for tensor in adapted.read(Role.SHARED).adapters.flat.values()])
+
+
+def test_dropout_is_at_work_in_training_and_differs_between_clients(llama: PreTrainedModel):
+    plain, first, other = (one_step(llama, dropout, seed) for dropout, seed in ((0.0, 1), (0.5, 1), (0.5, 2)))
+    torch.testing.assert_close(one_step(llama, 0.0, 2), plain, rtol=1e-5, atol=1e-6)
+    moved = (plain - first).abs().max()
+    assert moved > 1e-4
+    assert (first - other).abs().max() > 0.1 * moved
+
+
 def test_training_leaves_the_callers_random_stream_alone(llama: PreTrainedModel):
     before = torch.get_rng_state()
     with tiny_adapted(llama, FLoRG(), dropout=0.2) as adapted:

@@ -41,7 +41,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The quick tests by where they lie, without any measurement: those of a file's own folder, then those above it."""
+    """The quick tests by where they lie, without any measurement: those of a file's own folder, those above it, all others."""
 
     root: Path
     """The repository's."""
@@ -54,18 +54,24 @@ class Nearest:
         while folder != self.root / "tests" and folder.is_relative_to(self.root / "tests"):
             places.append(folder)
             folder = folder.parent
-        found = dict.fromkeys(path for place in places if place.is_dir() for path in sorted(place.rglob("test_*.py")))
-        named = sorted(found, key=lambda path: -len(words & set(path.stem.split("_"))))
-        return [str(path.relative_to(self.root)) for path in named]
+        near = dict.fromkeys(path for place in places if place.is_dir() for path in sorted(place.rglob("test_*.py")))
+        named = sorted(near, key=lambda path: -len(words & set(path.stem.split("_"))))
+        far = [path for path in files_of_tests(self.root) if path not in near]
+        return [str(path.relative_to(self.root)) for path in (*named, *far)]
+
+
+def files_of_tests(root: Path) -> list[Path]:
+    """Return the files below the places of NEAR."""
+    tests = root / "tests"
+    found = {file for place in NEAR for file in [*(tests / place).rglob("test_*.py"), tests / place] if file.is_file()}
+    return sorted(found)
 
 
 def measure(stage: Stage, kept: Path) -> Coverage:
     """What every quick test runs; measured where `kept` does not know. Raises RuntimeError where one fails."""
     by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
     seconds: dict[str, float] = {}
-    tests = stage.root / "tests"
-    found = {file for place in NEAR for file in [*(tests / place).rglob("test_*.py"), tests / place] if file.is_file()}
-    for file in sorted(found):
+    for file in files_of_tests(stage.root):
         document = _of_file(stage, str(file.relative_to(stage.root)), kept)
         seconds |= document["seconds"]
         for source, lines in document["lines"].items():

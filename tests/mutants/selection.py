@@ -41,7 +41,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The quick tests by where they lie, without any measurement: those of a file's own folder, those above it, all others."""
+    """The quick tests by where they lie, without any measurement: a file's own folder, those above it, all others."""
 
     root: Path
     """The repository's."""

@@ -43,7 +43,11 @@ Reply = Message | Unreadable
 
 
 def collect(
-    grid: Grid, messages: Sequence[tuple[Message, _T]], timeout: float, most_bytes: int
+    grid: Grid,
+    messages: Sequence[tuple[Message, _T]],
+    timeout: float,
+    most_bytes: int,
+    unanswered: dict[str, _T] | None = None,
 ) -> Iterator[tuple[_T, Reply]]:
     """Push messages and yield each reply as it arrives, until all have answered or `timeout` seconds are over.
 
@@ -55,6 +59,7 @@ def collect(
         messages: each with something of the caller's that says what it is for; its reply comes with the same.
         timeout: in seconds.
         most_bytes: that the arrays of one reply may have; a reply with more is unreadable.
+        unanswered: gets the ids of messages without an answer in time, for `late_replies`.
     """
     if not messages:
         return
@@ -73,6 +78,16 @@ def collect(
         if waiting and not came:
             time.sleep(pause)
         pause = FIRST_PAUSE if came else min(2 * pause, LONGEST_PAUSE)
+    if unanswered is not None:
+        unanswered.update(waiting)
+
+
+def late_replies(grid: Grid, unanswered: dict[str, _T], most_bytes: int) -> Iterator[tuple[_T, Reply]]:
+    """Yield what has come meanwhile to messages that `collect` waited for in vain, without waiting; ids are dropped."""
+    for message_id, purpose in list(unanswered.items()):
+        for reply in _pull(grid, message_id, most_bytes):
+            unanswered.pop(message_id, None)
+            yield purpose, reply
 
 
 def _pull(grid: Grid, message_id: str, most_bytes: int) -> Sequence[Reply]:

@@ -11,7 +11,7 @@ from strategies.exchange.foreign_text import safe_text
 from strategies.exchange.hello import MOST_HELLO_BYTES, WHO, Hello, parse_hello, parse_refusal, question
 from strategies.logger import log
 from strategies.rng import generator
-from strategies.server.polling import Reply, Unreadable, collect
+from strategies.server.polling import Reply, Unreadable, collect, late_replies
 
 HELLO_SECONDS = 120.0
 """How long a node may take to say which partition it holds; it starts a process for it in deployment."""
@@ -20,7 +20,8 @@ HELLO_SECONDS = 120.0
 class Roster:
     """The partition of each node, asked once per node, so that a client may join or return at any time.
 
-    A node that does not answer is not waited for again until it has been away. A partition belongs to the node that
+    A node that does not answer, since it is at work for another run, is not waited for again; it takes part from when
+    its answer has come. A partition belongs to the node that
     held it first, for as long as that one is there: whoever else calls itself by it takes no part. Of two that claim a
     free one at once neither does.
     """
@@ -31,6 +32,8 @@ class Roster:
         self._holder: dict[int, int] = {}
         """By partition: the node that held it last."""
         self._silent: set[int] = set()
+        self._unanswered: dict[str, int] = {}
+        """By the id of a question that was waited for in vain: the node that it went to."""
         self._refused: set[tuple[int, ...]] = set()
         """The disputes that were said."""
         self._patience = patience
@@ -68,6 +71,9 @@ class Roster:
         """Return what the nodes say of themselves that are there now and are not left out, by node id, ascending."""
         nodes = sorted(grid.get_node_ids())
         self._silent &= set(nodes)
+        self._unanswered = {question: node for question, node in self._unanswered.items() if node in self._silent}
+        for node, reply in late_replies(grid, self._unanswered, MOST_HELLO_BYTES):
+            self._take(node, reply)
         asked = self._known.keys() | self.left_out.keys() | self._silent
         self._ask(grid, [node for node in nodes if node not in asked])
         return {node: self._known[node] for node in nodes if node in self._known}
@@ -98,16 +104,20 @@ class Roster:
     def _ask(self, grid: Grid, nodes: list[int]) -> None:
         self._silent |= set(nodes)
         messages = [(question(WHO, node), node) for node in nodes]
-        for node, reply in collect(grid, messages, self._patience, MOST_HELLO_BYTES):
-            self._silent.discard(node)
-            hello = hello_of(reply)
-            reason = hello if isinstance(hello, str) else self.objection(hello)
-            if isinstance(hello, Hello) and not reason:
-                self._known[node] = hello
-                continue
-            log(WARNING, "node %s takes no part: %s", node, reason)
-            if isinstance(hello, Hello) or parse_refusal(content_of(reply)):
-                self.left_out[node] = reason  # it would say the same again; one that is not ready yet is asked again
+        for node, reply in collect(grid, messages, self._patience, MOST_HELLO_BYTES, self._unanswered):
+            self._take(node, reply)
+
+    def _take(self, node: int, reply: Reply) -> None:
+        """Take note of a node's answer."""
+        self._silent.discard(node)
+        hello = hello_of(reply)
+        reason = hello if isinstance(hello, str) else self.objection(hello)
+        if isinstance(hello, Hello) and not reason:
+            self._known[node] = hello
+            return
+        log(WARNING, "node %s takes no part: %s", node, reason)
+        if isinstance(hello, Hello) or parse_refusal(content_of(reply)):
+            self.left_out[node] = reason  # it would say the same again; one that is not ready yet is asked again
 
 
 def content_of(reply: Reply) -> RecordDict | str | None:

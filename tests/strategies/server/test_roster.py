@@ -4,6 +4,7 @@ import pytest
 from flwr.app import Message, MetricRecord, RecordDict
 
 from florg_app.engines.inline import InProcessGrid, task_identity
+from strategies.exchange.hello import Hello
 from strategies.exchange.wire import METRICS, PARTITION
 from strategies.server import polling, roster
 from tests.strategies.server.test_faults import set_metric
@@ -166,3 +167,28 @@ def test_rows_that_a_client_says_at_the_start_bound_what_its_uploads_may_claim()
     run.grid._client = client
     (rejected,) = run.go(1).records[0].rejected
     assert (rejected.partition, rejected.reason) == (1, "num-examples = 31, but it said at the start that it has 30")
+
+
+class BusyNode(InProcessGrid):
+    """A grid with one node, which answers what it was asked once it is free."""
+
+    def __init__(self) -> None:
+        self.free, self.asked = False, []
+        super().__init__(lambda message, _: Message(Hello(0, 2).content(), reply_to=message), {}, 1)
+
+    def push_messages(self, messages):
+        self.asked += messages
+        return super().push_messages(messages)
+
+    def pull_messages(self, message_ids):
+        return super().pull_messages(message_ids) if self.free else []
+
+
+def test_a_node_that_is_busy_for_another_run_takes_part_from_when_it_answers_and_is_asked_once():
+    grid, members = BusyNode(), roster.Roster(patience=0.0)
+    (node,) = grid.get_node_ids()
+    assert members.online(grid) == {}
+    assert members.online(grid) == {}
+    grid.free = True
+    assert members.online(grid) == {0: node}
+    assert len(grid.asked) == 1

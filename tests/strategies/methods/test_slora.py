@@ -16,7 +16,7 @@ from strategies.method import Role
 from strategies.methods.slora import SLoRA, places
 from strategies.parametrisation import scattered
 from strategies.server.combination import aggregate
-from strategies.state import HEAD, State
+from strategies.state import HEAD, Group, State
 from tests.florg_app.test_app import SMALL, history, run
 from tests.reference import slora as reference
 from tests.support.fakes import GROUPS, Run, assert_same_bits, known
@@ -110,6 +110,8 @@ def test_places_are_different_ones_the_same_on_both_sides_others_for_another_see
     places.cache_clear()
     assert torch.equal(places(TALL, 0.4, 1), M)
     assert not torch.equal(places(TALL, 0.4, 2), M)
+    turned = Group(TALL.in_features, TALL.out_features, TALL.layers)
+    assert not torch.equal(places(turned, 0.4, 1), M), "of as many places, in another group"
     assert not torch.equal(M[0], M[1])
     assert places(TALL, 0.001, 1).shape == (3, 1)
 

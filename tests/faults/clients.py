@@ -97,7 +97,7 @@ SCENES = (
             Fault(
                 11,
                 "two runs at once on one federation",
-                "both complete, the first right to the bit; who is at work for it joins the second once it is free",
+                "both complete, the first right to the bit; a busy client joins later",
             ),
         ),
         two_runs,

@@ -14,6 +14,16 @@ RESIDENT_END_SECONDS = 10.0
 """How long a process may take to end by itself before it is killed."""
 
 
+def end_process(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask a process to end and wait for so long, then kill it; returns once it has given back its memory."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Resident:
     """One process, and the tasks that it was given."""
 
@@ -67,15 +77,10 @@ class Resident:
         """Tokens of tasks that somebody else may still work on."""
         return list(self._waiting)
 
-    def end(self, seconds: float = RESIDENT_END_SECONDS) -> None:
+    def end(self) -> None:
         """End it; returns once it has given back its memory."""
         self._channel.close()
-        self._process.terminate()
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_process(self._process, RESIDENT_END_SECONDS)
 
 
 class Residents:

@@ -14,10 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from .residents import Resident, Residents
+from .residents import Resident, Residents, end_process
 
 TASK_POLL_SECONDS = 0.05
 """Between two questions to the SuperNode whether there is something to do."""
+
+SUPERNODE_END_SECONDS = 20.0
+"""How long the SuperNode may take to end by itself before it is killed."""
 
 _SET_PDEATHSIG = 1  # of prctl(2)
 
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             residents.end()
             tasks.close()
-            _end(supernode)
+            end_process(supernode, SUPERNODE_END_SECONDS)
 
 
 @contextmanager
@@ -115,15 +118,6 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 def _end_with_parent() -> None:
     """In the SuperNode's process: it ends where this one is killed, since nobody would work on its tasks."""
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
-def _end(supernode: subprocess.Popen[bytes], seconds: float = 20.0) -> None:
-    supernode.terminate()
-    try:
-        supernode.wait(seconds)
-    except subprocess.TimeoutExpired:
-        supernode.kill()
-        supernode.wait()
 
 
 def _say(text: str) -> None:

@@ -21,9 +21,8 @@ from strategies.method import Method
 from strategies.protection.robust import Robustness
 from tests.fuzz.arrays import CALLED
 from tests.fuzz.mutations import MUTATIONS
-from tests.fuzz.packed import change_objects
+from tests.fuzz.packed import with_changed_bytes
 from tests.support.fakes import Run, ToyClient
-from tests.support.flower_internals import pack_objects, unpack_objects
 
 NAMES = ("florg", "fedit", "fedex-lora", "hetlora", "flora")
 NUM_CLIENTS, ROUNDS_OF_A_RUN = 6, 40
@@ -142,11 +141,7 @@ class Duel:
             raise BrokenFuzz(f"{type(error).__name__}: {error}") from error
         if way < 0.6:
             return reply
-        try:
-            message_id, objects = reply.object_id, pack_objects(reply)
-        except (TypeError, ValueError):  # Flower's own client would not send this
-            return reply
-        return unpack_objects(message_id, change_objects(r, objects))
+        return with_changed_bytes(r, reply)
 
     def _compare(self, used: Mapping[int, Message], record) -> None:
         """Run the round once more with the replies that were used, and without the other clients."""

@@ -12,9 +12,8 @@ from strategies.methods.fedit import FedIT
 from strategies.protection.secure_sum.rules import SecureSumRules
 from tests.fuzz.harness import Tally, kept
 from tests.fuzz.mutations import MUTATIONS
-from tests.fuzz.packed import change_objects
+from tests.fuzz.packed import with_changed_bytes
 from tests.support.fakes import Run, ToyClient
-from tests.support.flower_internals import pack_objects, unpack_objects
 
 NUM_CLIENTS, ROUNDS, SHARE = 4, 2, 0.15
 """Of the answers, the share that is changed."""
@@ -66,8 +65,4 @@ def tampered(r: Random, reply: Message) -> Message:
             return reply
         if r.random() < 0.8:
             return reply
-    try:
-        message_id, objects = reply.object_id, pack_objects(reply)
-    except (TypeError, ValueError):  # Flower's own client would not send this
-        return reply
-    return unpack_objects(message_id, change_objects(r, objects))
+    return with_changed_bytes(r, reply)

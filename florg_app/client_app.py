@@ -18,6 +18,7 @@ from florg_app.client_side.node import introduce, own_paths, partition_of, redac
 from florg_app.client_side.once import held_once
 from florg_app.client_side.reply import build_reply
 from florg_app.client_side.round_zero import round_zero_of, sketch_reply
+from florg_app.client_side.rows import timed_rows
 from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
@@ -131,10 +132,7 @@ def _answer(
 ) -> RecordDict:
     """What this client makes of the broadcast with its rows; `start` is when it began to work on the message."""
     manifest, t, rank = assembly.manifest, request.t, request.rank
-    partition, num_partitions = partition_of(context)
-    reading = time.monotonic()
-    data = assembly.data.client(partition, num_partitions)
-    data_seconds = time.monotonic() - reading
+    partition, data, data_seconds = timed_rows(context, assembly)
     stores = ClientStores(context, assembly, partition, request.context)
     store = stores.tensors()
     once = held_once(stores, request, state, manifest)

@@ -6,8 +6,8 @@ from flwr.app import Context, RecordDict
 
 from clients.gradient_sketch import sketch_gradient
 from florg_app.assembly import Assembly
-from florg_app.client_side.node import partition_of
 from florg_app.client_side.reply import build_reply
+from florg_app.client_side.rows import timed_rows
 from florg_app.client_side.secure_sum import OpenedSum
 from florg_app.config.gradient_start import sketch_columns
 from florg_app.config.settings import Settings
@@ -37,10 +37,8 @@ def sketch_reply(
 ) -> RecordDict:
     """Return the sketches of this client; `start` is when it began to work on the message."""
     method, manifest = round_zero_of(settings, assembly)
-    partition, num_partitions = partition_of(context)
-    reading = time.monotonic()
-    rows = assembly.data.client(partition, num_partitions).train
-    data_seconds = time.monotonic() - reading
+    partition, data, data_seconds = timed_rows(context, assembly)
+    rows = data.train
     assembly.load(assembly.initial_state, 1)
     load_seconds = time.monotonic() - start - data_seconds
     begun = time.monotonic()

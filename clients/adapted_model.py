@@ -80,6 +80,11 @@ class AdaptedModel:
             adapter.copy(symbols)
             adapter.fix({key: value for key, value in fixed[name].items() if key not in symbols})
 
+    def rebase(self, own: Mapping[str, Fixed]) -> None:
+        """Set bases of one client in place of those of all, by group; groups that are not there have those of all."""
+        for name, adapter in self._adapters.items():
+            adapter.rebase(own.get(name, {}))
+
     @torch.no_grad()
     def fill(self, state: State) -> None:
         """Copy a state into the adapters and the head in place.

@@ -39,6 +39,7 @@ class GroupAdapter:
             tensor.requires_grad_(plan.roles[symbol] in TRAINED)
         self.scale = scale
         self._device, self._dtype = device, dtype
+        self._common: Fixed = {}
         self._fixed: Fixed = {}
         self._make_factors = parametrisation.factors
         self._make_product = parametrisation.product
@@ -74,8 +75,17 @@ class GroupAdapter:
 
     def fix(self, fixed: Fixed) -> None:
         """Set the bases, moved to the symbols' device and precision."""
-        self._fixed = {key: value.to(self._device, self._dtype) for key, value in fixed.items()}
+        self._common = self._fixed = self._moved(fixed)
         self.forget()
+
+    def rebase(self, own: Fixed) -> None:
+        """Put bases of this client's own in place of those of all, until the next call; without any, those of all."""
+        if own or self._fixed is not self._common:
+            self._fixed = {**self._common, **self._moved(own)} if own else self._common
+            self.forget()
+
+    def _moved(self, fixed: Fixed) -> Fixed:
+        return {key: value.to(self._device, self._dtype) for key, value in fixed.items()}
 
     @torch.no_grad()
     def copy(self, tensors: Tensors) -> None:

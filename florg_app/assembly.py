@@ -113,7 +113,9 @@ class Assembly:
             t: the round, from 1; it has FRESH tensors of its own.
             rank: that of the client; None: the largest.
         """
-        fresh = fresh_state(self.method, self.manifest, t)
+        fresh, own = fresh_state(self.method, self.manifest, t), rank or self.manifest.rank
+        lower = self.fixed if own < self.manifest.rank else {}
+        self.adapted.rebase({name: self.method.own_bases(fixed, state[name], own) for name, fixed in lower.items()})
         self.adapted.fill(state)
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 

@@ -30,14 +30,23 @@ class Manifest:
     scale: float
     """s = alpha / r"""
     seed: int
+    largest: int | None = None
+    """The rank of the run where this is the layout of a client of its own rank; None: `rank` is that of the run."""
 
     def shapes(self, *roles: Role) -> Shapes:
-        """Wire keys and shapes of the tensors of these roles: one array per group and symbol, the head as one."""
+        """Wire keys and shapes of the tensors of these roles: one array per group and symbol, the head as one.
+
+        What travels once is whole for clients of all ranks: they have the same bases.
+        """
         shapes: dict[str, Shape] = {}
         for group in self.groups:
-            per_layer = PARAMETRISATIONS[self.plan.adapter].shapes(group, self.rank)
+            per_layer, whole = (
+                PARAMETRISATIONS[self.plan.adapter].shapes(group, rank)
+                for rank in (self.rank, self.largest or self.rank)
+            )
             for symbol in self.plan.named(*roles):
-                shapes[f"{group.name}/{symbol}"] = (len(group.layers), *per_layer[symbol])
+                shape = (whole if self.plan.roles[symbol] is Role.ONCE else per_layer)[symbol]
+                shapes[f"{group.name}/{symbol}"] = (len(group.layers), *shape)
         if self.head and self.plan.head in roles:
             shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (self.head_numbers,)
         return shapes
@@ -48,7 +57,7 @@ class Manifest:
 
     def at(self, rank: int) -> "Manifest":
         """The layout of what a client of this rank sends and receives; the run's own is that of the largest."""
-        return replace(self, rank=rank)
+        return replace(self, rank=rank, largest=self.largest or self.rank)
 
     @property
     def uplink(self) -> Shapes:

@@ -97,6 +97,8 @@ class Traits:
     """Whether uploads are folded in as they arrive, or `combine` has them side by side."""
     client_ranks: bool = False
     """Whether clients may have ranks of their own, below the largest."""
+    keeps_rest: bool = False
+    """Whether what a client of a lower rank was not sent counts for it as it is in the state; else as zero."""
     from_gradient: bool = False
     """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
     pooled: bool = False
@@ -165,6 +167,20 @@ class Method(ABC):
     def active_rank(self, t: int, rank: int) -> int:
         """Return the rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""
         return rank
+
+    def led_by(self, state: Tensors, rank: int) -> Tensors:
+        """Return a state of the same dW whose leading part is what a client of a rank below the largest gets.
+
+        On the server alone. By default the state, whose leading rows and columns that client gets.
+        """
+        return state
+
+    def own_bases(self, fixed: Fixed, received: Tensors, rank: int) -> Fixed:
+        """Return what a client of a rank below the largest has in place of some bases in a round.
+
+        received: what it trains from, zero beyond its rank. By default nothing: its bases are those of all.
+        """
+        return {}
 
     def round_start(self, t: int, group: Group, rank: int, seed: int) -> Tensors:
         """Make the FRESH symbols of round t, and FIXED ones that change with the round: the same bits on both sides.

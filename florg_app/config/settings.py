@@ -179,7 +179,8 @@ class Settings(Section, frozen=True):
         weighting = weighting_of(self.strategy.weighting, self.method)
         check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
         check_moments(self.train.optimizer_state, self.method)
-        check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
+        noised = self.privacy.noise_multiplier > 0 and self.privacy.where == "client"
+        check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method, self.strategy.upload, noised)
         check_scored_rows(
             self.evaluate.on_clients, self.evaluate.client_rows, self.evaluate.rows, self.partition.holdout
         )

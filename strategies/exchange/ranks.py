@@ -1,8 +1,10 @@
-"""Clients of lower rank: what is cut off their messages, and the zeros that take its place.
+"""Clients of lower rank: what is cut off their messages, and what takes its place.
 
 A pair of a zero row of A and a zero column of B adds nothing to B A and has no gradient. So a client of rank r_n trains
 exactly the adapter of that rank where its tensors are cut to r_n and padded with zeros to the largest rank, and the
-server aggregates padded uploads as any others. Which axis is the rank follows from the shapes at two ranks.
+server aggregates padded uploads as any others. Which axis is the rank follows from the shapes at two ranks. A method
+may turn its state first, so that what is cut off is the least of it, and may count what a client was not sent as it
+is, where zeros would pull the mean towards zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.manifest import Manifest
-from strategies.method import Role
-from strategies.state import Shape, Shapes, State
+from strategies.method import Method, Role
+from strategies.state import HEAD, Shape, Shapes, State
 
 
 def rank_of(partition: int, given: Sequence[int], lowered: Mapping[int, int], largest: int) -> int:
@@ -55,6 +57,47 @@ def padded(state: State, shapes: Shapes) -> State:
 def limited(state: State, manifest: Manifest, rank: int) -> State:
     """A state with zeros in place of what a client of this rank has not."""
     return padded(cut(state, manifest.at(rank).shapes(*Role)), manifest.shapes(*Role))
+
+
+def led_state(method: Method, state: State, rank: int, largest: int) -> State:
+    """Return the state as a client of this rank is served from it, who gets its leading part.
+
+    Args:
+        method: turns it.
+        state: the server's.
+        rank: of the client.
+        largest: the rank of the run, at which the state stays as it is.
+    """
+    if rank == largest:
+        return state
+    return State({name: part if name == HEAD else method.led_by(part, rank) for name, part in state.items()})
+
+
+def completed(method: Method, upload: State, led: State, shapes: Shapes) -> State:
+    """Return an upload at the largest rank.
+
+    Args:
+        method: says by its traits whether zeros or the state's own numbers take the place of what the client had not.
+        upload: what a client of any rank sent.
+        led: the state from which its part was cut, see `led_state`.
+        shapes: by wire key, the sizes at the largest rank.
+    """
+    rest = led.flat if method.traits.keeps_rest else {}
+    return State.from_flat(
+        {
+            key: _over(tensor, rest[key]) if key in rest else _padded(tensor, shapes[key])
+            for key, tensor in upload.flat.items()
+        }
+    )
+
+
+def _over(part: Shaped[Tensor, "..."], whole: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """The whole with the part in place of its leading elements along each axis."""
+    if part.shape == whole.shape:
+        return part
+    made = whole.to(part.device, part.dtype, copy=True)
+    made[tuple(map(slice, part.shape))] = part
+    return made
 
 
 def _padded(tensor: Shaped[Tensor, "..."], shape: Shape) -> Shaped[Tensor, "..."]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import BasisKind, NumBases, basis_pair
-from strategies.linalg import gram_factor, procrustes, psd_factor, psd_inverse_sqrt
+from strategies.linalg import gram_factor, polar, procrustes, psd_factor, psd_inverse_sqrt
 from strategies.method import Method, Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
@@ -37,6 +37,13 @@ class FLoRG(Method):
     of A Q A^T below k eps of the largest, for which a singular value of A falls to about 1e-3 of the largest; the
     literal solver resolves those of Q, about 1e-6. With r' <= r, truncate has the same Gram matrix as the literal
     solver, Q itself; with r' > r all but closed-form and literal differ.
+
+    A client of rank m < r gets O F_m: F_m the m leading rows of the factor F = Lambda^(1/2) P of A^T A, the largest
+    eigenvalues first, and O in O(m) the one that takes them nearest to the first m rows of A, the aligned factor. So
+    the state itself, its alignment and what clients of rank r get do not depend on who else takes part. The eigenpairs
+    that it was not sent count for it as they are, Q_n = A_n^T A_n + F_(>m)^T F_(>m): clients that change nothing change
+    nothing, where zeros would let the last directions fade. With `zero_start` it subtracts the Gram matrix of P A1, P
+    (m, r) the polar factor of O F_m A1^T: the part of A1 from which its own rows came.
     """
 
     name = "florg"
@@ -90,6 +97,8 @@ class FLoRG(Method):
         return Traits(
             from_gradient=self.basis == "gradient",
             gauge_free=True,
+            client_ranks=True,
+            keeps_rest=True,
             needs="stack" if self.solver == "truncate" else "sum",
         )
 
@@ -115,6 +124,26 @@ class FLoRG(Method):
     def from_gradient(self, U: Float[Tensor, "l o r"], V: Float[Tensor, "l i r"]) -> Tensors:
         """U and -V, for gradient bases."""
         return {"U": U, "V": -V}
+
+    def led_by(self, state: Tensors, rank: int) -> Tensors:
+        """[O F_m; F_(>m)] in place of A, which has the same Gram matrix; of equal eigenvalues the earlier row first."""
+        A = state["A"].double()
+        e, E = torch.linalg.eigh(A @ A.mT)
+        order = e.sort(dim=-1, descending=True, stable=True).indices
+        F = E.gather(-1, order.unsqueeze(-2).expand_as(E)).mT @ A
+        leading = F[..., :rank, :]
+        turned = procrustes(A[..., :rank, :], leading) @ leading
+        return {**state, "A": torch.cat([turned, F[..., rank:, :]], -2).to(state["A"])}
+
+    def own_bases(self, fixed: Fixed, received: Tensors, rank: int) -> Fixed:
+        """P A1, filled up with zero rows, where the initial Gram matrix is subtracted."""
+        if not self.zero_start:
+            return {}
+        A1 = fixed["A1"]
+        assert isinstance(A1, Tensor)
+        wide, A = A1.double(), received["A"][..., :rank, :].double()
+        part = polar(A @ wide.mT) @ wide
+        return {"A1": torch.nn.functional.pad(part, (0, 0, 0, A1.shape[-2] - rank)).to(A1)}
 
     def contribute(self, t: int, state: Tensors, upload: Tensors) -> Summand:
         """closed-form: Z_n^T = (A A_n^T) A_n, (l, r, k); literal: Q_n = A_n^T A_n, (l, k, k)  (eq. 4)."""

@@ -5,12 +5,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from strategies.exchange.ranks import padded
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
 from strategies.method import Method
-from strategies.state import HEAD, AnyTensor, Shapes, State
+from strategies.state import HEAD, AnyTensor, State
 from strategies.summand import MatrixProduct, Summand
 
 
@@ -21,7 +20,7 @@ def change_norms(
     t: int,
     start: State,
     zero_update: Callable[[int], State],
-    shapes: Shapes,
+    completed: Callable[[State, int], State],
     exempt: Collection[str] = (),
 ) -> list[float]:
     """Return ||influence(upload) - influence(upload that changed nothing)||_F over all groups, for each upload.
@@ -33,20 +32,20 @@ def change_norms(
         t: the round.
         start: the state with which it began.
         zero_update: by rank, an upload that changed nothing.
-        shapes: of an upload of the largest rank, to which all others are padded.
+        completed: makes an upload of a rank one of the largest.
         exempt: keys "group/symbol" that do not count.
     """
     wide_start = start.map(Tensor.double)
 
-    def influences(tensors: State) -> dict[str, Summand]:
-        wide = padded(tensors, shapes).map(Tensor.double)
+    def influences(tensors: State, rank: int) -> dict[str, Summand]:
+        wide = completed(tensors, rank).map(Tensor.double)
         return {
             name: group if name == HEAD or form == "summand" else method.influence(t, wide_start[name], group)
             for name, group in wide.items()
         }
 
-    unchanged = {rank: influences(zero_update(rank)) for rank in {upload.rank for upload in uploads}}
-    return [_distance(influences(upload.tensors), unchanged[upload.rank], exempt) for upload in uploads]
+    unchanged = {rank: influences(zero_update(rank), rank) for rank in {upload.rank for upload in uploads}}
+    return [_distance(influences(upload.tensors, upload.rank), unchanged[upload.rank], exempt) for upload in uploads]
 
 
 def _distance(now: Mapping[str, Summand], before: Mapping[str, Summand], exempt: Collection[str]) -> float:

@@ -13,7 +13,7 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.bases.basis import Fixed
 from strategies.exchange.lineage import Lineage
-from strategies.exchange.ranks import cut, rank_of
+from strategies.exchange.ranks import cut, led_state, rank_of
 from strategies.exchange.screening import Asked
 from strategies.exchange.secure_step import session_of
 from strategies.exchange.traffic import Traffic, measure_traffic
@@ -226,4 +226,5 @@ class FederatedAdapters(Strategy):
         """The broadcast to clients of this rank, with or without what travels once."""
         manifest = self._manifest.at(rank)
         shapes = {**manifest.downlink, **manifest.once} if carries else manifest.downlink
-        return pack(cut(self.state.select(shapes), shapes), shapes)
+        led = led_state(self._method, self.state, rank, self._manifest.rank)
+        return pack(cut(led.select(shapes), shapes), shapes)

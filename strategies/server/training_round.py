@@ -10,7 +10,7 @@ from flwr.app import Message
 
 from strategies.bases.basis import Fixed
 from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
-from strategies.exchange.ranks import padded
+from strategies.exchange.ranks import completed, led_state
 from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.exchange.wire import unpack
@@ -68,6 +68,8 @@ class Round:
         self._setup = setup
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
         self._sizes: dict[int, Sizes] = {}
+        self._led: dict[int, State] = {}
+        """By rank: the state from which a client's part was cut."""
         self._secure = secure
         self._costs = CostMeter(setup.memory, setup.policy.measure_costs)
         if release is not None and secure is not None:
@@ -116,7 +118,16 @@ class Round:
     def zero_update(self, rank: int) -> State:
         """Make the upload of a client of this rank that did no training."""
         setup = self._setup
-        return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
+        return zero_update(setup.policy.upload, setup.method, self.t, self._led_by(rank), setup.manifest.at(rank))
+
+    def _led_by(self, rank: int) -> State:
+        if rank not in self._led:
+            self._led[rank] = led_state(self._setup.method, self._start, rank, self._setup.manifest.rank)
+        return self._led[rank]
+
+    def _completed(self, tensors: State, rank: int) -> State:
+        """An upload of this rank at the largest rank."""
+        return completed(self._setup.method, tensors, self._led_by(rank), self._sizes_at(self._setup.manifest.rank))
 
     @property
     def most_bytes(self) -> int:
@@ -149,7 +160,7 @@ class Round:
             self.t,
             self._start,
             self.zero_update,
-            self.shapes(setup.manifest.rank),
+            self._completed,
             setup.manifest.shapes(Role.REPORTED),
         )
 
@@ -167,14 +178,14 @@ class Round:
                 self._secure.add(upload.partition, upload.tensors)
         else:
             weight = raw_weight(self._setup.policy.weighting, self._setup.manifest.plan, upload)
-            self._combine(upload.tensors, weight)
+            self._combine(upload.tensors, upload.rank, weight)
             self.record.weights[upload.partition] = weight
         self.record.accept(upload)
         self._seconds += time.monotonic() - start
 
-    def _combine(self, tensors: State, weight: float) -> None:
+    def _combine(self, tensors: State, rank: int, weight: float) -> None:
         with self._costs.phase():
-            self._combination.add(padded(tensors, self._sizes_at(self._setup.manifest.rank)), weight)
+            self._combination.add(self._completed(tensors, rank), weight)
 
     def finish(self) -> State | None:
         """Return the state after the round, or None with the reason in the record."""
@@ -207,7 +218,7 @@ class Round:
             mean = secure.close(self._sizes_of_sum)
             if mean is None:
                 return secure.reason
-            self._combine(mean.tensors, mean.weight)
+            self._combine(mean.tensors, self._setup.manifest.rank, mean.weight)
         return "" if any(self._combination.weights) else "every upload has weight 0: no client changed its adapters"
 
     def _combined(self) -> State | None:

@@ -3,8 +3,9 @@
 Deliberate differences from the paper: weights w_n instead of 1/N (eq. 4); a scale s (eq. 1 has none, its appendix has
 alpha); zero rows fill A up where rank Q < r and there is no alignment, as every round broadcasts r rows; with
 `zero_start` the Gram matrix of the initial A is subtracted in eq. 1. `solver = "truncate"` keeps the r largest
-eigenpairs before the alignment, which the paper does not do. The closed form is no algorithm of the paper: its
-reference is the literal one. Gradient bases are not in the paper: tests/reference/gradient_start.py.
+eigenpairs before the alignment, which the paper does not do. Clients of lower ranks are not in the paper. The closed
+form is no algorithm of the paper: its reference is the literal one. Gradient bases are not in the paper:
+tests/reference/gradient_start.py.
 """
 
 import numpy as np
@@ -28,6 +29,7 @@ def _layer(A, A_n, w, truncate, align):
     for n in range(len(A_n)):  # (4)
         for row in A_n[n]:
             Q += w[n] * np.outer(row, row)
+        Q += w[n] * _not_sent(A, len(A_n[n]))
     eigenvalues, vectors = np.linalg.eigh(Q)  # (6) Q = P^T Lambda P
     order = np.argsort(-eigenvalues)
     rank = int(np.sum(eigenvalues > k * np.finfo(float).eps * eigenvalues.max()))  # r' = rank(Q)
@@ -42,6 +44,34 @@ def _layer(A, A_n, w, truncate, align):
     U, _, Vt = np.linalg.svd(A @ A_tilde.T, full_matrices=False)  # (11) A^t A_tilde^T = U Sigma V^T
     S = U @ Vt  # (11)
     return S @ A_tilde  # (12)
+
+
+def _not_sent(A, m):
+    """A^T A without its m largest eigenpairs: what a client of rank m neither gets nor changes."""
+    eigenvalues, vectors = np.linalg.eigh(A.T @ A)
+    rest = np.zeros_like(vectors)
+    for j in np.argsort(-eigenvalues)[m : len(A)]:
+        rest += eigenvalues[j] * np.outer(vectors[:, j], vectors[:, j])
+    return rest
+
+
+def served(A, m):
+    """What a client of rank m gets of A (r, k): the m largest eigenpairs of A^T A, turned towards A's first m rows."""
+    if m == len(A):
+        return A
+    eigenvalues, vectors = np.linalg.eigh(A.T @ A)
+    order = np.argsort(-eigenvalues)[:m]
+    leading = np.diag(np.sqrt(eigenvalues[order])) @ vectors[:, order].T
+    U, _, Vt = np.linalg.svd(A[:m] @ leading.T)
+    return U @ Vt @ leading
+
+
+def own_initial(A1, A_n):
+    """What a client that got A_n (m, k) subtracts in place of A1: P A1, P the polar factor of A_n A1^T."""
+    if len(A_n) == len(A1):
+        return A1
+    U, _, Vt = np.linalg.svd(A_n @ A1.T, full_matrices=False)
+    return U @ Vt @ A1
 
 
 def delta_weight(state, fixed, scale):

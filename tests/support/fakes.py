@@ -8,7 +8,7 @@ from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 from florg_app.client_side.secure_sum import SecureSumClient
 from florg_app.engines.inline import InProcessGrid
 from strategies.exchange.lineage import Attempt, Lineage
-from strategies.exchange.ranks import cut, limited, padded, rank_of
+from strategies.exchange.ranks import completed, cut, led_state, limited, padded, rank_of
 from strategies.exchange.screening import Upload
 from strategies.exchange.secure_step import read_step
 from strategies.exchange.traffic import Traffic
@@ -97,6 +97,8 @@ class ToyClient:
         self.method, self.manifest, self.faults, self.form = method, manifest, faults or {}, form
         self.secure = secure
         self.served: list[tuple[int, int]] = []
+        self.once: dict[int, State] = {}
+        """By partition: what was sent once."""
 
     def __call__(self, message: Message, context: Context) -> Message:
         partition = int(context.node_config["partition-id"])
@@ -107,9 +109,14 @@ class ToyClient:
         request = TrainRequest.from_config(message.content.config_records[CONFIG])
         t, rank = request.t, request.rank
         self.served.append((t, partition))
-        state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
+        layout = self.manifest.at(rank)
+        shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
+        state = unpack(message.content.array_records[ARRAYS], shapes)
         assert not isinstance(state, Malformed)
-        begins = state_at_start(self.method, self.manifest, padded(state, self.manifest.downlink), t)
+        if request.carries:
+            self.once[partition] = state.select(layout.once)
+        received = padded(state.select(layout.downlink), self.manifest.downlink)
+        begins = state_at_start(self.method, self.manifest, received.join(self.once.get(partition, State())), t)
         rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
         sent = encode_upload(self.form, self.method, t, begins, tensors)
         arrays = pack(sent, sent.sizes) if self.secure is None else self.masked(sent, begins, message, context)
@@ -199,10 +206,11 @@ def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weig
         combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):
             given = min(rank_of(partition, ranks, lowered, manifest.rank), method.active_rank(t, manifest.rank))
-            rank, tensors = served(method, manifest, start, t, partition, given)
+            led = led_state(method, start, given, manifest.rank)
+            rank, tensors = served(method, manifest, led, t, partition, given)
             lowered |= {partition: rank} if rank < given else {}
             upload = Upload(partition, rank, tensors, examples_of(partition), {}, Traffic())
             weight = raw_weight(weighting or method.plan.weighting, manifest.plan, upload)
-            combination.add(padded(tensors, manifest.uplink), weight)
+            combination.add(completed(method, tensors, led, manifest.uplink), weight)
         state = combination.finish() if accepted.get(t) else state
     return state

@@ -132,6 +132,19 @@ def test_settings_of_a_method_that_do_not_go_together_are_refused():
             ['adapter.client-ranks = "2,8"', "has 8", "adapter.rank = 4"],
         ),
         (
+            {"adapter.client-ranks": "2,4", "strategy.upload": "summand"},
+            [
+                'adapter.client-ranks = "2,4"',
+                'strategy.upload = "summand"',
+                'strategy.name = "florg"',
+                "lacks the rest",
+            ],
+        ),
+        (
+            {"adapter.client-ranks": "2,4", "privacy.noise-multiplier": 1.0},
+            ['adapter.client-ranks = "2,4"', 'privacy.where = "client"', 'strategy.name = "florg"', "differs with"],
+        ),
+        (
             {"min-uploads": 3, "min-clients": 4, "fraction-train": 0.5},
             ["min-uploads = 3", "min-clients = 4", "fraction-train = 0.5", "only 2"],
         ),

@@ -11,23 +11,23 @@ from clients import trainer
 from clients.adapted_model import AdaptedModel
 from clients.train_settings import TrainOptions
 from florg_app.engines.inline import task_identity
-from strategies import METHODS
-from strategies.exchange.ranks import cut, limited, padded, rank_of
-from strategies.method import Role
+from strategies.exchange.ranks import completed, cut, led_state, limited, padded, rank_of
+from strategies.exchange.traffic import predict_traffic
+from strategies.method import BROADCAST, UPLOADED, Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.flexlora import FlexLoRA
 from strategies.methods.flora import FLoRA
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
 from strategies.state import State
+from tests.strategies.methods.test_method_traffic import FORMULAS
 from tests.support.fakes import GROUPS, Run, assert_same_bits, expected_state, initial_state, manifest_of
 from tests.support.references import reference_of
-from tests.support.rounds import SCALE, TALL, WIDE, W, delta, numpy_of, start, trained
+from tests.support.rounds import SCALE, TALL, WIDE, W, cases, delta, fixed, numpy_of, start, trained
 from tests.support.tiny_models import RANK as MODEL_RANK
 from tests.support.tiny_models import loss_fn, pad, random_state, tiny_features, tiny_groups, tiny_model
 
-OF_MANY_RANKS = [cls() for cls in METHODS.values() if cls().traits.client_ranks] + [FLoRA(base="factored")]
-METHOD = pytest.mark.parametrize("method", OF_MANY_RANKS, ids=lambda m: f"{m.name},{getattr(m, 'base', '')}")
+METHOD = pytest.mark.parametrize("method", [case for case in cases() if case.values[0].traits.client_ranks])
 RANKS = (1, 3)
 """Of the clients in turn, where the largest is 3."""
 CLIENT_RANKS = [1, 2, 2, 1]
@@ -97,31 +97,40 @@ def test_mixed_ranks_match_the_literal_reference(method, group):
     reference = reference_of(method)
     layers = range(len(group.layers))
     state = start(method, group)
+
+    def shapes(rank):
+        own = PARAMETRISATIONS[method.plan.adapter].shapes(group, rank)
+        return {f"g/{symbol}": (len(layers), *own[symbol]) for symbol in method.plan.named(*UPLOADED)}
+
     low = [
-        {"A": upload["A"][:, :rank], "B": upload["B"][..., :rank]}
+        cut(State({"g": upload}), shapes(rank))
         for upload, rank in zip(trained(method, state), CLIENT_RANKS, strict=True)
     ]
-    shapes = {
-        f"g/{symbol}": (len(layers), *shape)
-        for symbol, shape in PARAMETRISATIONS[method.plan.adapter].shapes(group, 2).items()
-    }
-    wide = [padded(State({"g": upload}), shapes)["g"] for upload in low]
+    wide = [
+        completed(method, upload, led_state(method, State({"g": state}), rank, 2), shapes(2))["g"]
+        for upload, rank in zip(low, CLIENT_RANKS, strict=True)
+    ]
     w = np.array(W) / sum(W)
     new = aggregate(method, 2, state, wide, W)
-    expected = reference.aggregate(2, numpy_of(state), [numpy_of(u) for u in low], w, **dataclasses.asdict(method))
-    update = torch.from_numpy(reference.delta_weight(expected, {}, SCALE))
+    sent = [numpy_of(upload["g"]) for upload in low]
+    expected = reference.aggregate(2, numpy_of(state), sent, w, **dataclasses.asdict(method))
+    update = torch.from_numpy(reference.delta_weight(expected, numpy_of(fixed(method, group)), SCALE))
     torch.testing.assert_close(delta(method, group, new), update, rtol=0, atol=1e-9)
 
 
 @METHOD
 def test_a_client_sends_and_receives_as_many_numbers_as_its_rank_says(method):
     run = Run(method, num_clients=3, client_ranks=(1, 2)).go(1)
-    sums = sum(len(group.layers) * (group.out_features + group.in_features) for group in GROUPS)
+    numbers = {
+        rank: sum(len(g.layers) * FORMULAS[method.name][0](rank, g.out_features, g.in_features) for g in GROUPS)
+        for rank in (1, 2)
+    }
     record = run.records[0].as_dict()
-    assert record["up"]["adapter-numbers"] == (1 + 2 + 1) * sums
     assert [metrics["rank"] for metrics in record["clients"].values()] == [1, 2, 1]
-    if "A" in method.plan.named(Role.SHARED):
-        assert record["down"]["adapter-numbers"] == (1 + 2 + 1) * sums
+    assert record["up"]["adapter-numbers"] == 2 * numbers[1] + numbers[2]
+    if method.plan.named(*UPLOADED) == method.plan.named(*BROADCAST):
+        once = 3 * predict_traffic(run.manifest.once).adapter_numbers
+        assert record["down"]["adapter-numbers"] == 2 * numbers[1] + numbers[2] + once
 
 
 def test_the_stack_of_flora_is_as_wide_as_the_ranks_of_its_clients_together():

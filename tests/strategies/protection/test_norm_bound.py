@@ -62,7 +62,9 @@ def test_the_norm_is_that_of_the_change_and_not_of_the_tensors():
 def test_where_most_clients_changed_nothing_none_is_beyond_the_bound():
     zero, moved = State({"6x5": {"A": torch.zeros(2, 3)}}), State({"6x5": {"A": torch.ones(2, 3)}})
     uploads = [Upload(p, 2, tensors, 1, {}, Traffic()) for p, tensors in enumerate([zero, zero, moved])]
-    norms = change_norms(uploads, METHODS["fedit"](), "tensors", 1, zero, lambda rank: zero, zero.sizes)
+    norms = change_norms(
+        uploads, METHODS["fedit"](), "tensors", 1, zero, lambda rank: zero, lambda tensors, rank: tensors
+    )
     assert norms == [0, 0, 6**0.5]
     assert within_bound(uploads, norms, 2.0) == (uploads, [])
 
@@ -97,7 +99,7 @@ def distance(method, begun, one, other) -> float:
     start = State({TALL.name: begun})
     zero = State({TALL.name: one})
     upload = Upload(0, RANK, State({TALL.name: other}), 1, {}, Traffic())
-    (norm,) = change_norms([upload], method, "tensors", T, start, lambda rank: zero, zero.sizes)
+    (norm,) = change_norms([upload], method, "tensors", T, start, lambda rank: zero, lambda tensors, rank: tensors)
     return norm
 
 

@@ -155,8 +155,8 @@ class Method(ABC):
         """
         return {}
 
-    def from_gradient(self, U: Float[Tensor, "l o r"], V: Float[Tensor, "l i r"]) -> Tensors:
-        """Make the symbols that begin from the leading singular vectors of the clients' mean gradient at the start.
+    def from_gradient(self, U: Float[Tensor, "l o r"], S: Float[Tensor, "l r"], V: Float[Tensor, "l i r"]) -> Tensors:
+        """Make the symbols that begin from the leading singular triplets of the clients' mean gradient at the start.
 
         By default A = V^T / sqrt(3), whose rows have the norm of the usual start's.
         """

@@ -122,6 +122,15 @@ def _symbol(symbol: str, tensors: Tensors, fixed: Fixed) -> Shaped[Tensor, "..."
     return tensor
 
 
+def _core_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+    return {"R": (rank, rank), "B": (group.out_features, rank), "A": (rank, group.in_features)}
+
+
+def _core_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+    """dW = s B R A  (LoRA-XS): B R (o, r) and A (r, i), of which R alone is trained."""
+    return scale * _symbol("B", tensors, fixed) @ tensors["R"], _symbol("A", tensors, fixed)
+
+
 def _full_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"D": (group.out_features, group.in_features)}
 
@@ -182,6 +191,7 @@ PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora+dense": Parametrisation(_lora_dense_shapes, _lora_factors, _of_symbols("W")),
     "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, _of_symbols("U", "V")),
     "lora+sparse": Parametrisation(_lora_sparse_shapes, _lora_factors, _sparse_product),
+    "core": Parametrisation(_core_shapes, _core_factors),
     "gram": Parametrisation(_gram_shapes, _gram_factors),
     "gram+turned": Parametrisation(_turned_gram_shapes, _turned_gram_factors),
     "sketch": Parametrisation(_sketch_shapes, _no_update),

@@ -9,6 +9,11 @@ def chosen_by_method(method: Method) -> bool:
     return bool(method.plan.named(Role.ONCE))
 
 
+def _may_begin_so(method: Method) -> bool:
+    """Whether adapter.start = "gradient" changes how it begins."""
+    return method.traits.from_gradient and not chosen_by_method(method)
+
+
 def begins_from_gradient(start: str, method: Method) -> bool:
     """Whether round 1 begins from the clients' mean gradient at W0; `start` is adapter.start."""
     return start == "gradient" or chosen_by_method(method)
@@ -24,9 +29,13 @@ def check_gradient_start(start: str, has_adapter: bool, columns: int, rank: int,
 
     start: adapter.start; has_adapter: whether adapter.start-from is set; columns: start.columns.
     """
-    own = {"florg": 'strategy.florg.basis = "gradient"', "ffa-lora": 'strategy.ffa-lora.start = "gradient"'}
-    if start == "gradient" and (chosen_by_method(method) or not method.traits.from_gradient):
-        able = " | ".join(name for name, cls in METHODS.items() if cls().traits.from_gradient)
+    own = {
+        "florg": 'strategy.florg.basis = "gradient"',
+        "ffa-lora": 'strategy.ffa-lora.start = "gradient"',
+        "fed-sb": 'strategy.name = "fed-sb"',
+    }
+    if start == "gradient" and not _may_begin_so(method):
+        able = " | ".join(name for name, cls in METHODS.items() if _may_begin_so(cls()))
         instead = f"{own[method.name]} is its own; " if method.name in own else ""
         raise ValueError(
             f'adapter.start = "gradient" is impossible with strategy.name = "{method.name}", whose A does not begin '

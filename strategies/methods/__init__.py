@@ -2,6 +2,7 @@
 
 from strategies.method import Method
 from strategies.methods.centralised import Centralised
+from strategies.methods.fed_sb import FedSB
 from strategies.methods.fedavg import FedAvg
 from strategies.methods.federa import FeDeRA
 from strategies.methods.federa_svd import FeDeRASVD
@@ -19,6 +20,7 @@ from strategies.methods.florg import FLoRG
 from strategies.methods.hetlora import HetLoRA
 from strategies.methods.local import Local
 from strategies.methods.lora_fair import LoRAFAIR
+from strategies.methods.lora_xs import LoRAXS
 from strategies.methods.rac_lora import RACLoRA
 from strategies.methods.slora import SLoRA
 
@@ -43,4 +45,6 @@ METHODS: dict[str, type[Method]] = {
     "centralised": Centralised,
     "lora-fair": LoRAFAIR,
     "flora-na": FLoRANA,
+    "lora-xs": LoRAXS,
+    "fed-sb": FedSB,
 }

@@ -121,7 +121,7 @@ class FLoRG(Method):
         A = generator(seed, "initial-A", group.name).normal(0, sigma, shape)
         return {"A": torch.from_numpy(A).float()}
 
-    def from_gradient(self, U: Float[Tensor, "l o r"], V: Float[Tensor, "l i r"]) -> Tensors:
+    def from_gradient(self, U: Float[Tensor, "l o r"], S: Float[Tensor, "l r"], V: Float[Tensor, "l i r"]) -> Tensors:
         """U and -V, for gradient bases."""
         return {"U": U, "V": -V}
 

@@ -35,8 +35,8 @@ def start_from(
         return initial
     if adapter not in PLACES:
         raise ValueError(
-            "adapter.start-from: the method begins with sparse weights, which are no factors; set adapter.start-as = "
-            '"merged", or choose another strategy.name'
+            "adapter.start-from: what the method begins with has no place for the factors of another adapter; set "
+            'adapter.start-as = "merged", or choose another strategy.name'
         )
     up, down = _stacked(group, target)
     drawn = {symbol: tensor.double() for symbol, tensor in initial.items()}
@@ -140,6 +140,17 @@ def _fits(initial: Tensors, up: Float[Tensor, "l o m"]) -> bool:
     return "B" in initial and up.shape[-1] <= initial["B"].shape[-1]
 
 
+def _core(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
+    """R with s B R A nearest to B' A', in the spaces of B and A: by least squares on either side."""
+    B, A = fixed["B"], fixed["A"]
+    assert isinstance(B, Tensor)
+    assert isinstance(A, Tensor)
+    left = torch.linalg.solve(B.mT @ B, B.mT @ up)
+    return {"R": torch.linalg.solve(A @ A.mT, left @ (down @ A.mT), left=False) / scale}
+
+
 def _full(
     initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
 ) -> Tensors:
@@ -194,6 +205,7 @@ PLACES: Mapping[str, Place] = {
     "lora": _lora,
     "lora+dense": _lora_dense,
     "lora+factored": _lora_factored,
+    "core": _core,
     "full": _full,
     "gram": _gram,
 }

@@ -70,7 +70,6 @@ def begun_from_gradient(
     for group in manifest.groups:
         Omega, _ = probe_matrices(group, columns, manifest.seed)
         mean = sketches[group.name]
-        U, _, V = leading_directions(mean["Y"], mean["X"], Omega, manifest.rank)
-        made = method.from_gradient(U, V)
+        made = method.from_gradient(*leading_directions(mean["Y"], mean["X"], Omega, manifest.rank))
         begun[group.name] = {symbol: tensor.float().contiguous() for symbol, tensor in made.items()}
     return state.join(State(begun))

@@ -14,7 +14,7 @@ from strategies.methods.florg import FLoRG
 from strategies.state import Group, State
 from tests.reference.florg import reflected_basis
 from tests.reference.slora import dense
-from tests.support.tiny_models import METHODS, SCALE, loss_fn, pad, tiny_adapted, tiny_features
+from tests.support.tiny_models import METHODS, RANK, SCALE, loss_fn, pad, tiny_adapted, tiny_features
 
 METHOD_NAMES = pytest.mark.parametrize("name", METHODS)
 
@@ -35,7 +35,9 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
     if name in ("lora", "lora+dense", "lora+factored"):
         P = tensors["W"] if "W" in tensors else tensors["U"] @ tensors["V"] if "U" in tensors else 0
         return SCALE * (tensors["B"] @ tensors["A"] + P)
-    fixed = METHODS[name].fixed(group, len(tensors["A"]), 0, adapted.weights)
+    fixed = METHODS[name].fixed(group, RANK, 0, adapted.weights)
+    if name == "core":
+        return SCALE * fixed["B"][layer].double() @ tensors["R"] @ fixed["A"][layer].double()
     if name == "lora+sparse":
         P = dense(tensors["S"].numpy(), fixed["M"][layer].numpy(), group.out_features, group.in_features)
         return SCALE * (tensors["B"] @ tensors["A"] + torch.from_numpy(P))

@@ -19,7 +19,8 @@ from tests.florg_app.test_app import SMALL, history, run, same_bits, state_of
 FLORG = {"strategy.florg.basis": "gradient"}
 FEDIT = {"strategy.name": "fedit", "adapter.start": "gradient"}
 FFA = {"strategy.name": "ffa-lora", "strategy.ffa-lora.start": "gradient"}
-STARTS = pytest.mark.parametrize("start", [FLORG, FEDIT, FFA], ids=["florg", "fedit", "ffa-lora"])
+FED_SB = {"strategy.name": "fed-sb"}
+STARTS = pytest.mark.parametrize("start", [FLORG, FEDIT, FFA, FED_SB], ids=["florg", "fedit", "ffa-lora", "fed-sb"])
 
 
 def layouts(start):

@@ -173,7 +173,7 @@ def test_what_is_no_plain_lora_adapter_of_the_model_is_refused_by_key(change, me
             {"adapter.targets": "q_proj"},
             r"also adapts model.layers.0.self_attn.v_proj.*set adapter.targets = \"self_at",
         ),
-        ({"strategy.name": "slora"}, r'begins with sparse weights.*set adapter.start-as = "merged"'),
+        ({"strategy.name": "slora"}, r'has no place for the factors.*set adapter.start-as = "merged"'),
         ({"strategy.florg.basis": "kaiming"}, r"no factor is known to be the nearest"),
         ({"adapter.start-from": "", "adapter.start-as": "merged"}, r'adapter.start-as = "merged" is read with'),
     ],

@@ -27,6 +27,7 @@ METHOD_SETTINGS = {
     "zero-start": {"strategy.florg.zero-start": True},
     "fedit": {"strategy.name": "fedit"},
     "federa": {"strategy.name": "federa"},
+    "lora-xs": {"strategy.name": "lora-xs"},
     "fedex-factored": {"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"},
 }
 

@@ -26,6 +26,7 @@ from strategies.methods.federa import FeDeRA
 from strategies.methods.fedex_lora import FedExLoRA
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
+from strategies.methods.lora_xs import LoRAXS
 from strategies.methods.slora import SLoRA
 from strategies.rng import generator
 from strategies.state import Group, State
@@ -40,6 +41,7 @@ METHODS: Mapping[str, Method] = {
     "lora": FedIT(),
     "full": FedAvg(),
     "lora-from-w0": FeDeRA(),
+    "core": LoRAXS(),
     "lora+dense": FedExLoRA(),
     "lora+factored": FedExLoRA(residual="factored"),
     "lora+sparse": SLoRA(density=0.05),

@@ -141,6 +141,7 @@ def test_the_mean_update_is_kept_exactly_where_the_method_says_so(method, group)
 
 
 TURNS = {
+    "core": lambda tensors, S: tensors,
     "full": lambda tensors, S: tensors,
     "gram": lambda tensors, S: {"A": S @ tensors["A"]},
     "lora": lambda tensors, S: {"A": S @ tensors["A"], "B": tensors["B"] @ S.mT},

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from strategies import METHODS
+from strategies.method import Role
 from strategies.methods.ffa_lora import FFALoRA
 from strategies.methods.florg import FLoRG
 from strategies.parametrisation import PARAMETRISATIONS
@@ -103,7 +104,7 @@ def florg_start(group, G):
     method = FLoRG(basis="gradient", initial_norm=0.5)
     U, S, V = leading_directions(*sketched(group, G), RANK)
     symbols = {s: tensor.double() for s, tensor in method.initial(group, RANK, SEED).items()}
-    symbols |= method.from_gradient(U, V)
+    symbols |= method.from_gradient(U, S, V)
     fixed = {
         s: value.to("cpu", torch.float64)
         for s, value in method.fixed(group, RANK, SEED, lambda g: torch.empty(0)).items()
@@ -146,7 +147,7 @@ def test_directions_that_are_there_already_turn_nothing():
     assert torch.equal(Turned(L, first).dense(), L.dense().expand(3, -1, -1))
 
 
-LORA = [name for name, cls in METHODS.items() if cls().traits.from_gradient]
+LORA = [name for name, cls in METHODS.items() if cls().traits.from_gradient and not cls().plan.named(Role.ONCE)]
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,28 @@ def _core_factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
     return scale * _symbol("B", tensors, fixed) @ tensors["R"], _symbol("A", tensors, fixed)
 
 
+HEADS = (2, 4, 8, 16)
+"""How many heads a core may have, each with a rank of its own."""
+
+
+def _heads(count: int) -> Parametrisation:
+    """dW = s sum_j s_j B_j H_j A_j over `count` heads  (RAVAN); B = [B_1 B_2 ...] and A = [A_1; A_2; ...]."""
+
+    def shapes(group: Group, rank: int) -> Mapping[str, Shape]:
+        width = count * rank
+        core: Mapping[str, Shape] = {"H": (count, rank, rank), "s": (count,)}
+        return {**core, "B": (group.out_features, width), "A": (width, group.in_features)}
+
+    def factors(tensors: Tensors, fixed: Fixed, scale: float) -> Factors:
+        H = tensors["H"]
+        if "s" in tensors:  # between rounds it is 1
+            H = tensors["s"][..., None, None] * H
+        B = _symbol("B", tensors, fixed).unflatten(-1, (count, -1)).movedim(-2, -3)
+        return scale * (B @ H).movedim(-3, -2).flatten(-2), _symbol("A", tensors, fixed)
+
+    return Parametrisation(shapes, factors)
+
+
 def _full_shapes(group: Group, rank: int) -> Mapping[str, Shape]:
     return {"D": (group.out_features, group.in_features)}
 
@@ -192,6 +214,7 @@ PARAMETRISATIONS: Mapping[str, Parametrisation] = {
     "lora+factored": Parametrisation(_lora_factored_shapes, _lora_factors, _of_symbols("U", "V")),
     "lora+sparse": Parametrisation(_lora_sparse_shapes, _lora_factors, _sparse_product),
     "core": Parametrisation(_core_shapes, _core_factors),
+    **{f"core+heads-{count}": _heads(count) for count in HEADS},
     "gram": Parametrisation(_gram_shapes, _gram_factors),
     "gram+turned": Parametrisation(_turned_gram_shapes, _turned_gram_factors),
     "sketch": Parametrisation(_sketch_shapes, _no_update),

@@ -72,7 +72,7 @@ _ROWS: Mapping[str, tuple[tuple[str, int], ...]] = {
 def _not_begun(manifest: Manifest, group: Group) -> Tensors:
     """Factors that each round begins anew, and add nothing before it: those of rank 0."""
     plan = manifest.plan
-    if not plan.named(Role.FRESH):
+    if plan.named(Role.SHARED) or not plan.named(Role.FRESH):
         return {}
     shapes = PARAMETRISATIONS[plan.adapter].shapes(group, 0)
     return {

@@ -22,6 +22,7 @@ from strategies.methods.local import Local
 from strategies.methods.lora_fair import LoRAFAIR
 from strategies.methods.lora_xs import LoRAXS
 from strategies.methods.rac_lora import RACLoRA
+from strategies.methods.ravan import RAVAN
 from strategies.methods.slora import SLoRA
 
 METHODS: dict[str, type[Method]] = {
@@ -47,4 +48,5 @@ METHODS: dict[str, type[Method]] = {
     "flora-na": FLoRANA,
     "lora-xs": LoRAXS,
     "fed-sb": FedSB,
+    "ravan": RAVAN,
 }

@@ -36,6 +36,9 @@ def dense_update(adapted: AdaptedModel, name: str, group: Group, layer: int) -> 
         P = tensors["W"] if "W" in tensors else tensors["U"] @ tensors["V"] if "U" in tensors else 0
         return SCALE * (tensors["B"] @ tensors["A"] + P)
     fixed = METHODS[name].fixed(group, RANK, 0, adapted.weights)
+    if name == "core+heads":
+        B, A = fixed["B"][layer].double().split(RANK, -1), fixed["A"][layer].double().split(RANK, -2)
+        return sum(SCALE * B_j @ H_j @ A_j for B_j, H_j, A_j in zip(B, tensors["H"], A, strict=True))
     if name == "core":
         return SCALE * fixed["B"][layer].double() @ tensors["R"] @ fixed["A"][layer].double()
     if name == "lora+sparse":

@@ -28,6 +28,7 @@ METHOD_SETTINGS = {
     "fedit": {"strategy.name": "fedit"},
     "federa": {"strategy.name": "federa"},
     "lora-xs": {"strategy.name": "lora-xs"},
+    "ravan": {"strategy.name": "ravan", "strategy.ravan.heads": 2},
     "fedex-factored": {"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"},
 }
 

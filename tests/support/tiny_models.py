@@ -20,13 +20,14 @@ from clients.adapted_model import AdaptedModel
 from clients.architectures import Head
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
-from strategies.method import Method
+from strategies.method import Method, Role
 from strategies.methods.fedavg import FedAvg
 from strategies.methods.federa import FeDeRA
 from strategies.methods.fedex_lora import FedExLoRA
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
 from strategies.methods.lora_xs import LoRAXS
+from strategies.methods.ravan import RAVAN
 from strategies.methods.slora import SLoRA
 from strategies.rng import generator
 from strategies.state import Group, State
@@ -42,6 +43,7 @@ METHODS: Mapping[str, Method] = {
     "full": FedAvg(),
     "lora-from-w0": FeDeRA(),
     "core": LoRAXS(),
+    "core+heads": RAVAN(),
     "lora+dense": FedExLoRA(),
     "lora+factored": FedExLoRA(residual="factored"),
     "lora+sparse": SLoRA(density=0.05),
@@ -102,6 +104,8 @@ def tiny_adapted(
     adapted = AdaptedModel(model, method.plan, tiny_groups(model), RANK, SCALE, dropout)
     adapted.fix({group.name: method.fixed(group, RANK, seed, adapted.weights) for group in adapted.groups})
     adapted.fill(random_state(adapted, seed, std))
+    if method.plan.named(Role.FRESH):
+        adapted.refresh(State({group.name: method.round_start(1, group, RANK, seed) for group in adapted.groups}))
     return adapted
 
 

@@ -41,6 +41,7 @@ def problem(config: dict) -> str:
         ("strategy.florg.solver", "exact", "closed-form | literal | truncate"),
         ("strategy.florg.initial-norm", 0.0, "a number > 0"),
         ("strategy.florg.zero-start", 0, "true or false"),
+        ("strategy.ravan.heads", 3, "2 | 4 | 8 | 16"),
         ("adapter.dropout", 1.0, "a number >= 0 and < 1"),
         ("adapter.targets", "query,,value", NAMES),
         ("adapter.client-ranks", "2,0", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),

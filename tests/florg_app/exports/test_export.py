@@ -30,8 +30,8 @@ CASES = [
 ]
 
 
-RANKS = {"zero-start": 6, "federa": 6, "fedex-factored": 3 + 5}
-"""Of the exported adapter where it is not the run's: a subtracted start doubles it, pushed factors add theirs."""
+RANKS = {"zero-start": 6, "federa": 6, "ravan": 6, "fedex-factored": 3 + 5}
+"""Of the exported adapter where it is not the run's: a subtracted start doubles it, pushed factors and heads add up."""
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import torch
 
 from strategies.methods.fed_sb import FedSB
 from strategies.methods.lora_xs import LoRAXS
+from strategies.methods.ravan import RAVAN
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.starts.from_adapter import start_from
 from strategies.starts.sketch import leading_directions, probe_matrices
@@ -86,3 +87,34 @@ def test_a_core_begins_nearest_to_another_adapter(group):
     rest = up @ down - dW
     np.testing.assert_allclose(B.T @ rest @ A.T, 0, atol=1e-4)
     assert np.linalg.norm(rest) < np.linalg.norm(up @ down)
+
+
+@GROUP
+@pytest.mark.parametrize("bases", ["gram-schmidt", "orthogonal"])
+def test_the_factors_of_each_of_ravans_heads_are_orthonormal(bases, group):
+    fixed = RAVAN(bases=bases).fixed(group, 2, SEED, frozen)
+    columns = torch.cat([fixed["B"].mT.unflatten(-2, (4, 2)).flatten(0, 1)])
+    rows = fixed["A"].unflatten(-2, (4, 2)).flatten(0, 1)
+    for frames in (columns, rows):
+        torch.testing.assert_close(frames @ frames.mT, torch.eye(2).expand(len(frames), 2, 2))
+
+
+def test_ravans_heads_are_orthogonal_to_each_other_as_far_as_the_layer_has_dimensions():
+    group = Group(13, 9, ("a", "b"))
+    together, apart = (RAVAN(bases=bases).fixed(group, 2, SEED, frozen) for bases in ("gram-schmidt", "orthogonal"))
+    eye = torch.eye(8).expand(2, 8, 8)
+    torch.testing.assert_close(together["B"].mT @ together["B"], eye)
+    torch.testing.assert_close(together["A"] @ together["A"].mT, eye)
+    assert (apart["A"] @ apart["A"].mT - eye).abs().max() > 0.1
+
+
+@GROUP
+def test_a_scale_of_ravan_counts_for_its_head_alone_and_is_part_of_the_summand(group):
+    method = RAVAN(heads=2)
+    fixed = {s: tensor.double() for s, tensor in method.fixed(group, 2, SEED, frozen).items()}
+    H = torch.from_numpy(np.random.default_rng(9).standard_normal((len(group.layers), 2, 2, 2)))
+    s = torch.tensor([2.0, -3.0]).double().expand(len(group.layers), 2)
+    folded = method.contribute(1, {}, {"H": H, "s": s})["H"]
+    torch.testing.assert_close(folded, torch.stack([2 * H[:, 0], -3 * H[:, 1]], 1))
+    heads = PARAMETRISATIONS["core+heads-2"]
+    torch.testing.assert_close(heads.update({"H": H, "s": s}, fixed, 1.5), heads.update({"H": folded}, fixed, 1.5))

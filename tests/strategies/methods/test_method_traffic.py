@@ -39,6 +39,7 @@ FORMULAS: dict[str, tuple[Numbers, Numbers]] = {
     "local": (lambda r, o, i: 0, lambda r, o, i: 0),
     "centralised": (factors, factors),
     "lora-xs": (lambda r, o, i: r * r, lambda r, o, i: r * r),
+    "ravan": (lambda r, o, i: 4 * r * r + 4, lambda r, o, i: 4 * r * r),
     "fed-sb": (lambda r, o, i: r * r, lambda r, o, i: r * r),
 }
 """Method -> (up, down), in the first rounds, without what travels once."""

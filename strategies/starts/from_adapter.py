@@ -12,7 +12,7 @@ from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
 from strategies.linalg import svd_of_product
-from strategies.parametrisation import PARAMETRISATIONS, LayerFactors
+from strategies.parametrisation import HEADS, PARAMETRISATIONS, LayerFactors
 from strategies.state import Group, Tensors
 
 Place = Callable[[Tensors, Fixed, float, Float[Tensor, "l o m"], Float[Tensor, "l m i"]], Tensors]
@@ -151,6 +151,26 @@ def _core(
     return {"R": torch.linalg.solve(A @ A.mT, left @ (down @ A.mT), left=False) / scale}
 
 
+def _heads(
+    initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
+) -> Tensors:
+    """H_j = B_j^T B' A' A_j^T / s, the nearest where the heads are orthogonal to each other."""
+    B, A = fixed["B"], fixed["A"]
+    assert isinstance(B, Tensor)
+    assert isinstance(A, Tensor)
+    count, rank = initial["H"].shape[-3:-1]
+    eye = torch.eye(count * rank, dtype=B.dtype).expand(len(B), -1, -1)
+    if not all(torch.allclose(gram, eye, rtol=0, atol=1e-4) for gram in (B.mT @ B, A @ A.mT)):
+        raise ValueError(
+            "adapter.start-from: the heads are not orthogonal to each other, for which no start is known to be the "
+            'nearest; set adapter.start-as = "merged", or strategy.ravan.bases = "gram-schmidt" and fewer heads or a '
+            "lower adapter.rank"
+        )
+    left = (B.mT @ up).unflatten(-2, (count, rank))
+    right = (down @ A.mT).unflatten(-1, (count, rank)).movedim(-2, -3)
+    return {"H": left @ right / scale}
+
+
 def _full(
     initial: Tensors, fixed: Fixed, scale: float, up: Float[Tensor, "l o m"], down: Float[Tensor, "l m i"]
 ) -> Tensors:
@@ -206,6 +226,7 @@ PLACES: Mapping[str, Place] = {
     "lora+dense": _lora_dense,
     "lora+factored": _lora_factored,
     "core": _core,
+    **{f"core+heads-{count}": _heads for count in HEADS},
     "full": _full,
     "gram": _gram,
 }

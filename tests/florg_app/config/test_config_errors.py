@@ -41,7 +41,6 @@ def problem(config: dict) -> str:
         ("strategy.florg.solver", "exact", "closed-form | literal | truncate"),
         ("strategy.florg.initial-norm", 0.0, "a number > 0"),
         ("strategy.florg.zero-start", 0, "true or false"),
-        ("strategy.ravan.heads", 3, "2 | 4 | 8 | 16"),
         ("adapter.dropout", 1.0, "a number >= 0 and < 1"),
         ("adapter.targets", "query,,value", NAMES),
         ("adapter.client-ranks", "2,0", 'comma-separated whole numbers >= 1, or "" (adapter.rank for all)'),
@@ -131,6 +130,10 @@ def test_settings_of_a_method_that_do_not_go_together_are_refused():
         (
             {"strategy.name": "flora", "adapter.client-ranks": "2,8"},
             ['adapter.client-ranks = "2,8"', "has 8", "adapter.rank = 4"],
+        ),
+        (
+            {"strategy.name": "ravan", "strategy.ravan.heads": 3},
+            ["strategy.ravan.heads = 3", "expected 2 | 4 | 8 | 16"],
         ),
         (
             {"adapter.client-ranks": "2,4", "strategy.upload": "summand"},

@@ -73,7 +73,7 @@ def two_runs(folder: Path) -> Iterator[Outcome]:
         early = Run(federation, app, "run-1", first)
         federation.await_line("client-0", TRAINING)
         late = Run(federation, app, "run-2", second)
-        late.await_words(SUMMARY)
+        federation.await_line("superlink", SUMMARY, times=2)
         overlap = Outcome(not early.has_ended and not late.has_ended, "both at work at once")
         hold.let_go(1)
         right = ended_well(early, reference(folder / "right", 2, **first))

@@ -101,10 +101,6 @@ class Run:
         """Wait until round t is on record. Raises TimeoutError, and RuntimeError where the run ends before."""
         await_line(self.output / "history.jsonl", f'"round": {t},', running=self._process)
 
-    def await_words(self, text: str) -> None:
-        """Wait until the command has said this. Raises TimeoutError, and RuntimeError where the run ends before."""
-        await_line(self._folder / f"{self.name}-command.log", text, running=self._process)
-
     @property
     def records(self) -> list[dict]:
         return history(self.output)

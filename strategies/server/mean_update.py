@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Fixed
-from strategies.linalg import squared_norm_of_product
 from strategies.parametrisation import Parametrisation
 from strategies.state import Tensors
 
@@ -82,9 +81,12 @@ class MeanUpdate:
             few = (len(weights) + 1) * B_new.shape[-1] * sum(sizes) <= prod(sizes)
             if self._total is None and P_new is None and few:
                 B_n, A_n, _ = zip(*(self._parts(upload, layer) for upload in self._held), strict=True)
-                summed = torch.cat([w_n * B for w_n, B in zip(w, B_n, strict=True)], -1), torch.cat(A_n, -2)
-                mean += squared_norm_of_product(*summed)
-                error += squared_norm_of_product(torch.cat([summed[0], -B_new], -1), torch.cat([summed[1], A_new], -2))
+                B = torch.cat([*(w_n * B for w_n, B in zip(w, B_n, strict=True)), -B_new], -1)
+                A = torch.cat([*A_n, A_new], -2)
+                inner = (B.mT @ B) * (A @ A.mT)
+                uploaded = B.shape[-1] - B_new.shape[-1]
+                mean += float(inner[:uploaded, :uploaded].sum())
+                error += float(inner.sum())
                 continue
             dense = self._total[layer] / sum(weights) if self._total is not None else self._mean(layer, w, sizes)
             mean += float(dense.square().sum())

@@ -18,14 +18,19 @@ def test_the_factors_of_a_layer_multiply_to_its_update(method, tmp_path):
     for group in manifest.groups:
         fixed, symbols = assembly.fixed[group.name], state[group.name]
         for index, name in enumerate(group.layers):
-            A = symbols["A"][index].double()
-            if "B" in symbols:
+            if manifest.plan.adapter.startswith("core"):
+                B, A = (fixed[symbol][index].double() for symbol in "BA")
+                core = symbols["R"] if "R" in symbols else symbols["H"]
+                dW = B @ torch.block_diag(*core[index].double().reshape(-1, manifest.rank, manifest.rank)) @ A
+            elif "B" in symbols:
+                A = symbols["A"][index].double()
                 dW = symbols["B"][index].double() @ A
                 if "B0" in fixed:
                     dW -= fixed["B0"][index].double() @ fixed["A0"][index].double() / manifest.scale
                 if "U" in symbols:
                     dW += symbols["U"][index].double() @ symbols["V"][index].double()
             else:
+                A = symbols["A"][index].double()
                 L, R = (basis.dense().double() for s in "LR" if isinstance(basis := fixed[s], Basis))
                 A1 = fixed["A1"][index].double() if "A1" in fixed else torch.zeros_like(A)
                 dW = L.mT @ (A.mT @ A - A1.mT @ A1) @ R

@@ -25,7 +25,9 @@ from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.train_settings import TrainSettings
+from florg_app.config.wire_settings import wire_of
 from florg_app.data.features import ClientData
+from strategies.exchange.coding import decode_record
 from strategies.exchange.hello import ROWS, question_of, refusal_content
 from strategies.exchange.metrics import dashed
 from strategies.exchange.ranks import padded
@@ -39,7 +41,6 @@ from strategies.exchange.wire import (
     Malformed,
     RefusalError,
     check_identity,
-    unpack,
 )
 from strategies.flops import counted
 from strategies.method import KEPT, UPLOADED
@@ -107,7 +108,8 @@ def train(message: Message, context: Context) -> Message:
     sketching = request.t == ROUND_ZERO
     layout = (round_zero_of(settings, assembly)[1] if sketching else assembly.manifest).at(request.rank)
     shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
-    state = unpack(message.content.array_records[ARRAYS], shapes)
+    coding = {} if sketching else dict.fromkeys(layout.downlink, wire_of(settings.wire).broadcast)
+    state = decode_record(message.content.array_records[ARRAYS], shapes, coding)
     if isinstance(state, Malformed):
         raise RefusalError(f"the broadcast is unusable: {state.reason}")
     with redact_errors(context):
@@ -151,7 +153,9 @@ def _answer(
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
     store.save(assembly.adapted.read(*KEPT))
     trained = assembly.adapted.read(*UPLOADED)
-    return build_reply(settings, settings.method, manifest, t, rank, received, trained, metrics, opened)
+    wire = wire_of(settings.wire)
+    rests = stores.rest() if wire.feedback else None
+    return build_reply(settings, settings.method, manifest, t, rank, received, trained, metrics, opened, wire, rests)
 
 
 def _own_tensors(stored: State | None, assembly: Assembly) -> State:

@@ -5,6 +5,7 @@ python -m scripts.method_tables --check    # exit status 1 where one is out of d
 """
 
 from florg_app.cli.method_options import options_markdown
+from florg_app.config.wire_settings import no_coded_upload, no_feedback
 from scripts.pages import DOCS, ROOT, with_part, write_or_check
 from scripts.settings_table import Row, read_settings
 from strategies import METHODS
@@ -41,6 +42,7 @@ def facts(name: str, method: Method, settings: list[Row]) -> str:
         "uploads": "side by side, when all are there" if method.traits.needs == "stack" else "added up as they arrive",
         "the mean of the updates is kept exactly": _yes(method.traits.exact),
         "ranks of their own for clients": _yes(method.traits.client_ranks),
+        "`wire.feedback` of coded uploads": "no" if no_feedback(method) or no_coded_upload(method, "int8") else "yes",
         "global model": _yes(method.plan.has_global_model),
         "settings": "<br>".join(f"`{key} = {default}`: {meaning}".replace("|", "\\|") for key, default, meaning in own),
     }

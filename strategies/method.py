@@ -99,6 +99,9 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     from_gradient: bool = False
     """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
+    steady: bool = False
+    """Whether unchanged uploads leave the factors as they are, so that what an upload could not carry belongs to the
+    next one's change as well."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 

@@ -37,6 +37,7 @@ from florg_app.config.section import (
 from florg_app.config.secure_sum import check_secure_sum, fewest_asked
 from florg_app.config.task_settings import TaskSettings
 from florg_app.config.train_settings import TrainSettings
+from florg_app.config.wire_settings import WireSettings, check_wire
 from strategies import METHODS
 from strategies.exchange.uploads import UploadForm
 from strategies.method import Method
@@ -171,6 +172,7 @@ class Settings(Section, frozen=True):
     measure: MeasureSettings = MeasureSettings()
     robust: RobustSettings = RobustSettings()
     privacy: PrivacySettings = PrivacySettings()
+    wire: WireSettings = WireSettings()
     method: InstanceOf[Method]
     """`strategy.name` with its own settings."""
 
@@ -189,6 +191,7 @@ class Settings(Section, frozen=True):
         upload, scores = self.strategy.upload, self.evaluate.on_clients
         check_secure_sum(self.privacy, self.robust, self.method, weighting, upload, scores, fewest)
         check_upload(upload, self.method, weighting)
+        check_wire(self.wire, self.privacy, upload, self.method)
         check_robust(self.robust, self.method, weighting)
         check_gradient_start(
             self.adapter.start, self.adapter.start_from is not None, self.start.columns, self.adapter.rank, self.method

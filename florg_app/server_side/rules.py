@@ -3,6 +3,7 @@
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
+from florg_app.config.wire_settings import wire_of
 from strategies.protection.robust import Robustness
 from strategies.server.round_policy import Policy
 
@@ -19,6 +20,7 @@ def policy_of(settings: Settings) -> Policy:
         wait_timeout=settings.wait_timeout,
         weighting=weighting,
         upload=settings.strategy.upload,
+        wire=wire_of(settings.wire),
         robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,

@@ -87,7 +87,7 @@ def validate_reply(
     tensors = read(record, shapes(rank))
     if isinstance(tensors, Malformed):
         return Rejected(asked.partition, tensors.reason)
-    return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record))
+    return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record, tensors.sizes))
 
 
 def _metrics(content: RecordDict, asked: Asked, t: int) -> Metrics | str:

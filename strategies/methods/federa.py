@@ -29,7 +29,7 @@ class FeDeRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True)
+        return Traits(steady=True, mean_of_uploads=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """B0 (l, o, r) and A0 (l, r, i) with B0 A0 = P, which the frozen weight loses."""

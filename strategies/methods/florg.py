@@ -90,6 +90,7 @@ class FLoRG(Method):
         return Traits(
             from_gradient=self.basis == "gradient",
             gauge_free=True,
+            steady=self.align,
             needs="stack" if self.solver == "truncate" else "sum",
         )
 

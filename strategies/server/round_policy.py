@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from strategies.exchange.codecs.table import Wire
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
@@ -29,6 +30,8 @@ class Policy:
     wait_timeout: float = 600.0
     weighting: Weighting = "examples"
     upload: UploadForm = "tensors"
+    wire: Wire = field(default_factory=Wire)
+    """How tensors travel."""
     robust: Robustness = field(default_factory=Robustness)
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()

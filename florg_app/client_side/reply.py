@@ -50,10 +50,11 @@ def build_reply(
         trained = padded(safe, trained.sizes)
     rank = method.pruned_rank(rank, received, trained)
     sent = encode_upload(settings.strategy.upload, method, t, begins, cut(trained, manifest.at(rank).uplink))
-    public = {**_public(metrics, settings.privacy), RANK: rank}
     if secure is None:
         stream = RoundingStream(manifest.seed, t, int(metrics[PARTITION]))
-        return upload(upload_arrays(sent, begins, manifest, wire, stream, rests), t, public)
+        arrays, more = upload_arrays(sent, begins, manifest, wire, stream, rests)
+        return upload(arrays, t, {**_public({**metrics, **more}, settings.privacy), RANK: rank})
+    public = {**_public(metrics, settings.privacy), RANK: rank}
     largest = manifest.at(method.active_rank(t, manifest.rank))
     full = padded(sent, zero_update(settings.strategy.upload, method, t, begins, largest).sizes)
     weighting = weighting_of(settings.strategy.weighting, method)

@@ -6,13 +6,13 @@ from flwr.app import ArrayRecord
 
 from strategies.exchange.codecs.codec import Codec
 from strategies.exchange.coding import RoundingStream, encode_state
-from strategies.exchange.ranks import cut, padded
+from strategies.exchange.ranks import cut
 from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import BroadcastKind
 from strategies.exchange.wire import pack
 from strategies.manifest import Manifest
 from strategies.method import Method, Role
-from strategies.state import HEAD, Shapes, State
+from strategies.state import HEAD, AnyTensor, Shapes, State
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,16 @@ def begin_broadcast(
     own = manifest.at(rank).downlink
     sent = cut(state.select(own), own)
     arrays, decoded = encode_state(sent, own, codec, RoundingStream(manifest.seed, t, "server"))
-    # What a lower rank does not send stays as the server has it.
-    back = padded(decoded, manifest.downlink) if rank < manifest.rank else decoded
-    return Broadcast(manifest, arrays, state, state.join(back), rank)
+    held = state.flat
+    begun = State.from_flat({key: _laid_over(held[key], part) for key, part in decoded.flat.items()})
+    return Broadcast(manifest, arrays, state, state.join(begun), rank)
+
+
+def _laid_over(tensor: AnyTensor, part: AnyTensor) -> AnyTensor:
+    """A copy of the tensor with its leading elements replaced: what a lower rank does not send stays as it is."""
+    whole = tensor.clone()
+    whole[tuple(map(slice, part.shape))] = part.to(whole)
+    return whole
 
 
 def adds_changes(method: Method) -> bool:

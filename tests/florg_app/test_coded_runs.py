@@ -49,6 +49,7 @@ def test_float32_has_the_bits_and_the_bytes_of_a_run_that_says_nothing_of_the_wi
     plain = run(tmp_path / "plain", **SHORT)
     said = run(tmp_path / "said", **SHORT, **{"wire.upload": "float32", "wire.broadcast": "float32"})
     assert same_bits(plain, said)
+    assert all("rest-norm" not in record["train"] for record in history(said))
     for one, other in zip(history(plain), history(said), strict=True):
         assert (one.get("up"), one.get("down")) == (other.get("up"), other.get("down"))
 
@@ -58,6 +59,7 @@ def test_training_in_four_bits_with_feedback_learns(name, tmp_path):
     settings = {**INT4, "strategy.name": name, "num-server-rounds": 3, "task.max-validation-rows": 8}
     records = history(run(tmp_path / "run", **settings))
     assert records[3]["train"]["loss"] < records[1]["train"]["loss"]
+    assert all(client["rest-norm"] > 0 for record in records[1:] for client in record["clients"].values())
 
 
 @pytest.mark.parametrize("codec", [INT4, TOP_K], ids=["int4", "top-k"])
@@ -136,6 +138,8 @@ def test_epsilon_is_that_of_the_same_run_without_a_codec(where, tmp_path):
     coded, plain = (history(run(tmp_path / n, **settings, **more)) for n, more in (("coded", {**INT4}), ("plain", {})))
     assert [record.get("privacy") for record in coded] == [record.get("privacy") for record in plain]
     assert all(record["rejected"] == [] for record in coded)
+    told = {"rest-norm" in client for record in coded[1:] for client in record["clients"].values()}
+    assert told == {where == "server"}, "under noise of its own a client tells nothing beside its upload"
     summary = json.loads((tmp_path / "coded" / "summary.json").read_text())
     assert summary["status"] == "completed"
 

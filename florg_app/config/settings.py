@@ -191,7 +191,7 @@ class Settings(Section, frozen=True):
         upload, scores = self.strategy.upload, self.evaluate.on_clients
         check_secure_sum(self.privacy, self.robust, self.method, weighting, upload, scores, fewest)
         check_upload(upload, self.method, weighting)
-        check_wire(self.wire, self.privacy, upload, self.method)
+        check_wire(self.wire, self.privacy, upload, self.method, self.adapter.client_ranks)
         check_robust(self.robust, self.method, weighting)
         check_gradient_start(
             self.adapter.start, self.adapter.start_from is not None, self.start.columns, self.adapter.rank, self.method

@@ -1,5 +1,6 @@
 """The settings on how tensors travel, and which methods and protections they go with, and why not."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from annotated_types import Gt, Le
@@ -47,17 +48,25 @@ def no_feedback(method: Method) -> Reason:
     return ""
 
 
+_SEVERAL_RANKS = "clients of several ranks would each round the same tensors differently"
+
+
 def no_coded_broadcast(method: Method, codec: CodecName) -> Reason:
     """Say why the state of a method cannot travel in a codec."""
-    if method.traits.client_ranks:
-        return "has clients of several ranks, which would each round the same tensors differently"
+    if type(method).pruned_rank is not Method.pruned_rank:
+        return f"has clients that lower their ranks, and {_SEVERAL_RANKS}"
     if codec == "top-k" and not adds_changes(method):
         return "goes on from what was sent, so that what a broadcast leaves out would be lost"
     return ""
 
 
-def check_wire(wire: WireSettings, privacy: PrivacySettings, upload: UploadForm, method: Method) -> None:
-    """Raise ValueError where a codec would bend the method or a protection, or a setting would do nothing."""
+def check_wire(
+    wire: WireSettings, privacy: PrivacySettings, upload: UploadForm, method: Method, ranks: Sequence[int]
+) -> None:
+    """Raise ValueError where a codec would bend the method or a protection, or a setting would do nothing.
+
+    upload: strategy.upload; ranks: adapter.client-ranks.
+    """
     names: dict[str, CodecName] = {"upload": wire.upload, "broadcast": wire.broadcast}
     default = WireSettings()
     if "top-k" not in names.values() and wire.top_k != default.top_k:
@@ -71,6 +80,12 @@ def check_wire(wire: WireSettings, privacy: PrivacySettings, upload: UploadForm,
                 f'wire.{key} = "{names[key]}" is impossible with strategy.name = "{method.name}", which {reason}; '
                 f"choose {_others(key, names[key], method)}"
             )
+    if ranks and wire.broadcast != "float32":
+        raise ValueError(
+            f'wire.broadcast = "{wire.broadcast}" is impossible with adapter.client-ranks = '
+            f'"{",".join(map(str, ranks))}": {_SEVERAL_RANKS}; set wire.broadcast = "float32", or '
+            'adapter.client-ranks = ""'
+        )
     if wire.upload == "float32":
         return
     given = f'wire.upload = "{wire.upload}"'

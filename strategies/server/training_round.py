@@ -85,7 +85,7 @@ class Round:
         setup = self._setup
         if self._secure is not None:
             return unpack_words
-        return reader_of(setup.policy.wire.upload, setup.manifest, self._start, self._clip)
+        return reader_of(setup.policy.wire.upload, setup.manifest, self.zero_update, self._clip)
 
     @property
     def messages(self) -> list[Message]:

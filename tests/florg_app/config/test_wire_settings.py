@@ -39,6 +39,10 @@ def test_a_value_that_is_none_is_refused_with_those_that_are(settings, said):
         ),
         ({"wire.upload": "int4", "strategy.name": "flexlora"}, ["wire.feedback = true", "flexlora", "false"]),
         ({"wire.broadcast": "int8", "strategy.name": "hetlora"}, ["wire.broadcast", "several ranks", "float32"]),
+        (
+            {"wire.broadcast": "int8", "strategy.name": "flora", "adapter.client-ranks": "2,4"},
+            ["wire.broadcast", 'adapter.client-ranks = "2,4"', "several ranks", 'adapter.client-ranks = ""'],
+        ),
         ({"wire.broadcast": "top-k"}, ['wire.broadcast = "top-k"', "florg", "would be lost", "int8", "fedit"]),
         ({"wire.upload": "int8", "strategy.upload": "summand"}, ["strategy.upload", "tensors", "float32"]),
         (

@@ -12,8 +12,8 @@ from tests.support.secure_federation import SecureFederation, federation_of
 TRAINING = "FAULT: in the middle of training"
 """What a client says that is held."""
 
-SUMMARY = "; rank "
-"""What a server says once it is about to ask who its clients are."""
+ANSWERED = "Sending: query message"
+"""What a SuperNode says when it has answered a run that asked who it is."""
 
 
 def killed(folder: Path) -> Iterator[Outcome]:
@@ -73,7 +73,7 @@ def two_runs(folder: Path) -> Iterator[Outcome]:
         early = Run(federation, app, "run-1", first)
         federation.await_line("client-0", TRAINING)
         late = Run(federation, app, "run-2", second)
-        federation.await_line("superlink", SUMMARY, times=2)
+        federation.await_line("client-1", ANSWERED, times=2)
         overlap = Outcome(not early.has_ended and not late.has_ended, "both at work at once")
         hold.let_go(1)
         right = ended_well(early, reference(folder / "right", 2, **first))

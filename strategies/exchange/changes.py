@@ -52,13 +52,20 @@ def encode_changes(
 def rest_to_keep(left: State, earlier: State | None, shapes: Shapes) -> State:
     """Return what a client remembers for its next upload, zeros where it has nothing.
 
-    Of numbers that are not finite, as after a training that diverged, nothing is kept: it goes on with the earlier
-    rest, for the upload that had taken it along is rejected.
+    Of tensors that were not sent the earlier rest stays. So it does for all where some number is not finite, as after a
+    training that diverged, for the upload that had taken it along is rejected.
+
+    Args:
+        left: what `encode_changes` could not carry.
+        earlier: what the client remembered before; None: nothing.
+        shapes: of what it remembers, by key, at the largest rank.
     """
-    flat = padded(left.select(shapes), shapes).flat
-    if all(bool(torch.isfinite(tensor).all()) for tensor in flat.values()):
-        return State.from_flat(flat)
-    return earlier or State.from_flat({key: torch.zeros_like(tensor) for key, tensor in flat.items()})
+    flat = left.flat
+    known = earlier.flat if earlier else {key: torch.zeros([size or 0 for size in s]) for key, s in shapes.items()}
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in flat.values()):
+        return State.from_flat(dict(known))
+    now = padded(State.from_flat({key: flat[key] for key in shapes if key in flat}), shapes).flat
+    return State.from_flat({key: now.get(key, known[key]) for key in shapes})
 
 
 def _with_rest(change: State, rest: State) -> State:

@@ -192,6 +192,16 @@ def test_nothing_is_kept_of_a_training_that_diverged():
     assert not any(tensor.any() for tensor in rest_to_keep(left, None, shapes).flat.values())
 
 
+def test_of_a_tensor_that_was_not_sent_the_earlier_rest_stays():
+    left, earlier, shapes = some_state(), some_state(2), MANIFEST.shapes(Role.SHARED)
+    kept = rest_to_keep(left.select(["6x5/A", "head/values"]), earlier, shapes)
+    assert torch.equal(kept["6x5"]["A"], left["6x5"]["A"])
+    assert torch.equal(kept["6x5"]["B"], earlier["6x5"]["B"])
+    begun = rest_to_keep(left.select(["6x5/A"]), None, shapes)
+    assert begun.sizes == {key: tuple(shape) for key, shape in shapes.items()}
+    assert not begun["4x7"]["B"].any()
+
+
 def test_a_rest_of_another_size_belongs_to_tensors_that_are_gone():
     start = initial_state(FedIT(), MANIFEST)
     rest = start.map(lambda tensor: torch.ones(tuple(max(1, size - 1) for size in tensor.shape)))

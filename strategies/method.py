@@ -33,6 +33,7 @@ class Role(StrEnum):
     PUSHED = "pushed"  # made by the server, down only
     ONCE = "once"  # made by the server before round 1, down only, once to each client, which keeps it
     FRESH = "fresh"  # begun anew each round from the seed on both sides, trained by clients, up only
+    SERVER = "server"  # made and kept by the server alone, beside a symbol whose shape it has; never travels
 
 
 TRAINED = (Role.SHARED, Role.LOCAL, Role.REPORTED, Role.FRESH)
@@ -44,8 +45,11 @@ BROADCAST = (Role.SHARED, Role.PUSHED)
 KEPT = (Role.LOCAL, Role.REPORTED)
 """By each client from round to round, in its own memory."""
 
-HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
+HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE, Role.SERVER)
 """By the server, as its state."""
+
+FILLED = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
+"""In a model from the server's state: all that it holds but what is its own alone."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Plan:
     adapter: str
     """Key of `strategies.parametrisation.PARAMETRISATIONS`."""
     roles: Mapping[str, Role]
-    """The role of each symbol of the adapter."""
+    """The role of each symbol of the adapter, and SERVER for what the server keeps beside one, such as "A.momentum"."""
     weighting: Weighting = "examples"
     """Aggregation weights of the paper, normalised to sum 1."""
     head: Role = Role.SHARED
@@ -68,6 +72,8 @@ class Plan:
     """Whether dW carries the scale alpha / rank; False: s = 1."""
     targets: Literal["attention", "mlp-up"] = "attention"
     """What is adapted unless adapter.targets says otherwise: attention query and value, or the MLP up-projection."""
+    beside_head: tuple[str, ...] = ()
+    """What the server keeps beside the head, each of its size, such as "momentum"."""
 
     def named(self, *roles: Role) -> tuple[str, ...]:
         """The symbols of these roles, in declaration order."""

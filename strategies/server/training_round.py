@@ -90,6 +90,7 @@ class Round:
             share,
             setup.manifest.at(setup.method.active_rank(record.t, setup.manifest.rank)).uplink,
             noise_variance,
+            setup.policy.server_optimizer,
         )
         self._seconds = 0.0
 

@@ -151,10 +151,11 @@ class Run:
         state: State | None = None,
         bookkeeping=None,
         private: PrivacyLedger | None = None,
+        manifest: Manifest | None = None,
         **policy,
     ) -> None:
         method = method or FLoRG()
-        self.manifest = manifest_of(method)
+        self.manifest = manifest or manifest_of(method)
         self.records: list[RoundRecord] = []
         self.client = ToyClient(
             method, self.manifest, faults, policy.get("upload", "tensors"), policy.get("secure_sum")

@@ -80,6 +80,13 @@ class AdaptedModel:
             adapter.copy(symbols)
             adapter.fix({key: value for key, value in fixed[name].items() if key not in symbols})
 
+    def assume(self, plan: Plan) -> None:
+        """Train from now on what this plan says, which differs from the last one in roles alone."""
+        if plan != self.plan:
+            self.plan = plan
+            for adapter in self._adapters.values():
+                adapter.assume(plan)
+
     @torch.no_grad()
     def fill(self, state: State) -> None:
         """Copy a state into the adapters and the head in place.

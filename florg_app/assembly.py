@@ -115,10 +115,11 @@ class Assembly:
 
         Args:
             state: the broadcast and what a client keeps, or the server's, of which what is its own alone is left out.
-            t: the round, from 1; it has FRESH tensors of its own.
+            t: the round, from 1; it has FRESH tensors, and may have roles, of its own.
             rank: that of the client; None: the largest.
         """
         fresh, own = fresh_state(self.method, self.manifest, t), self.manifest.server_only
+        self.adapted.assume(self.method.plan_at(t))
         self.adapted.fill(state.select(key for key in state.flat if key not in own))
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 

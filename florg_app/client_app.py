@@ -105,7 +105,8 @@ def train(message: Message, context: Context) -> Message:
     assembly = assemble(settings, device, *own_paths(context))
     check_identity(request.identity, assembly.identity)
     sketching = request.t == ROUND_ZERO
-    layout = (round_zero_of(settings, assembly)[1] if sketching else assembly.manifest).at(request.rank)
+    manifest = assembly.manifest.in_round(settings.method, request.t)
+    layout = (round_zero_of(settings, assembly)[1] if sketching else manifest).at(request.rank)
     shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
     state = unpack(message.content.array_records[ARRAYS], shapes)
     if isinstance(state, Malformed):
@@ -131,7 +132,8 @@ def _answer(
     opened: OpenedSum | None,
 ) -> RecordDict:
     """What this client makes of the broadcast with its rows; `start` is when it began to work on the message."""
-    manifest, t, rank = assembly.manifest, request.t, request.rank
+    t, rank = request.t, request.rank
+    manifest = assembly.manifest.in_round(settings.method, t)
     partition, data, data_seconds = timed_rows(context, assembly)
     stores = ClientStores(context, assembly, partition, request.context)
     store = stores.tensors()

@@ -52,6 +52,13 @@ class Manifest:
         """The layout of what a client of this rank sends and receives; the run's own is that of the largest."""
         return replace(self, rank=rank)
 
+    def in_round(self, method: Method, t: int) -> "Manifest":
+        """The layout of round t: of the same tensors, with the roles that the method gives them in that round."""
+        plan = method.plan_at(t)
+        if plan == method.plan:
+            return self
+        return replace(self, plan=replace(self.plan, roles={**self.plan.roles, **plan.roles}))
+
     @property
     def uplink(self) -> Shapes:
         return self.shapes(*UPLOADED)

@@ -95,6 +95,8 @@ class Traits:
 
     exact: bool = False
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
+    lossy: bool = False
+    """Whether a step may drop a part even of the update of a client that is alone."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
     mean_of_uploads: bool = False
@@ -105,6 +107,8 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     from_gradient: bool = False
     """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
+    roles_by_round: bool = False
+    """Whether `plan_at` differs from round to round, so that what a client trained in one may rest in the next."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
@@ -167,6 +171,14 @@ class Method(ABC):
         return {"A": V.mT / math.sqrt(3)}
 
     # In a round, on both sides and on the client
+
+    def plan_at(self, t: int) -> Plan:
+        """Return the plan of round t, which differs from `plan` in the roles of symbols alone.
+
+        What the server holds, what clients keep and what travels once are the same in all rounds: a symbol may be
+        SHARED in one round and PUSHED, that is frozen, in another. `plan` has SHARED for it.
+        """
+        return self.plan
 
     def active_rank(self, t: int, rank: int) -> int:
         """Return the rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""

@@ -49,6 +49,11 @@ def check_moments(optimizer_state: str, method: Method) -> None:
             f'train.optimizer-state = "keep" has no meaning with strategy.name = "{method.name}": it begins '
             f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
         )
+    if method.traits.roles_by_round and optimizer_state == "keep":
+        raise ValueError(
+            f'train.optimizer-state = "keep" is impossible with strategy.name = "{method.name}", whose clients train '
+            'other tensors in the next round than in this one; set it to "reset"'
+        )
 
 
 def check_scored_rows(on_clients: bool, client_rows: str, central_rows: str, holdout: float) -> None:

@@ -77,7 +77,8 @@ def test_measured_bytes_of_a_real_model_are_the_predicted_ones(name, tmp_path):
     held, _ = checkpoint_file.load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
     for record in records[1:]:
         (rank,) = {client["rank"] for client in record["clients"].values()}
-        for direction, shapes in (("up", manifest.at(rank).uplink), ("down", manifest.at(rank).downlink)):
+        sent = manifest.in_round(METHODS[name](), record["round"]).at(rank)
+        for direction, shapes in (("up", sent.uplink), ("down", sent.downlink)):
             predicted = predict_traffic(known(shapes, held)) * len(record["accepted"])
             assert record[direction]["wire-bytes"] == predicted.wire_bytes
             assert record[direction]["adapter-numbers"] == predicted.adapter_numbers

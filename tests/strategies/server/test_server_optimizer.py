@@ -17,6 +17,7 @@ from strategies.methods.fedit import FedIT
 from strategies.protection.robust import Robustness
 from strategies.server.server_optimizer import ServerOptimizer, ServerRule, initial_moments, plan_with_moments
 from tests.reference.server_optimizers import step
+from tests.support.documents import document
 from tests.support.fakes import Run, assert_same_bits, initial_state, manifest_of
 
 
@@ -80,6 +81,14 @@ def test_a_run_that_goes_on_from_a_state_with_its_moments_has_the_same_bits(name
     half = run(METHODS[name](), of(rule), 2)
     assert_same_bits(run(METHODS[name](), of(rule), 2, half.state, first=3).state, whole.state)
     assert any(not torch.equal(tensor, half.state.flat[key]) for key, tensor in whole.state.flat.items())
+
+
+def test_the_page_names_the_methods_with_server_optimizers():
+    said = document("docs/methods.md").section("Server optimizers").partition("It is for")[2].partition("Others are")[0]
+    titles = {"centralised": "centralised training"}
+    assert {name for name in METHODS if titles.get(name, name).replace("-", "") in said.lower().replace("-", "")} == {
+        *STEPPED
+    }
 
 
 def test_the_head_takes_steps_too():

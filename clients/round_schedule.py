@@ -2,6 +2,7 @@
 
 import torch
 from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
 
@@ -27,4 +28,5 @@ def round_factor(name: str, t: int, num_rounds: int, warmup_rounds: int) -> floa
     schedule = get_scheduler(
         name, SGD([torch.zeros(1)], lr=1.0), num_warmup_steps=warmup_rounds, num_training_steps=num_rounds + first
     )
+    assert isinstance(schedule, LambdaLR)
     return float(schedule.lr_lambdas[0](t - 1 + first))

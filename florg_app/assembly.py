@@ -1,12 +1,10 @@
 """What settings determine and both sides need: task, data, model with adapters, manifest, identity, scores."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from clients.adapted_model import AdaptedModel
@@ -15,18 +13,18 @@ from clients.batches import Collate
 from clients.predict import predict
 from clients.target_notes import target_notes
 from clients.targets import find_head, find_targets, group_layers
-from florg_app import code_version
 from florg_app.config.parse import ConfigError
 from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
 from florg_app.data.features import ClientDatasets
 from florg_app.data.token_identity import token_fingerprint
 from florg_app.fitting import fit, row_limits
+from florg_app.identity import shared_identity
 from florg_app.pretrained import load_pretrained
 from florg_app.start_adapter import StartAdapter, check_start_targets, find_start
 from florg_app.tasks.base import Features, Preprocessor, Task
 from florg_app.tasks.registry import make_task
-from strategies.bases.basis import Basis, Fixed, digest
+from strategies.bases.basis import Fixed
 from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
@@ -198,7 +196,7 @@ def _assemble(
         manifest=manifest,
         fixed=fixed,
         identity={
-            **_identity(manifest, backbone, task.label_names, fixed, start),
+            **shared_identity(manifest, backbone, task.label_names, fixed, start),
             "tokens": token_fingerprint(pretrained.preprocessor, settings.task.template_date),
         },
         head=fresh_head,
@@ -209,33 +207,6 @@ def _assemble(
         notes=notes,
         server_optimizer=optimizer,
     )
-
-
-def _identity(
-    manifest: Manifest,
-    backbone: str,
-    label_names: Sequence[str],
-    fixed: Mapping[str, Fixed],
-    start: StartAdapter | None,
-) -> dict[str, str]:
-    values = [_fingerprint(value) for group in fixed.values() for value in group.values()]
-    bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
-    classes = hashlib.sha256("\n".join(label_names).encode()).hexdigest()[:16]
-    return {
-        "source": code_version.code_fingerprint(),
-        "backbone": backbone,
-        "manifest": manifest.digest,
-        "classes": classes,
-        "bases": bases,
-        **({"start": start.fingerprint} if start else {}),
-    }
-
-
-def _fingerprint(value: Basis | torch.Tensor) -> str:
-    if isinstance(value, Basis):
-        return value.fingerprint()
-    integers = np.rint(value.double().numpy() * 1e6).astype(np.int64)
-    return digest("tensor", value.shape, integers)
 
 
 def score_model(assembly: Assembly, features: Features, settings: Settings) -> dict[str, float]:

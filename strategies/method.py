@@ -107,6 +107,8 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     from_gradient: bool = False
     """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
+    rebased: bool = False
+    """Whether a step gives what clients train other coordinates: no direction of one round is one of the next."""
     roles_by_round: bool = False
     """Whether `plan_at` differs from round to round, so that what a client trained in one may rest in the next."""
     pooled: bool = False
@@ -173,11 +175,7 @@ class Method(ABC):
     # In a round, on both sides and on the client
 
     def plan_at(self, t: int) -> Plan:
-        """Return the plan of round t, which differs from `plan` in the roles of symbols alone.
-
-        What the server holds, what clients keep and what travels once are the same in all rounds: a symbol may be
-        SHARED in one round and PUSHED, that is frozen, in another. `plan` has SHARED for it.
-        """
+        """Return the plan of round t: `plan`, in which symbols that are SHARED may rest as PUSHED, and nothing else."""
         return self.plan
 
     def active_rank(self, t: int, rank: int) -> int:

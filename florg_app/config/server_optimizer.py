@@ -37,6 +37,8 @@ def no_server_optimizer(method: Method) -> Reason:
             "combines something else than a mean of what clients upload, such as products or Gram matrices: that is no "
             "point in the space of the state, to which a step could lead"
         )
+    if method.traits.rebased:
+        return "turns its factors in a round, so that moments of earlier rounds point nowhere in their new coordinates"
     return ""
 
 

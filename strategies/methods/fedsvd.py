@@ -33,7 +33,7 @@ class FedSVD(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(from_gradient=True, mean_of_uploads=True, exact=True)
+        return Traits(from_gradient=True, mean_of_uploads=True, exact=True, rebased=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -133,6 +133,7 @@ def test_a_robust_reduction_is_stepped_towards_as_the_mean_is():
         ({"strategy.server-optimizer": "fedadam"}, ['"florg"', "Gram matrices", "another strategy.name"]),
         ({"strategy.server-optimizer": "fedavgm", "strategy.name": "flora"}, ["A and B anew each round"]),
         ({"strategy.server-optimizer": "fedavgm", "strategy.name": "local"}, ["no mean"]),
+        ({"strategy.server-optimizer": "fedavgm", "strategy.name": "fedsvd"}, ["turns its factors"]),
         ({"strategy.server-momentum": 0.5}, ["strategy.server-momentum = 0.5 has no effect", '"none"']),
         (
             {"strategy.server-optimizer": "fedavgm", "strategy.server-tau": 0.1, "strategy.name": "fedit"},

@@ -14,6 +14,7 @@ from strategies.methods.florist import FLoRIST
 from strategies.methods.frlora import FRLoRA
 from strategies.methods.hlora import HLoRA
 from strategies.methods.rolora import RoLoRA
+from strategies.protection.privacy import Privacy, PrivacyLedger
 from strategies.server.combination import aggregate
 from strategies.state import Group
 from tests.support.fakes import Run, initial_state
@@ -163,3 +164,12 @@ def test_hlora_is_flexlora_with_balanced_factors(group):
     same(delta(HLoRA(), group, new), delta(FlexLoRA(), group, stepped(FlexLoRA(), group)[0]))
     same(new["B"].mT @ new["B"], new["A"] @ new["A"].mT)
     assert (delta(HLoRA(), group, new) - mean).norm() > 0.1
+
+
+@pytest.mark.parametrize(("method", "symbol"), [(FRLoRA(), "W"), (FedSVD(), "B")], ids=["frlora", "fedsvd"])
+def test_noise_of_the_server_reaches_all_that_is_made_of_the_means(method, symbol):
+    noise = PrivacyLedger(Privacy(3.0, 0.5, 1e-5, where="server"))
+    with task_identity():
+        plain, noisy = (Run(method, private=p, weighting="uniform").go(1).state for p in (None, noise))
+    for group in plain.adapters:
+        assert (plain[group][symbol] != noisy[group][symbol]).all()

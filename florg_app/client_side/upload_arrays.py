@@ -11,7 +11,6 @@ from strategies.exchange.coding import RoundingStream
 from strategies.exchange.metrics import REST_NORM, Metrics
 from strategies.exchange.wire import pack
 from strategies.manifest import Manifest
-from strategies.method import Role
 from strategies.state import State
 
 
@@ -23,7 +22,7 @@ def upload_arrays(
     Args:
         sent: what it is of, at the client's rank.
         begins: what the round begins with, as the client received it.
-        manifest: of the run, at the largest rank.
+        manifest: of the round, at the largest rank.
         wire: how it travels.
         stream: of the draws.
         rests: remembers what an upload could not carry, for the next one; None: that is lost.
@@ -41,6 +40,6 @@ def upload_arrays(
     reference = known_start(manifest, begins, sent.sizes)
     arrays, left = encode_changes(sent, reference, earlier, wire.upload, stream)
     if rests:
-        rests.save(rest_to_keep(left, earlier, manifest.shapes(Role.SHARED)))
+        rests.save(rest_to_keep(left, earlier, rests.shapes))
     norm = sum(float(tensor.double().square().sum()) for tensor in left.flat.values()) ** 0.5
     return arrays, {REST_NORM: norm} if isfinite(norm) else {}

@@ -43,7 +43,13 @@ def begin_from_gradient(
     method, manifest = sketch_round(settings.method, assembly.manifest, columns)
     weighting = method.plan.weighting if policy.weighting == "norm" else policy.weighting
     rules = replace(
-        policy, weighting=weighting, wire=AS_IT_IS, client_ranks=(), evaluate_on_clients=False, more_metrics=()
+        policy,
+        weighting=weighting,
+        wire=AS_IT_IS,
+        client_ranks=(),
+        evaluate_on_clients=False,
+        more_metrics=(),
+        server_optimizer=None,
     )
     records: list[RoundRecord] = []
     federation = FederatedAdapters(

@@ -12,7 +12,7 @@ from strategies.exchange.train_request import BroadcastKind
 from strategies.exchange.wire import pack
 from strategies.manifest import Manifest
 from strategies.method import Method, Role
-from strategies.state import HEAD, AnyTensor, Shapes, State
+from strategies.state import HEAD, HEAD_SYMBOL, AnyTensor, Shapes, State
 
 
 @dataclass(frozen=True)
@@ -109,5 +109,5 @@ def carried_on(method: Method, held: State, begun: State, new: State) -> State:
 
 def _is_mean(method: Method, name: str, symbol: str) -> bool:
     if name == HEAD:
-        return method.plan.head is Role.SHARED
-    return adds_changes(method) and method.plan.roles[symbol] is Role.SHARED
+        return symbol == HEAD_SYMBOL and method.plan.head is Role.SHARED
+    return adds_changes(method) and method.plan.roles.get(symbol) is Role.SHARED

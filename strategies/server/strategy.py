@@ -126,13 +126,12 @@ class FederatedAdapters(Strategy):
     def run(self, grid: Grid, rounds: Iterable[int], evaluate: Evaluate) -> None:
         """Train round by round; `on_round` sees each record. Raises AggregationError after max_skipped empty rounds."""
         self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
-        arrays = self.arrays
         for t in rounds:
-            record = self._train_round(t, arrays, grid)
+            record = self._train_round(t, grid)
             start = time.monotonic()
             record.evaluation = evaluate(t, self.state)
             record.seconds["evaluate"] = time.monotonic() - start
-            arrays, self._skipped = (arrays, self._skipped + 1) if record.skipped else (self.arrays, 0)
+            self._skipped = self._skipped + 1 if record.skipped else 0
             self._on_round(record)
             if self._skipped >= self._policy.max_skipped:
                 raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {record.skipped}")
@@ -156,7 +155,9 @@ class FederatedAdapters(Strategy):
         self._end_round(current, answers)
         if current.record.skipped:
             return None, None
-        return self.arrays, MetricRecord(dict(mean_metrics(current.record.accepted)))
+        return self._at(server_round + 1, self._manifest.rank), MetricRecord(
+            dict(mean_metrics(current.record.accepted))
+        )
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -167,10 +168,10 @@ class FederatedAdapters(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
 
-    def _train_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> RoundRecord:
+    def _train_round(self, t: int, grid: Grid) -> RoundRecord:
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
-        current = self._begin_round(t, arrays, grid)
+        current = self._begin_round(t, self.arrays, grid)
         self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record

@@ -52,6 +52,7 @@ class Round:
         """
         self.t, self.sent, self.record, self.begun, self._clip = record.t, sent, record, state, clip
         self._setup = setup
+        self._manifest = setup.manifest.in_round(setup.method, record.t)
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
         self._sizes: dict[int, Sizes] = {}
         self._secure = secure
@@ -74,8 +75,9 @@ class Round:
             reduce,
             release,
             share,
-            setup.manifest.at(setup.method.active_rank(record.t, setup.manifest.rank)).uplink,
+            self._manifest.at(setup.method.active_rank(record.t, self._manifest.rank)).uplink,
             noise_variance,
+            setup.policy.server_optimizer,
         )
         self._seconds = 0.0
 
@@ -85,7 +87,7 @@ class Round:
         setup = self._setup
         if self._secure is not None:
             return unpack_words
-        return reader_of(setup.policy.wire.upload, setup.manifest, self.zero_update, self._clip)
+        return reader_of(setup.policy.wire.upload, self._manifest, self.zero_update, self._clip)
 
     @property
     def messages(self) -> list[Message]:
@@ -105,7 +107,7 @@ class Round:
     def zero_update(self, rank: int) -> State:
         """Make the upload of a client of this rank that did no training."""
         setup = self._setup
-        return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
+        return zero_update(setup.policy.upload, setup.method, self.t, self._start, self._manifest.at(rank))
 
     @property
     def most_bytes(self) -> int:
@@ -141,7 +143,7 @@ class Round:
             self._start,
             self.zero_update,
             self.shapes(setup.manifest.rank),
-            setup.manifest.shapes(Role.REPORTED),
+            self._manifest.shapes(Role.REPORTED),
         )
 
     def take(self, verdict: Verdict) -> None:

@@ -57,7 +57,8 @@ def test_every_method_takes_coded_uploads_of_predicted_bytes(name, method):
         assert record.rejected == []
         assert not record.skipped
         (rank,) = {upload.rank for upload in record.accepted}
-        sizes = known(run.manifest.at(rank).uplink, state_at_start(method, run.manifest, run.state, record.t))
+        layout = run.manifest.in_round(method, record.t).at(rank)
+        sizes = known(layout.uplink, state_at_start(method, run.manifest, run.state, record.t))
         predicted = predict_coded(sizes, CODECS[name](0.3))
         assert record.as_dict()["up"]["wire-bytes"] == len(asked(method)) * predicted.wire_bytes
         assert record.as_dict()["up"]["adapter-numbers"] == len(asked(method)) * predicted.adapter_numbers

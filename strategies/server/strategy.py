@@ -155,9 +155,7 @@ class FederatedAdapters(Strategy):
         self._end_round(current, answers)
         if current.record.skipped:
             return None, None
-        return self._at(server_round + 1, self._manifest.rank), MetricRecord(
-            dict(mean_metrics(current.record.accepted))
-        )
+        return self.arrays, MetricRecord(dict(mean_metrics(current.record.accepted)))
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid

@@ -22,6 +22,12 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "watch": (f"florg watch {EXAMPLE_RUN}", f"florg watch {EXAMPLE_RUN} --plain --once"),
     "show": (f"florg show {EXAMPLE_RUN}", "florg show runs/tiny/cells/iid/florg/seed-1-0f3a9c21"),
     "evaluate": (f"florg evaluate {EXAMPLE_RUN}", f"florg evaluate {EXAMPLE_RUN} --best --device cuda"),
+    "predict": (
+        f"florg predict {EXAMPLE_RUN} 'a red dog runs' 'a dog runs'",
+        "florg predict ward/run/adapter ward/rows/validation.csv --json",
+    ),
+    "chat": (f"florg chat {EXAMPLE_RUN}", "florg chat answers/run/merged --max-new-tokens 64"),
+    "merge": (f"florg merge {EXAMPLE_RUN} model", f"florg merge {EXAMPLE_RUN} model --best"),
     "export": (f"florg export {EXAMPLE_RUN} --best", f"florg export {EXAMPLE_RUN} --merged --output model"),
     "supernode": (
         "florg supernode --insecure --superlink localhost:9092 --node-config 'partition-id=0 num-partitions=2'",

@@ -15,6 +15,7 @@ from clients.backbone import CPU
 from clients.loading import from_pretrained
 from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
+from florg_app.exports.exported_settings import write_export_settings
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, rank_in_words, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
@@ -79,6 +80,7 @@ def export_run(
     with folder_atomically(target) as folder:
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
+        write_export_settings(folder, run.settings, run.assembly.task.label_names)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
         final, problems = _final_scores(run_dir) if not best else _scores_of(run_dir, run.round)
         notes += (*written.notes, *problems)

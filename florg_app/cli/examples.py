@@ -8,6 +8,11 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
         "florg certs certs --server-name server.example --clients clinic-a,clinic-b",
         "florg certs certs --clients clinic-c",
     ),
+    "up": ("florg up federation.toml", "florg up federation.toml --output hospitals"),
+    "invite": (
+        "florg invite clinic-c --data-path /srv/florg/rows --gpu",
+        "florg invite clinic-c --data-path /srv/rows --file hospitals.toml --output hospitals",
+    ),
     "doctor": ("florg doctor --config conf/minilm-sst2.toml", "florg doctor --connection hospitals --data-path data"),
     "run": (
         "florg run --clients 10 --config conf/minilm-sst2.toml --set strategy.name=fedit",

@@ -4,6 +4,10 @@ EXAMPLE_RUN = "runs/20261121-021736-florg-811a"
 
 COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "init": ("florg init ward", "florg init answers --task instruct"),
+    "import": (
+        "florg import flowertune/pyproject.toml",
+        "florg import run_sft.sh openfedllm.toml --method fedit",
+    ),
     "certs": (
         "florg certs certs --server-name server.example --clients clinic-a,clinic-b",
         "florg certs certs --clients clinic-c",

@@ -9,6 +9,7 @@ from florg_app.cli.compare import compare_command
 from florg_app.cli.deployment import certs_command, doctor_command, supernode_command
 from florg_app.cli.examples import epilog
 from florg_app.cli.federation import invite_command, up_command
+from florg_app.cli.imports import import_command
 from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
@@ -37,6 +38,7 @@ def florg(
 
 for _name, _command in {
     "init": init_command,
+    "import": import_command,
     "certs": certs_command,
     "up": up_command,
     "invite": invite_command,

@@ -37,6 +37,10 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "chat": (f"florg chat {EXAMPLE_RUN}", "florg chat answers/run/merged --max-new-tokens 64"),
     "merge": (f"florg merge {EXAMPLE_RUN} model", f"florg merge {EXAMPLE_RUN} model --best"),
+    "push": (
+        "florg push ward/run/adapter me/ward --dry-run",
+        "florg push ward/run/merged me/ward --public",
+    ),
     "export": (f"florg export {EXAMPLE_RUN} --best", f"florg export {EXAMPLE_RUN} --merged --output model"),
     "supernode": (
         "florg supernode --insecure --superlink localhost:9092 --node-config 'partition-id=0 num-partitions=2'",

@@ -13,6 +13,7 @@ from florg_app.cli.imports import import_command
 from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
+from florg_app.cli.push import push_command
 from florg_app.cli.results import evaluate_command, export_command, merge_command, show_command
 from florg_app.cli.run import run_command
 from florg_app.cli.version import say_versions
@@ -54,6 +55,7 @@ for _name, _command in {
     "chat": chat_command,
     "export": export_command,
     "merge": merge_command,
+    "push": push_command,
 }.items():
     app.command(_name, epilog=epilog(_name))(_command)
 

@@ -62,12 +62,15 @@ def export_command(
     merged: Annotated[bool, typer.Option("--merged", help="A whole model instead of an adapter.")] = False,
     device: DeviceName = "cpu",
     best: Best = False,
+    check_for: Annotated[
+        str | None, typer.Option("--check-for", help="vllm | tgi: write only what this server would load.")
+    ] = None,
 ) -> None:
     """Write a run's newest or best checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
 
     Exit status: 0 written and checked, 1 what was written is not the run's model, 2 nothing can be written.
     """
-    _export(run_dir, output, merged, device, best)
+    _export(run_dir, output, merged, device, best, check_for)
 
 
 def merge_command(
@@ -84,12 +87,18 @@ def merge_command(
     _export(run_dir, output, True, device, best)
 
 
-def _export(run_dir: Path, output: Path | None, merged: bool, device: str, best: bool) -> None:
+def _export(
+    run_dir: Path, output: Path | None, merged: bool, device: str, best: bool, server: str | None = None
+) -> None:
     from florg_app.exports import export as exporter
+    from florg_app.exports.serving import SERVERS
+
+    if server not in (None, *SERVERS):
+        refuse(f"--check-for {server}: expected {' | '.join(SERVERS)}")
 
     quiet_libraries()
     try:
-        exporter.export_run(run_dir, output, merged, chosen_device(device), print, best)
+        exporter.export_run(run_dir, output, merged, chosen_device(device), print, best, server)
     except exporter.ExportError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

@@ -31,6 +31,10 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "watch": (f"florg watch {EXAMPLE_RUN}", f"florg watch {EXAMPLE_RUN} --plain --once"),
     "show": (f"florg show {EXAMPLE_RUN}", "florg show runs/tiny/cells/iid/florg/seed-1-0f3a9c21"),
     "evaluate": (f"florg evaluate {EXAMPLE_RUN}", f"florg evaluate {EXAMPLE_RUN} --best --device cuda"),
+    "benchmark": (
+        "florg benchmark answers/run/merged --tasks hellaswag,arc_easy --limit 100",
+        "florg benchmark answers/run --tasks ward_questions --include ward/tasks --output scores.json",
+    ),
     "predict": (
         f"florg predict {EXAMPLE_RUN} 'a red dog runs' 'a dog runs'",
         "florg predict ward/run/adapter ward/rows/validation.csv --json",

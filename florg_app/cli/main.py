@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from florg_app.cli.asking import chat_command, predict_command
+from florg_app.cli.benchmark import benchmark_command
 from florg_app.cli.compare import compare_command
 from florg_app.cli.deployment import certs_command, doctor_command, supernode_command
 from florg_app.cli.examples import epilog
@@ -51,6 +52,7 @@ for _name, _command in {
     "watch": watch_command,
     "show": show_command,
     "evaluate": evaluate_command,
+    "benchmark": benchmark_command,
     "predict": predict_command,
     "chat": chat_command,
     "export": export_command,

@@ -120,6 +120,13 @@ def test_commands_are_found_in_blocks_and_in_lines():
     assert len(programs) > 80
 
 
+def test_the_table_of_commands_has_every_command_and_no_other():
+    section = document("docs/running.md").section("The command florg")
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `florg ")]
+    listed = [name for row in rows for name in re.findall(r"`florg ([a-z-]+)`", row)]
+    assert sorted(listed) == sorted(get_command(florg_app).commands)
+
+
 def test_the_table_of_node_configurations_has_what_the_commands_show_and_what_the_code_reads():
     page = document("docs/deployment.md")
     nodes = [words[words.index("--node-config") + 1] for words in page.commands if "--node-config" in words]

@@ -19,6 +19,14 @@ MaxNewTokens = Annotated[
 ]
 
 
+def check_new_file(output: Path | None) -> None:
+    """Refuse a file that is there already, or whose folder is not, before any work is done for it."""
+    if output is not None and output.exists():
+        refuse(f"--output {output}: it is there already, and nothing in it is changed; choose another")
+    if output is not None and not output.absolute().parent.is_dir():
+        refuse(f"--output {output}: there is no folder {output.parent}; make it, or choose another")
+
+
 def predict_command(
     learned: Learned,
     rows: Annotated[
@@ -38,8 +46,7 @@ def predict_command(
     """
     quiet_libraries()
     try:
-        if output is not None and output.exists():
-            refuse(f"--output {output}: it is there already, and nothing in it is changed; choose another")
+        check_new_file(output)
         from florg_app.commands.asked_rows import asked_rows
         from florg_app.commands.learned_model import answers_to, load_learned
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from florg_app.cli.asking import Learned
+from florg_app.cli.asking import Learned, check_new_file
 from florg_app.cli.results import Best, DeviceName, chosen_device, quiet_libraries
 from florg_app.terminal import interruptible, refuse
 
@@ -28,8 +28,7 @@ def benchmark_command(
     quiet_libraries()
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     try:
-        if output is not None and output.exists():
-            refuse(f"--output {output}: it is there already, and nothing in it is changed; choose another")
+        check_new_file(output)
         if include is not None and not include.is_dir():
             refuse(f"--include {include}: it is no folder; give one with the YAML files of your tasks")
         from florg_app.commands.benchmark import benchmark_scores, benchmark_tasks, check_benchmark, scores_listed

@@ -17,14 +17,14 @@ STREAM = "-"
 def asked_rows(words: Sequence[str], columns: Sequence[str], stream: TextIO) -> list[dict[str, Any]]:
     """The rows that are meant by the words behind a command.
 
-    One word that is a file with an ending of rows is read; no word, or STREAM, is the stream, each line a text or a
+    One word with an ending of rows is a file, and read; no word, or STREAM, is the stream, each line a text or a
     JSON object; other words are the cells of rows, one after the other, as many in a row as there are columns.
 
     Raises ValueError saying what is wrong, where the words make no whole rows or a file cannot be read.
     """
     if not words or list(words) == [STREAM]:
         rows = [_of_line(number, line, columns) for number, line in enumerate(stream, 1) if line.strip()]
-    elif len(words) == 1 and (kind := kind_of(Path(words[0]), READERS)) and Path(words[0]).exists():
+    elif len(words) == 1 and (kind := kind_of(Path(words[0]), READERS)):
         rows = _of_file(Path(words[0]), kind)
     elif len(words) % len(columns):
         raise ValueError(

@@ -33,7 +33,7 @@ def benchmark_tasks(names: Sequence[str], include: Path | None) -> Any:
 
     Raises ValueError naming tasks that there are not.
     """
-    from lm_eval.tasks import TaskManager
+    from lm_eval.tasks import TaskManager  # pyright: ignore[reportMissingImports]
 
     manager = TaskManager(include_path=None if include is None else str(include))
     known = set(manager.all_tasks)
@@ -52,8 +52,8 @@ def benchmark_scores(
 
     Raises ValueError where the model is none, or the rows of a task are not to be had.
     """
-    from lm_eval import simple_evaluate
-    from lm_eval.models.huggingface import HFLM
+    from lm_eval import simple_evaluate  # pyright: ignore[reportMissingImports]
+    from lm_eval.models.huggingface import HFLM  # pyright: ignore[reportMissingImports]
 
     if not isinstance(learned.task, Instruct):
         raise ValueError(

@@ -38,7 +38,7 @@ def tried_points(tune: Tune, metric: str, look: ScoreLookup) -> tuple[list[Tried
 
 
 def _tpe(tune: Tune, metric: str, look: ScoreLookup) -> tuple[list[Tried], list[Point]]:
-    import optuna
+    import optuna  # pyright: ignore[reportMissingImports]
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     startup = max(2, tune.num_trials // STARTUP_SHARE)

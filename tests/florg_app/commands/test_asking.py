@@ -188,6 +188,8 @@ def test_own_classes_keep_their_names_in_an_exported_folder_whose_rows_are_not_t
         (["one", "two", "--max-new-tokens", "4"], "--max-new-tokens 4: this task answers with a class"),
         (["one", "two", "--device", "abacus"], "--device abacus: expected"),
         (["one", "two", "--best"], "holds no best.safetensors"),
+        (["rows.csv"], "rows.csv: cannot be read: No such file"),
+        (["one", "two", "--output", "nowhere/out.jsonl"], "--output nowhere/out.jsonl: there is no folder nowhere"),
     ],
 )
 def test_what_cannot_be_asked_is_said_with_status_2(words, problem, pairs_run):

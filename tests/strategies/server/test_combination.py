@@ -21,7 +21,7 @@ def two_groups(method):
         State(dict(zip((TALL.name, WIDE.name), parts, strict=True)))
         for parts in zip(*(trained(method, start(method, group)) for group in (TALL, WIDE)), strict=True)
     ]
-    heads = [State({HEAD: {"values": torch.arange(3.0) * n}}) for n in range(len(uploads))]
+    heads = [State({HEAD: {"values": torch.arange(3.0) * (n + 1)}}) for n in range(len(uploads))]
     start_head = State({HEAD: {"values": torch.zeros(3)}})
     return states.join(start_head), [upload.join(head) for upload, head in zip(uploads, heads, strict=True)]
 
@@ -48,7 +48,7 @@ def test_the_head_is_the_weighted_mean_for_every_kind_of_rule(method):
     state, uploads = two_groups(method)
     head = combined(method, state, uploads).finish()[HEAD]["values"]
     assert head.dtype == torch.float32
-    torch.testing.assert_close(head, torch.arange(3.0) * (10 + 2 + 18) / 20)
+    torch.testing.assert_close(head, torch.arange(3.0) * (3 + 20 + 3 + 24) / 20)
 
 
 @METHOD_CASES

@@ -65,6 +65,11 @@ class ClientStore:
         self._tensors_record, self._owner_record = record, f"{record}-owner"
         self._earlier: Rounds = {}
 
+    @property
+    def shapes(self) -> Shapes:
+        """What is kept, by key."""
+        return self._shapes
+
     def load(self) -> State | None:
         """What this owner remembered last before this round of the run; None before its first time.
 

@@ -5,6 +5,7 @@ python -m scripts.method_tables --check    # exit status 1 where one is out of d
 """
 
 from florg_app.cli.method_options import options_markdown
+from florg_app.config.wire_settings import no_coded_upload, no_feedback
 from scripts.pages import DOCS, ROOT, with_part, write_or_check
 from scripts.settings_table import Row, read_settings
 from strategies import METHODS
@@ -41,6 +42,7 @@ def facts(name: str, method: Method, settings: list[Row]) -> str:
         "uploads": "side by side, when all are there" if method.traits.needs == "stack" else "added up as they arrive",
         "the mean of the updates is kept exactly": _yes(method.traits.exact),
         "ranks of their own for clients": _yes(method.traits.client_ranks),
+        "`wire.feedback` of coded uploads": "no" if no_feedback(method) or no_coded_upload(method, "int8") else "yes",
         "global model": _yes(method.plan.has_global_model),
         "settings": "<br>".join(f"`{key} = {default}`: {meaning}".replace("|", "\\|") for key, default, meaning in own),
     }
@@ -63,7 +65,9 @@ def updated_privacy_page(page: str) -> str:
 
 
 def _roles(method: Method) -> str:
-    return ", ".join(f"{symbol} {role}" for symbol, role in method.plan.roles.items())
+    plans = [method.plan_at(t) for t in (1, 2)] if method.traits.roles_by_round else [method.plan]
+    said = [", ".join(f"{symbol} {role}" for symbol, role in plan.roles.items()) for plan in plans]
+    return said[0] if len(said) == 1 else "; ".join(f"round {t}: {roles}" for t, roles in enumerate(said, start=1))
 
 
 def _state(method: Method, roles: tuple[Role, ...]) -> str:

@@ -16,9 +16,14 @@ from florg_app.client_side.node import name_of_client
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.train_request import VERSION
 from strategies.exchange.wire import PARTITION, RANK, RUN
+from strategies.method import Role
 
 ONCE = "once"
 """The record of Context.state and the folder below `state-dir` of what the server sends once."""
+
+REST = "rest"
+"""The record of Context.state, the folder below `state-dir` and a part of the owner of what the last upload could not
+carry."""
 
 OPTIMIZER = "optimizer"
 """The record of Context.state, the folder below `state-dir` and the part of the owner of an optimizer's state."""
@@ -44,6 +49,12 @@ class ClientStores:
         """Open the store of what the server sends once, of this version."""
         owner = {**self._owner, VERSION: version}
         return ClientStore(self.context.state, self.assembly.manifest.once, owner, self.moment, self._file(ONCE), ONCE)
+
+    def rest(self) -> ClientStore:
+        """Open the store of what the last upload could not carry of the tensors that clients share."""
+        shapes = self.assembly.manifest.shapes(Role.SHARED)
+        owner = {**self._owner, REST: "upload"}
+        return ClientStore(self.context.state, shapes, owner, self.moment, self._file(REST), REST)
 
     def optimizer(
         self, optimizer: Optimizer, state: Literal["reset", "keep"], rank: int

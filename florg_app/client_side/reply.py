@@ -2,13 +2,17 @@
 
 from flwr.app import ArrayRecord, RecordDict
 
+from clients.memory import ClientStore
 from florg_app.client_side.secure_sum import OpenedSum
+from florg_app.client_side.upload_arrays import upload_arrays
 from florg_app.config.protection import PrivacySettings, weighting_of
 from florg_app.config.settings import Settings
+from strategies.exchange.codecs.table import AS_IT_IS, Wire
+from strategies.exchange.coding import RoundingStream
 from strategies.exchange.ranks import cut, padded
 from strategies.exchange.screening import Metrics
 from strategies.exchange.uploads import encode_upload, zero_update
-from strategies.exchange.wire import EXAMPLES, PARTITION, RANK, RefusalError, pack, upload
+from strategies.exchange.wire import EXAMPLES, PARTITION, RANK, RefusalError, upload
 from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method
 from strategies.protection.privacy import Privacy
@@ -28,12 +32,15 @@ def build_reply(
     trained: State,
     metrics: Metrics,
     secure: OpenedSum | None = None,
+    wire: Wire = AS_IT_IS,
+    rests: ClientStore | None = None,
 ) -> RecordDict:
     """Make the reply of a client that received and trained these tensors, padded to the manifest's rank.
 
     With noise of its own it decides on its rank, and makes its summand, from what it may upload anyway. `secure` is the
     sum that it takes part in: its summand then travels masked, and as long as one of the largest rank. `method` and
-    `manifest` are those of the round, which the settings' method need not be.
+    `manifest` are those of the round, which the settings' method need not be. `wire` and `rests` as in
+    `upload_arrays`.
     """
     begins = state_at_start(method, manifest, received, t)
     if privacy := mechanism_of(settings.privacy):
@@ -43,9 +50,11 @@ def build_reply(
         trained = padded(safe, trained.sizes)
     rank = method.pruned_rank(rank, received, trained)
     sent = encode_upload(settings.strategy.upload, method, t, begins, cut(trained, manifest.at(rank).uplink))
-    public = {**_public(metrics, settings.privacy), RANK: rank}
     if secure is None:
-        return upload(pack(sent, sent.sizes), t, public)
+        stream = RoundingStream(manifest.seed, t, int(metrics[PARTITION]))
+        arrays, more = upload_arrays(sent, begins, manifest, wire, stream, rests)
+        return upload(arrays, t, {**_public({**metrics, **more}, settings.privacy), RANK: rank})
+    public = {**_public(metrics, settings.privacy), RANK: rank}
     largest = manifest.at(method.active_rank(t, manifest.rank))
     full = padded(sent, zero_update(settings.strategy.upload, method, t, begins, largest).sizes)
     weighting = weighting_of(settings.strategy.weighting, method)

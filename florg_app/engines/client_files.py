@@ -6,13 +6,14 @@ from pathlib import Path
 
 from clients.memory import made_rounds, read_store, store_file
 from florg_app.checkpoints.run_checkpoint import RunCheckpoint
-from florg_app.client_side.memories import OPTIMIZER
-from florg_app.config.settings import Settings
+from florg_app.client_side.memories import OPTIMIZER, REST
+from florg_app.config.wire_settings import wire_of
 from florg_app.engines.resumed import CLIENTS
 from florg_app.reports.history import HistoryEntry
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.wire import PARTITION, RUN, Malformed
-from strategies.method import KEPT
+from strategies.method import KEPT, Role
+from strategies.state import HEAD
 
 
 def require_client_files(saved: RunCheckpoint, records: Sequence[HistoryEntry]) -> None:
@@ -25,7 +26,7 @@ def require_client_files(saved: RunCheckpoint, records: Sequence[HistoryEntry]) 
     lineage = replace(saved.lineage, attempts=(*saved.lineage.attempts, Attempt("next", saved.round)))
     problems = [
         f"{file}: {problem}"
-        for below in _kinds(saved.settings)
+        for below in _kinds(saved)
         for partition, t in sorted(last.items())
         if (problem := _problem(file := store_file(folder / below, str(partition)), below, partition, t, lineage))
     ]
@@ -38,12 +39,18 @@ def require_client_files(saved: RunCheckpoint, records: Sequence[HistoryEntry]) 
         )
 
 
-def _kinds(settings: Settings) -> list[str]:
+def _kinds(saved: RunCheckpoint) -> list[str]:
     """The folders below CLIENTS in which every client that took part has a file."""
-    plan, train = settings.method.plan, settings.train
+    plan, train, settings = saved.settings.method.plan, saved.settings.train, saved.settings
     tensors = bool(plan.named(*KEPT)) or plan.head in KEPT
     stateful = train.optimizer != "sgd" or train.momentum > 0 or settings.method.projection() is not None
-    return [*([""] if tensors else []), *([OPTIMIZER] if train.optimizer_state == "keep" and stateful else [])]
+    shared = bool(plan.named(Role.SHARED)) or (plan.head is Role.SHARED and HEAD in saved.state)
+    kinds = {
+        "": tensors,
+        OPTIMIZER: train.optimizer_state == "keep" and stateful,
+        REST: wire_of(settings.wire).feedback and shared,
+    }
+    return [kind for kind, there in kinds.items() if there]
 
 
 def _problem(file: Path, below: str, partition: int, took_part: int, lineage: Lineage) -> str:
@@ -56,8 +63,8 @@ def _problem(file: Path, below: str, partition: int, took_part: int, lineage: Li
     _, owner = found
     if (owner.get(RUN), owner.get(PARTITION)) != (lineage.run, str(partition)):
         return f"it is of partition {owner.get(PARTITION)} in run {owner.get(RUN)}"
-    if (OPTIMIZER in owner) != (below == OPTIMIZER):
-        return "it holds an optimizer's state instead of tensors, or the other way round"
+    if any((kind in owner) != (below == kind) for kind in (OPTIMIZER, REST)):
+        return "it holds something else that the client keeps: tensors, an optimizer's state, the rest of an upload"
     made = made_rounds(owner)
     usable = [t for t, attempt in made.items() if t <= lineage.attempts[-1].after and lineage.made(attempt, t)]
     if max(usable, default=-1) >= took_part:

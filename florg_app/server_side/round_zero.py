@@ -9,6 +9,7 @@ from flwr.serverapp import Grid
 from florg_app.assembly import Assembly
 from florg_app.config.gradient_start import sketch_columns
 from florg_app.config.settings import Settings
+from strategies.exchange.codecs.table import AS_IT_IS
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
 from strategies.server.roster import Roster
@@ -35,12 +36,21 @@ def begin_from_gradient(
 ) -> tuple[State, RoundRecord]:
     """Return the state with which round 1 begins, and the record of round 0; `state` is that without a gradient.
 
-    A round 0 that is skipped is tried again. Raises AggregationError after max-skipped times.
+    Sketches travel as they are, whatever the codec of the rounds: all rounds rest on them, and they are sent once. A
+    round 0 that is skipped is tried again. Raises AggregationError after max-skipped times.
     """
     columns = sketch_columns(settings.start.columns, settings.adapter.rank)
     method, manifest = sketch_round(settings.method, assembly.manifest, columns)
     weighting = method.plan.weighting if policy.weighting == "norm" else policy.weighting
-    rules = replace(policy, weighting=weighting, client_ranks=(), evaluate_on_clients=False, more_metrics=())
+    rules = replace(
+        policy,
+        weighting=weighting,
+        wire=AS_IT_IS,
+        client_ranks=(),
+        evaluate_on_clients=False,
+        more_metrics=(),
+        server_optimizer=None,
+    )
     records: list[RoundRecord] = []
     federation = FederatedAdapters(
         method,

@@ -2,7 +2,9 @@
 
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
+from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
+from florg_app.config.wire_settings import wire_of
 from strategies.protection.robust import Robustness
 from strategies.server.round_policy import Policy
 
@@ -19,9 +21,11 @@ def policy_of(settings: Settings) -> Policy:
         wait_timeout=settings.wait_timeout,
         weighting=weighting,
         upload=settings.strategy.upload,
+        wire=wire_of(settings.wire),
         robust=Robustness(robust.norm_bound, robust.combine, robust.trim, robust.max_share),
         evaluate_on_clients=settings.evaluate.on_clients,
         client_ranks=settings.adapter.client_ranks,
         secure_sum=rules_of(settings.privacy, weighting),
         measure_costs=settings.measure.costs,
+        server_optimizer=server_optimizer_of(settings.strategy),
     )

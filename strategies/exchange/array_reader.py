@@ -69,7 +69,7 @@ def read_array(
     if prod(shape) * dtype.itemsize != len(data) - start:
         return Malformed(f"'{key}' claims {prod(shape)} numbers, but {len(data) - start} bytes came with it")
     values = np.frombuffer(data, dtype, offset=start).reshape(shape)
-    return (_unusable(values, key) if dtype.kind == "f" else None) or values.copy()
+    return (unusable_numbers(values, key) if dtype.kind == "f" else None) or values.copy()
 
 
 def _claimed_shape(data: bytes, dtype: np.dtype) -> tuple[int, ...] | str:
@@ -89,8 +89,8 @@ def _claimed_shape(data: bytes, dtype: np.dtype) -> tuple[int, ...] | str:
     return "its header is none that this application writes"
 
 
-def _unusable(values: Float[np.ndarray, "..."], key: str) -> Malformed | None:
-    """Why no method can use the numbers; None where one can."""
+def unusable_numbers(values: Float[np.ndarray, "..."], key: str) -> Malformed | None:
+    """Say why no method can use the numbers of the tensor of this key; None where one can."""
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
         return Malformed(f"'{key}' has {bad} NaN or infinite numbers of {values.size}; its training diverged")

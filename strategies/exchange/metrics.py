@@ -16,6 +16,9 @@ Metrics = dict[str, int | float]
 OWN_ROWS = f"{OWN}examples"
 """On how many rows a client scored the model that it received."""
 
+REST_NORM = "rest-norm"
+"""The norm of what a coded upload could not carry, of all its tensors together."""
+
 MOST_EXAMPLES = 10**9
 """Training rows of a client that does not say at the start how many it has."""
 
@@ -77,6 +80,7 @@ METRIC_SPECS: Mapping[str, MetricSpec] = {
     "peak-memory-bytes": MetricSpec(MetricKind.MAXIMUM, whole=True, least=0, most=_LARGEST_COUNT),
     "skipped-rows": _COUNT,
     FLOPS: _COUNT,
+    REST_NORM: _AMOUNT,
     OWN_ROWS: MetricSpec(MetricKind.OWN, whole=True, least=0, most=MOST_EXAMPLES),
 }
 """All that a client may report, but for its scores, which are named `OWN` and the task's name for them."""

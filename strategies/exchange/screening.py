@@ -53,12 +53,17 @@ class Rejected:
     """One line of visible characters."""
 
 
-ArraysReader = Callable[[ArrayRecord, Shapes], State | Malformed]
-"""Reads the arrays of an upload, once all about them is as the shapes say."""
+ArraysReader = Callable[[ArrayRecord, Shapes, int], State | Malformed]
+"""(arrays, what they must be, the rank of the upload) -> its tensors, once all about them is as the shapes say."""
+
+
+def read_plain(record: ArrayRecord, shapes: Shapes, rank: int) -> State | Malformed:
+    """Read the arrays of an upload that travels as it is; the rank is in the shapes."""
+    return unpack(record, shapes)
 
 
 def validate_reply(
-    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: ArraysReader = unpack
+    reply: Message, asked: Asked | None, t: int, shapes: Callable[[int], Shapes], read: ArraysReader = read_plain
 ) -> Upload | Rejected:
     """Check a reply. Nothing that it claims is believed: it costs no more than what its own bytes cost.
 
@@ -84,10 +89,10 @@ def validate_reply(
     if isinstance(metrics, str):
         return Rejected(asked.partition, metrics)
     record, rank = content.array_records[ARRAYS], int(metrics[RANK])
-    tensors = read(record, shapes(rank))
+    tensors = read(record, shapes(rank), rank)
     if isinstance(tensors, Malformed):
         return Rejected(asked.partition, tensors.reason)
-    return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record))
+    return Upload(asked.partition, rank, tensors, metrics[EXAMPLES], metrics, measure_traffic(record, tensors.sizes))
 
 
 def _metrics(content: RecordDict, asked: Asked, t: int) -> Metrics | str:

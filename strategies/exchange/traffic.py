@@ -9,7 +9,8 @@ import numpy as np
 from flwr.app import ArrayRecord
 
 from strategies.exchange.array_reader import WIRE_DTYPE, array_numbers, header_bytes
-from strategies.state import HEAD
+from strategies.exchange.codecs.codec import Codec
+from strategies.state import HEAD, Shapes
 
 SECURE_SUM = "secure-sum"
 """Name of the record with a secure sum's own bytes, and of the group of arrays beside a masked summand."""
@@ -19,6 +20,7 @@ SECURE_SUM = "secure-sum"
 class Traffic:
     """One direction's traffic; adapters and head apart, since a head can outweigh all adapters.
 
+    Numbers are those of the tensors that a message stands for, in however many bits they travel.
     `wire_bytes` is what Flower moves for the arrays: payload, each array's npy header, and the names; and of a secure
     sum the weights, keys and shares. Records of settings and metrics (some hundred bytes) and the transport's own
     framing are not in it.
@@ -47,15 +49,31 @@ def predict_traffic(shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype = WIR
     return total
 
 
-def measure_traffic(record: ArrayRecord) -> Traffic:
-    """Return the traffic of a message that was really sent or received, from its bytes alone.
+def predict_coded(sizes: Mapping[str, tuple[int, ...]], codec: Codec, shapes: Shapes | None = None) -> Traffic:
+    """Return the traffic of one message that carries tensors of these sizes in a codec: the numbers are theirs.
 
-    What a message claims of its arrays, their dtype and shape, does not count.
+    `shapes` are those that the receiver expects, where not all sizes are known to it.
+    """
+    total = Traffic()
+    for key, size in sizes.items():
+        layout = size if shapes is None else shapes[key]
+        wire = tuple(part or 0 for part in codec.wire_shape(layout, size))
+        payload = codec.payload_bytes(size, layout)
+        total += _one(key, prod(size), payload, payload + _header_bytes(wire, codec.dtype) + len(key))
+    return total
+
+
+def measure_traffic(record: ArrayRecord, sizes: Mapping[str, tuple[int, ...]] | None = None) -> Traffic:
+    """Return the traffic of a message that was really sent or received, from its bytes.
+
+    What a message claims of its arrays, their dtype and shape, does not count. `sizes` are those of the tensors that
+    were read from it, by key, of which the numbers are; without them each has as many as its bytes hold.
     """
     total = Traffic()
     for key, array in record.items():
         payload = len(array.data) - header_bytes(array.data)
-        total += _one(key, array_numbers(array.data), payload, len(array.data) + len(key))
+        numbers = array_numbers(array.data) if sizes is None else prod(sizes[key])
+        total += _one(key, numbers, payload, len(array.data) + len(key))
     return total
 
 

@@ -1,6 +1,6 @@
 """Tensors <-> ArrayRecord, and what makes a message's arrays acceptable."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -48,10 +48,11 @@ def pack(state: State, shapes: Shapes) -> ArrayRecord:
         One float32 array per key.
     """
     flat = state.flat
-    return ArrayRecord({key: Array(_float32(flat[key], shape)) for key, shape in shapes.items()})
+    return ArrayRecord({key: Array(float32_array(flat[key], shape)) for key, shape in shapes.items()})
 
 
-def _float32(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndarray, "*s"]:
+def float32_array(tensor: Float[torch.Tensor, "*s"], shape: Shape) -> Float32[np.ndarray, "*s"]:
+    """Return the numbers of a tensor, on any device and of any floating type, whose shape is the one given."""
     assert fits(tensor.shape, shape), f"{tuple(tensor.shape)} is not {shape}"
     return np.ascontiguousarray(tensor.detach().to("cpu", torch.float32).numpy())
 
@@ -68,10 +69,8 @@ def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) ->
         The state; or, as `Malformed`, the first thing that is wrong: names, then of each array dtype, order, shape,
         bytes and values.
     """
-    missing, extra = shapes.keys() - record.keys(), record.keys() - shapes.keys()
-    if missing or extra:
-        lacks, has = shown_names(sorted(missing)), shown_names(sorted(extra))
-        return Malformed(f"arrays missing [{lacks}], not expected [{has}]; other strategy or model?")
+    if wrong := other_keys(record, shapes):
+        return wrong
     flat: dict[str, torch.Tensor] = {}
     for key, shape in shapes.items():
         array = read_array(record[key].data, key, shape, dtype)
@@ -79,6 +78,15 @@ def unpack(record: ArrayRecord, shapes: Shapes, dtype: np.dtype = WIRE_DTYPE) ->
             return array
         flat[key] = torch.from_numpy(array)
     return State.from_flat(flat)
+
+
+def other_keys(record: ArrayRecord, expected: Collection[str]) -> Malformed | None:
+    """Say which arrays are missing or too many; None where the keys are those expected."""
+    missing, extra = set(expected) - record.keys(), record.keys() - set(expected)
+    if not missing and not extra:
+        return None
+    lacks, has = shown_names(sorted(missing)), shown_names(sorted(extra))
+    return Malformed(f"arrays missing [{lacks}], not expected [{has}]; other strategy or model?")
 
 
 def train_message(content: RecordDict, node: int, t: int, seconds: float) -> Message:

@@ -24,7 +24,7 @@ class Centralised(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, pooled=True)
+        return Traits(steady=True, mean_of_uploads=True, pooled=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -37,7 +37,7 @@ class FedSB(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True, from_gradient=True)
+        return Traits(steady=True, mean_of_uploads=True, exact=True, from_gradient=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """R = 0; until there is a gradient A is uniform and B has the first axes."""

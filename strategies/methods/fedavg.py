@@ -23,7 +23,7 @@ class FedAvg(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
+        return Traits(steady=True, mean_of_uploads=True, exact=True, gauge_free=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """D = 0."""

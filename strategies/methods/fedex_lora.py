@@ -42,7 +42,11 @@ class FedExLoRA(Method):
     @property
     def traits(self) -> Traits:
         return Traits(
-            from_gradient=True, exact=True, gauge_free=True, needs="sum" if self.residual == "dense" else "stack"
+            steady=True,
+            from_gradient=True,
+            exact=True,
+            gauge_free=True,
+            needs="sum" if self.residual == "dense" else "stack",
         )
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:

@@ -43,7 +43,7 @@ class FedFTG(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
+        return Traits(steady=True, mean_of_uploads=True, exact=True, gauge_free=True)
 
     def check(self, group: Group, rank: int) -> None:
         super().check(group, rank)

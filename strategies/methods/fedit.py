@@ -23,7 +23,7 @@ class FedIT(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(from_gradient=True, mean_of_uploads=True)
+        return Traits(steady=True, from_gradient=True, mean_of_uploads=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

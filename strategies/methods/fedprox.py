@@ -28,7 +28,7 @@ class FedProx(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True, gauge_free=True)
+        return Traits(steady=True, mean_of_uploads=True, exact=True, gauge_free=True)
 
     def penalty(self, rank: int, received: State, now: State) -> Float[Tensor, ""]:
         """mu/2 ||w - w^t||^2 over all that is trained."""

@@ -39,7 +39,7 @@ class FedRotLoRA(Method):
     @property
     def traits(self) -> Traits:
         """Hard alignment does not see how clients turned their factors."""
-        return Traits(from_gradient=True, gauge_free=self.rotate_lambda > 1)
+        return Traits(steady=True, from_gradient=True, gauge_free=self.rotate_lambda > 1)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

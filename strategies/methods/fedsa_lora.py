@@ -33,7 +33,7 @@ class FedSALoRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(from_gradient=True, mean_of_uploads=True)
+        return Traits(steady=True, from_gradient=True, mean_of_uploads=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, the same for all; B = 0, also for a client that joins late."""

@@ -29,7 +29,7 @@ class FFALoRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True, from_gradient=self._by_gradient)
+        return Traits(steady=True, mean_of_uploads=True, exact=True, from_gradient=self._by_gradient)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """A0 uniform."""

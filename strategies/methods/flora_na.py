@@ -35,7 +35,7 @@ class FLoRANA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(from_gradient=True, needs="stack")
+        return Traits(steady=True, from_gradient=True, needs="stack")
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

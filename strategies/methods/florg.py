@@ -99,6 +99,7 @@ class FLoRG(Method):
             gauge_free=True,
             client_ranks=True,
             keeps_rest=True,
+            steady=self.align,
             needs="stack" if self.solver == "truncate" else "sum",
         )
 

@@ -39,7 +39,7 @@ class HetLoRA(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(from_gradient=True, mean_of_uploads=True, client_ranks=True)
+        return Traits(steady=True, from_gradient=True, mean_of_uploads=True, client_ranks=True)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """A uniform, B = 0."""

@@ -35,7 +35,7 @@ class LoRAXS(Method):
 
     @property
     def traits(self) -> Traits:
-        return Traits(mean_of_uploads=True, exact=True)
+        return Traits(steady=True, mean_of_uploads=True, exact=True)
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """U_r (l, o, r) and S_r V_r^T (l, r, i) of W0."""

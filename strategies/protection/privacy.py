@@ -93,6 +93,16 @@ class PrivacyLedger:
         return release
 
     @property
+    def clip_of_decoded(self) -> float | None:
+        """The norm to which the server clips the change of a coded upload; None where its noise is the client's.
+
+        A codec rounds what was clipped before, and adds what earlier uploads left over, so that the noise on the mean
+        covers what is sent only once it is clipped again. Noise of a client's own is below the codec: what is made of a
+        noised upload, with roundings that follow from the public seed and rests of earlier ones, is as private.
+        """
+        return self.privacy.clip if self.privacy.where == "server" else None
+
+    @property
     def upload_variance(self) -> float:
         """That of the noise on each number of an upload; 0 where the server adds it."""
         privacy = self.privacy

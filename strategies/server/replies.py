@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload, validate_reply
-from strategies.exchange.wire import unpack
+from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload, read_plain, validate_reply
 from strategies.protection.robust import within_bound
 from strategies.server.polling import Reply, Unreadable
 from strategies.state import Shapes
@@ -42,7 +41,7 @@ def accept_replies(
     partitions: Iterable[int],
     t: int,
     shapes: Callable[[int], Shapes],
-    read: ArraysReader = unpack,
+    read: ArraysReader = read_plain,
 ) -> Iterator[Verdict]:
     """Validate the replies of round t and yield the rejected ones, and valid uploads in partition order.
 

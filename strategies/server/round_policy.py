@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from strategies.exchange.codecs.table import Wire
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
@@ -11,6 +12,7 @@ from strategies.method import Plan, Weighting
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.protection.robust import Robustness
 from strategies.protection.secure_sum.rules import SecureSumRules
+from strategies.server.server_optimizer import ServerOptimizer
 
 SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
 """Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
@@ -29,6 +31,8 @@ class Policy:
     wait_timeout: float = 600.0
     weighting: Weighting = "examples"
     upload: UploadForm = "tensors"
+    wire: Wire = field(default_factory=Wire)
+    """How tensors travel."""
     robust: Robustness = field(default_factory=Robustness)
     evaluate_on_clients: bool = False
     client_ranks: tuple[int, ...] = ()
@@ -39,6 +43,8 @@ class Policy:
     """None: the server sees every upload."""
     measure_costs: bool = False
     """Of the server's combination, see `strategies.server.cost_meter`."""
+    server_optimizer: ServerOptimizer | None = None
+    """None: what the method makes of the mean is the next state."""
 
 
 def raw_weight(weighting: Weighting, plan: Plan, upload: Upload) -> float:

@@ -13,16 +13,17 @@ from flwr.serverapp.strategy import Strategy
 
 from strategies.bases.basis import Fixed
 from strategies.exchange.lineage import Lineage
-from strategies.exchange.ranks import cut, led_state, rank_of
+from strategies.exchange.ranks import rank_of
 from strategies.exchange.screening import Asked
 from strategies.exchange.secure_step import session_of
-from strategies.exchange.traffic import Traffic, measure_traffic
+from strategies.exchange.traffic import Traffic
 from strategies.exchange.train_request import TrainRequest, train_messages
 from strategies.exchange.wire import pack
 from strategies.logger import log
 from strategies.manifest import Manifest
 from strategies.method import Method
 from strategies.protection.privacy import PrivacyLedger
+from strategies.server.broadcast import begin_broadcast, carried_on
 from strategies.server.cost_meter import PeakMemory
 from strategies.server.diagnostics import for_norms
 from strategies.server.once_sent import OnceSent
@@ -106,8 +107,9 @@ class FederatedAdapters(Strategy):
 
     @property
     def arrays(self) -> ArrayRecord:
-        """The broadcast: SHARED and PUSHED tensors, one array per group and symbol."""
-        return self._at(self._manifest.rank)
+        """SHARED and PUSHED tensors as they are, one array per group and symbol: what a broadcast is made of."""
+        shapes = self._manifest.downlink
+        return pack(self.state.select(shapes), shapes)
 
     @property
     def bookkeeping(self) -> dict[str, Any]:
@@ -124,13 +126,12 @@ class FederatedAdapters(Strategy):
     def run(self, grid: Grid, rounds: Iterable[int], evaluate: Evaluate) -> None:
         """Train round by round; `on_round` sees each record. Raises AggregationError after max_skipped empty rounds."""
         self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
-        arrays = self.arrays
         for t in rounds:
-            record = self._train_round(t, arrays, grid)
+            record = self._train_round(t, grid)
             start = time.monotonic()
             record.evaluation = evaluate(t, self.state)
             record.seconds["evaluate"] = time.monotonic() - start
-            arrays, self._skipped = (arrays, self._skipped + 1) if record.skipped else (self.arrays, 0)
+            self._skipped = self._skipped + 1 if record.skipped else 0
             self._on_round(record)
             if self._skipped >= self._policy.max_skipped:
                 raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {record.skipped}")
@@ -165,10 +166,10 @@ class FederatedAdapters(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
 
-    def _train_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> RoundRecord:
+    def _train_round(self, t: int, grid: Grid) -> RoundRecord:
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
-        current = self._begin_round(t, arrays, grid)
+        current = self._begin_round(t, self.arrays, grid)
         self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record
@@ -190,16 +191,20 @@ class FederatedAdapters(Strategy):
             for p in partitions
             if secure is None or p in parcels
         ]
-        kinds = {(a.rank, a.carries) for a in asked}
-        sent = {kind: arrays if kind == (self._manifest.rank, False) else self._at(*kind) for kind in kinds}
+        kinds, largest = {(a.rank, a.carries) for a in asked}, self._method.active_rank(t, self._manifest.rank)
+        broadcast = begin_broadcast(
+            self._policy.wire.broadcast, self._method, self._manifest, self.state, t, largest, arrays
+        )
+        sent = {kind: broadcast.arrays(kind) for kind in kinds}
         requests = {kind: self._request(t, *kind) for kind in sent}
         messages = train_messages(asked, nodes, sent, requests, parcels, seconds)
-        down = sum((measure_traffic(sent[a.rank, a.carries]) for a in asked), Traffic())
+        traffic = {kind: broadcast.traffic(kind, sent[kind]) for kind in kinds}
+        down = sum((traffic[a.rank, a.carries] for a in asked), Traffic())
         spent = self.private.begin(partitions) if self.private else {}
         release = self.private.release(len(partitions)) if self.private and partitions else None
         record = RoundRecord(t, partitions, down=down, privacy=spent)
-        variance = self.private.upload_variance if self.private else 0.0
-        return Round(self._setup, self.state, messages, record, release, secure, variance)
+        variance, clip = (self.private.upload_variance, self.private.clip_of_decoded) if self.private else (0.0, None)
+        return Round(self._setup, broadcast.begun, messages, record, release, secure, variance, clip)
 
     def _end_round(self, current: Round, answers: Iterable[tuple[Asked | None, Reply]]) -> None:
         """Aggregate the replies of a round; the state stays as it is where the round is skipped."""
@@ -211,7 +216,7 @@ class FederatedAdapters(Strategy):
         self._once.note(current.sent, current.record.accepted)
         if new_state is not None:
             current.record.remarks = self._remarks.of_step(self.state, new_state)
-            self.state = new_state
+            self.state = carried_on(self._method, self.state, current.begun, new_state)
             self.ranks |= current.lowered
 
     def _request(self, t: int, rank: int, carries: bool) -> TrainRequest:
@@ -222,10 +227,3 @@ class FederatedAdapters(Strategy):
         """Of the factors that the client of this partition receives in round t."""
         own = rank_of(partition, self._policy.client_ranks, self.ranks, self._manifest.rank)
         return min(own, self._method.active_rank(t, self._manifest.rank))
-
-    def _at(self, rank: int, carries: bool = False) -> ArrayRecord:
-        """The broadcast to clients of this rank, with or without what travels once."""
-        manifest = self._manifest.at(rank)
-        shapes = {**manifest.downlink, **manifest.once} if carries else manifest.downlink
-        led = led_state(self._method, self.state, rank, self._manifest.rank)
-        return pack(cut(led.select(shapes), shapes), shapes)

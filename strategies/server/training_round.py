@@ -7,11 +7,10 @@ from math import prod
 import torch
 from flwr.app import Message
 
-from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
+from strategies.exchange.coding import longest_record
 from strategies.exchange.ranks import completed, led_state
 from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
-from strategies.exchange.wire import unpack
 from strategies.manifest import state_at_start
 from strategies.method import Role
 from strategies.protection.privacy import Release
@@ -19,6 +18,7 @@ from strategies.protection.robust import lowered_shares, most_lowered
 from strategies.protection.secure_sum.fixed_point import WORD_DTYPE
 from strategies.protection.secure_sum.upload import WEIGHT_KEY, Sizes, unpack_words
 from strategies.server.change_norms import change_norms
+from strategies.server.changes_reader import reader_of
 from strategies.server.combination import Combination
 from strategies.server.cost_meter import CostMeter
 from strategies.server.diagnostics import diagnose
@@ -45,12 +45,14 @@ class Round:
         release: Release | None = None,
         secure: SecureRound | None = None,
         noise_variance: float = 0.0,
+        clip: float | None = None,
     ) -> None:
-        """`state` is the server's, before the round; `release` and `noise_variance` as in `Combination`; `secure` makes
-        sums of uploads.
+        """`state` is the server's, before the round, as clients received it; `release` and `noise_variance` as in
+        `Combination`; `clip` as in `ChangesReader`; `secure` makes sums of uploads.
         """
-        self.t, self.sent, self.record = record.t, sent, record
+        self.t, self.sent, self.record, self.begun, self._clip = record.t, sent, record, state, clip
         self._setup = setup
+        self._manifest = setup.manifest.in_round(setup.method, record.t)
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
         self._sizes: dict[int, Sizes] = {}
         self._led: dict[int, State] = {}
@@ -75,15 +77,19 @@ class Round:
             reduce,
             release,
             share,
-            setup.manifest.at(setup.method.active_rank(record.t, setup.manifest.rank)).uplink,
+            self._manifest.at(setup.method.active_rank(record.t, self._manifest.rank)).uplink,
             noise_variance,
+            setup.policy.server_optimizer,
         )
         self._seconds = 0.0
 
     @property
     def reader(self) -> ArraysReader:
         """What reads the arrays of an upload."""
-        return unpack if self._secure is None else unpack_words
+        setup = self._setup
+        if self._secure is not None:
+            return unpack_words
+        return reader_of(setup.policy.wire.upload, self._manifest, self.zero_update, self._clip)
 
     @property
     def messages(self) -> list[Message]:
@@ -103,7 +109,8 @@ class Round:
     def zero_update(self, rank: int) -> State:
         """Make the upload of a client of this rank that did no training."""
         setup = self._setup
-        return zero_update(setup.policy.upload, setup.method, self.t, self._led_by(rank), setup.manifest.at(rank))
+        form = setup.policy.upload
+        return zero_update(form, setup.method, self.t, self._led_by(rank), self._manifest.at(rank))
 
     def _led_by(self, rank: int) -> State:
         if rank not in self._led:
@@ -117,9 +124,11 @@ class Round:
     @property
     def most_bytes(self) -> int:
         """That the arrays of one reply have at most."""
-        sizes = {WEIGHT_KEY: (1,), **self.shapes(self._setup.manifest.rank)}.values()
-        dtype = WIRE_DTYPE if self._secure is None else WORD_DTYPE
-        return sum(prod(size or 0 for size in shape) * dtype.itemsize + LONGEST_HEADER for shape in sizes)
+        if self._secure is not None:
+            sizes = {WEIGHT_KEY: (1,), **self._sizes_of_sum}.values()
+            return longest_record(sizes, lambda size: prod(size) * WORD_DTYPE.itemsize)
+        sizes = self._sizes_at(self._setup.manifest.rank).values()
+        return longest_record(sizes, self._setup.policy.wire.upload.payload_bytes)
 
     def shapes(self, rank: int) -> Shapes:
         """Return the wire keys and shapes of an upload of this rank; in a secure sum those of any."""
@@ -146,7 +155,7 @@ class Round:
             self._start,
             self.zero_update,
             self._completed,
-            setup.manifest.shapes(Role.REPORTED),
+            self._manifest.shapes(Role.REPORTED),
         )
 
     def take(self, verdict: Verdict) -> None:

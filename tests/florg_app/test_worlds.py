@@ -56,6 +56,25 @@ def test_superlink_and_supernodes_give_the_bits_of_the_simulation(tmp_path):
     assert same_bits(tmp_path / "deployed", run(tmp_path / "inline", num_clients=2, **{"min-clients": 2}))
 
 
+CODED = {"wire.upload": "int4", "wire.broadcast": "int8", "num-server-rounds": 3}
+
+
+def test_the_ray_simulation_gives_the_bits_of_the_in_process_engine_with_codecs_and_feedback(tmp_path):
+    settings = {**SMALL, **CODED, "fraction-train": 0.75}
+    done = florg_run(tmp_path / "ray", "--clients", "4", settings=settings, env={**os.environ, **ENVIRONMENT})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(record["rejected"] == [] for record in history(tmp_path / "ray")[1:])
+    assert same_bits(tmp_path / "ray", run(tmp_path / "inline", num_clients=4, **CODED, **{"fraction-train": 0.75}))
+
+
+def test_superlink_and_supernodes_give_the_same_bits_with_codecs_and_feedback(tmp_path):
+    settings = {**SMALL, **CODED, "min-clients": 2}
+    with federation(tmp_path, num_clients=2) as env:
+        done = florg_run(tmp_path / "deployed", "--connection", "test", settings=settings, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert same_bits(tmp_path / "deployed", run(tmp_path / "inline", num_clients=2, **CODED, **{"min-clients": 2}))
+
+
 SECURE = {"strategy.upload": "summand", "privacy.secure-sum": True, "min-clients": 3, "strategy.name": "fedit"}
 
 

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from rich.console import Console
 from rich.table import Table
 
-from tests.fuzz.harness import BOUND, NAMES, Tally, fuzz_alone
+from tests.fuzz.harness import BOUND, CODED, NAMES, Tally, fuzz_alone
 
 
 def main(arguments: list[str]) -> int:
@@ -19,20 +19,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args(arguments)
-    cases = [(name, bound) for name in NAMES for bound in (0.0, BOUND)]
+    cases = [(name, bound, "float32") for name in NAMES for bound in (0.0, BOUND)]
+    cases += [(name, BOUND, codec) for name, codec in zip(NAMES, CODED, strict=False)]
     tally, started = Tally(), time.monotonic()
     console = Console() if sys.stdout.isatty() else Console(width=140)
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
         num_replies = -(-options.replies // len(cases))
         played = {
-            pool.submit(fuzz_alone, num_replies, options.seed, name, bound): (name, bound) for name, bound in cases
+            pool.submit(fuzz_alone, num_replies, options.seed, name, bound, codec): (name, bound, codec)
+            for name, bound, codec in cases
         }
         for done in as_completed(played):
-            (name, bound), case = played[done], done.result()
+            (name, bound, codec), case = played[done], done.result()
             tally.add(case)
             bounded = f"norm-bound {bound:g}" if bound else "no bound"
             console.print(
-                f"{name}, {bounded}: {case.replies} replies, {len(case.escapes)} escapes; "
+                f"{name}, {bounded}, {codec}: {case.replies} replies, {len(case.escapes)} escapes; "
                 f"{time.monotonic() - started:.0f} s"
             )
     console.print(table(tally))

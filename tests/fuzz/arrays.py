@@ -95,6 +95,20 @@ def changed_bytes(r: Random, data: bytes) -> bytes:
     return r.choice(ways)()
 
 
+def changed_codes(r: Random, data: bytes) -> bytes:
+    """Other steps, codes, values and places of an array in a codec, whose header stays as it is."""
+    payload = bytearray(data[128:])
+    words = [np.float32(value).tobytes() for value in (np.nan, np.inf, -np.inf, -1.0, 3e38, 1e-45, 0.0)]
+    runs = [b"\x00" * 4, b"\xff" * 4, b"\x0f" * 2, b"\xf0", b"\x00", b"\xff", *words]
+    for _ in range(r.choice([1, 1, 6])):
+        run = r.choice(runs)
+        place = r.choice([0, r.randrange(len(payload)), max(0, len(payload) - len(run))])
+        payload[place : place + len(run)] = run[: len(payload) - place]
+    if r.random() < 0.2:
+        r.shuffle(payload)
+    return data[:128] + bytes(payload)
+
+
 def _flipped(r: Random, data: bytes, start: int, end: int) -> bytes:
     changed = bytearray(data)
     for _ in range(r.choice([1, 1, 8])):

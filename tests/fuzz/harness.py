@@ -16,15 +16,18 @@ from florg_app.reports.history import parse_history
 from florg_app.reports.json_text import json_line
 from florg_app.reports.summary import Record
 from strategies import METHODS
+from strategies.exchange.codecs.table import CODECS, CodecName, Wire
 from strategies.flower_internals import task_identity
 from strategies.method import Method
 from strategies.protection.robust import Robustness
 from tests.fuzz.arrays import CALLED
-from tests.fuzz.mutations import MUTATIONS
+from tests.fuzz.mutations import MUTATIONS, change_codes
 from tests.fuzz.packed import with_changed_bytes
 from tests.support.fakes import Run, ToyClient
 
 NAMES = ("florg", "fedit", "fedex-lora", "hetlora", "flora")
+CODED = ("bfloat16", "int8", "int4", "top-k")
+"""Codecs, with each of which the uploads of one method travel."""
 NUM_CLIENTS, ROUNDS_OF_A_RUN = 6, 40
 BOUND = 3.0
 
@@ -88,8 +91,10 @@ class ReplayingGrid(InProcessGrid):
 class Duel:
     """Two federations of one method that begin every round alike."""
 
-    def __init__(self, method: Method, bound: float) -> None:
+    def __init__(self, method: Method, bound: float, codec: CodecName = "float32") -> None:
         policy = {"max_skipped": 10**9, "robust": Robustness(norm_bound=bound, max_share=0.5), "round_timeout": 60.0}
+        policy["wire"] = Wire(CODECS[codec](0.3))
+        self._coded = codec != "float32"
         self.tampered = Run(method, NUM_CLIENTS, grid_type=TamperingGrid, **policy)
         self.control = Run(method, NUM_CLIENTS, grid_type=ReplayingGrid, diagnostics=False, **policy)
         self.t = 0
@@ -133,6 +138,8 @@ class Duel:
 
     def _changed(self, r: Random, reply: Message) -> Message:
         """The reply after a change of what it holds, of the bytes in which it travels, or of both."""
+        if self._coded and r.random() < 0.4:
+            return change_codes(r, reply)
         way = r.random()
         try:
             if way < 0.7:
@@ -184,24 +191,25 @@ def _kind(reason: str) -> str:
     return " ".join(_LISTED.sub("'...'", words).split())[:110]
 
 
-def fuzz(num_replies: int, seed: int, name: str, bound: float, tally: Tally) -> None:
+def fuzz(num_replies: int, seed: int, name: str, bound: float, tally: Tally, codec: CodecName = "float32") -> None:
     """Feed so many changed replies to a method's rounds; a new run begins after ROUNDS_OF_A_RUN."""
     end, begun = tally.replies + num_replies, 0
     while tally.replies < end:
-        duel = Duel(METHODS[name](), bound)
+        duel = Duel(METHODS[name](), bound, codec)
         for number in range(ROUNDS_OF_A_RUN):
             if tally.replies >= end:
                 break
-            duel.round(Random(f"{seed} {name} {bound} {begun} {number}"), tally)
+            coded = "" if codec == "float32" else f" {codec}"
+            duel.round(Random(f"{seed} {name} {bound} {begun} {number}{coded}"), tally)
         duel.end(tally)
         begun += 1
 
 
-def fuzz_alone(num_replies: int, seed: int, name: str, bound: float) -> Tally:
+def fuzz_alone(num_replies: int, seed: int, name: str, bound: float, codec: CodecName = "float32") -> Tally:
     """Feed so many changed replies to one method, in a process of its own."""
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     torch.set_num_threads(1)
     tally = Tally()
     with task_identity():
-        fuzz(num_replies, seed, name, bound, tally)
+        fuzz(num_replies, seed, name, bound, tally, codec)
     return tally

@@ -7,7 +7,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 
 from strategies.exchange.wire import ARRAYS, CONFIG, METRICS, ROUND
 from strategies.flower_internals import assign_message_id
-from tests.fuzz.arrays import changed_bytes
+from tests.fuzz.arrays import changed_bytes, changed_codes
 from tests.support.flower_internals import ENVELOPE, put_unchecked, set_unchecked
 
 Mutation = Callable[[Random, Message], Message]
@@ -46,6 +46,15 @@ def change_array(r: Random, reply: Message) -> Message:
         record[key] = Array(r.choice(["float32", "V0", "U999999999", "object", "\u2028"]), shape, r.choice(TEXTS), data)
     else:
         record[key] = Array(old.dtype, old.shape, old.stype, data)
+    return reply
+
+
+def change_codes(r: Random, reply: Message) -> Message:
+    """Other codes in one array, which is of the right length and kind."""
+    record = reply.content.array_records[ARRAYS]
+    key = r.choice(sorted(record))
+    old = record[key]
+    record[key] = Array(old.dtype, old.shape, old.stype, changed_codes(r, old.data))
     return reply
 
 

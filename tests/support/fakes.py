@@ -7,6 +7,9 @@ from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 
 from florg_app.client_side.secure_sum import SecureSumClient
 from florg_app.engines.inline import InProcessGrid
+from strategies.exchange.changes import encode_changes, known_start
+from strategies.exchange.codecs.table import AS_IT_IS, Wire
+from strategies.exchange.coding import RoundingStream, decode_record
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.ranks import completed, cut, led_state, limited, padded, rank_of
 from strategies.exchange.screening import Upload
@@ -14,7 +17,7 @@ from strategies.exchange.secure_step import read_step
 from strategies.exchange.traffic import Traffic
 from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.uploads import UploadForm, encode_upload, zero_update
-from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, Malformed, pack, unpack, upload
+from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, Malformed, pack, upload
 from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method, Role
 from strategies.methods.florg import FLoRG
@@ -30,12 +33,13 @@ from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State
 from tests.support.rounds import frozen
 
 GROUPS = (Group(6, 5, ("a", "b", "c")), Group(4, 7, ("d",)))
+SEED = 3
 IDENTITY = {"source": "s", "backbone": "w"}
 Fault = Callable[[Message], Message | None]
 """Changes a reply; raising makes the client fail."""
 
 
-def manifest_of(method: Method, rank: int = 2, seed: int = 3) -> Manifest:
+def manifest_of(method: Method, rank: int = 2, seed: int = SEED) -> Manifest:
     """Three layers of (6, 5), one of (4, 7), and a head of 9 numbers."""
     return Manifest(method.name, method.plan, GROUPS, (("w", (2, 4)), ("b", (1,))), rank, 8.0, seed)
 
@@ -93,9 +97,11 @@ class ToyClient:
         faults: Mapping[tuple[int, int], Fault] | None = None,
         form: UploadForm = "tensors",
         secure: SecureSumRules | None = None,
+        wire: Wire = AS_IT_IS,
     ) -> None:
         self.method, self.manifest, self.faults, self.form = method, manifest, faults or {}, form
-        self.secure = secure
+        self.secure, self.wire = secure, wire
+        self.rests: dict[int, State] = {}
         self.served: list[tuple[int, int]] = []
         self.once: dict[int, State] = {}
         """By partition: what was sent once."""
@@ -109,21 +115,35 @@ class ToyClient:
         request = TrainRequest.from_config(message.content.config_records[CONFIG])
         t, rank = request.t, request.rank
         self.served.append((t, partition))
-        layout = self.manifest.at(rank)
+        manifest = self.manifest.in_round(self.method, t)
+        layout = manifest.at(rank)
         shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
-        state = unpack(message.content.array_records[ARRAYS], shapes)
+        coding = dict.fromkeys(layout.downlink, self.wire.broadcast)
+        state = decode_record(message.content.array_records[ARRAYS], shapes, coding)
         assert not isinstance(state, Malformed)
         if request.carries:
             self.once[partition] = state.select(layout.once)
-        received = padded(state.select(layout.downlink), self.manifest.downlink)
-        begins = state_at_start(self.method, self.manifest, received.join(self.once.get(partition, State())), t)
-        rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
+        received = padded(state.select(layout.downlink), manifest.downlink)
+        begins = state_at_start(self.method, manifest, received.join(self.once.get(partition, State())), t)
+        rank, tensors = served(self.method, manifest, begins, t, partition, rank)
         sent = encode_upload(self.form, self.method, t, begins, tensors)
-        arrays = pack(sent, sent.sizes) if self.secure is None else self.masked(sent, begins, message, context)
+        if self.secure is None:
+            arrays = self.coded(sent, begins, t, partition)
+        else:
+            arrays = self.masked(sent, begins, message, context)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
         reply = Message(upload(arrays, t, metrics), reply_to=message)
         fault = self.faults.get((t, partition))
         return reply if fault is None else fault(reply)
+
+    def coded(self, sent: State, begins: State, t: int, partition: int) -> ArrayRecord:
+        """The arrays of an upload as they are, or in the codec of the run with what is left of earlier ones."""
+        if self.wire.upload.exact:
+            return pack(sent, sent.sizes)
+        reference, stream = known_start(self.manifest, begins, sent.sizes), RoundingStream(SEED, t, partition)
+        earlier = self.rests.get(partition) if self.wire.feedback else None
+        arrays, self.rests[partition] = encode_changes(sent, reference, earlier, self.wire.upload, stream)
+        return arrays
 
     def answer_step(self, message: Message, context: Context, partition: int) -> Message:
         """A query step of a secure sum; `faults` has its faults under (round, partition, step)."""
@@ -138,7 +158,8 @@ class ToyClient:
         client = SecureSumClient(context, self.secure, partition, request)
         opened = client.open()
         t, largest = request.context.t, self.method.active_rank(request.context.t, self.manifest.rank)
-        sizes = zero_update(self.form, self.method, t, begins, self.manifest.at(largest)).sizes
+        manifest = self.manifest.in_round(self.method, t)
+        sizes = zero_update(self.form, self.method, t, begins, manifest.at(largest)).sizes
         weight = examples_of(partition) if self.secure.max_weight > 1 else 1
         arrays = mask_upload(padded(sent, sizes), weight, opened.point, opened.masks)
         client.uploaded(opened)
@@ -158,13 +179,19 @@ class Run:
         state: State | None = None,
         bookkeeping=None,
         private: PrivacyLedger | None = None,
+        manifest: Manifest | None = None,
         **policy,
     ) -> None:
         method = method or FLoRG()
-        self.manifest = manifest_of(method)
+        self.manifest = manifest or manifest_of(method)
         self.records: list[RoundRecord] = []
         self.client = ToyClient(
-            method, self.manifest, faults, policy.get("upload", "tensors"), policy.get("secure_sum")
+            method,
+            self.manifest,
+            faults,
+            policy.get("upload", "tensors"),
+            policy.get("secure_sum"),
+            policy.get("wire", AS_IT_IS),
         )
         self.grid = grid_type(self.client, {}, num_clients)
         bases = {g.name: method.fixed(g, self.manifest.rank, self.manifest.seed, frozen) for g in GROUPS}
@@ -199,9 +226,10 @@ def assert_same_bits(one, other):
 
 def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None, ranks=()):
     """The state after folding the accepted partitions of each round by hand."""
-    manifest = manifest_of(method)
-    state, lowered = initial_state(method, manifest), {}
+    whole = manifest_of(method)
+    state, lowered = initial_state(method, whole), {}
     for t in range(1, num_rounds + 1):
+        manifest = whole.in_round(method, t)
         start = state_at_start(method, manifest, state, t)
         combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):

@@ -46,8 +46,11 @@ def mask_upload(summand: State, weight: int, point: FixedPoint, masks: Iterable[
     return ArrayRecord({key: Array(array) for key, array in words.items()})
 
 
-def unpack_words(record: ArrayRecord, sizes: Shapes) -> State | Malformed:
-    """Read the words of a masked upload by key, uint64, or say why not: every name, dtype and shape is checked."""
+def unpack_words(record: ArrayRecord, sizes: Shapes, rank: int = 0) -> State | Malformed:
+    """Read the words of a masked upload by key, uint64, or say why not: every name, dtype and shape is checked.
+
+    The rank of its client does not matter: all are padded to the largest.
+    """
     expected = {WEIGHT_KEY: (1,), **sizes}
     return unpack(record, expected, WORD_DTYPE)
 

@@ -18,7 +18,9 @@ GROUPS = pytest.mark.parametrize("group", [LONG, WIDE], ids=lambda group: group.
 UNIFORM = [
     name
     for name, cls in METHODS.items()
-    if "A" in cls().plan.roles and name not in ("florg", "federa", "slora") and "core" not in cls().plan.adapter
+    if "A" in cls().plan.roles
+    and name not in ("florg", "federa", "frlora", "slora")
+    and "core" not in cls().plan.adapter
 ]
 """Methods whose A is LoRA's: not a Gram factor, not a part of W0, not zero, not a frozen basis."""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from strategies import METHODS
 from strategies.flower_internals import task_identity
-from tests.fuzz.harness import BOUND, NAMES, Duel, Tally, fuzz
+from tests.fuzz.harness import BOUND, CODED, NAMES, Duel, Tally, fuzz
 from tests.fuzz.sessions import play_session
 
 
@@ -33,6 +33,19 @@ def test_the_changes_are_of_many_kinds_and_most_of_them_are_noticed(name):
     assert len(tally.reasons) > 20
     assert sum(tally.reasons.values()) + tally.accepted == tally.replies
     assert tally.accepted < 0.2 * tally.replies
+
+
+@pytest.mark.parametrize("codec", CODED)
+def test_coded_uploads_of_any_bytes_are_used_or_rejected_with_a_reason_of_their_own(codec):
+    tally = Tally()
+    with task_identity():
+        fuzz(300, 7, "florg", BOUND, tally, codec)
+    assert tally.escapes == []
+    assert sum(tally.reasons.values()) + tally.accepted == tally.replies
+    codes = ("cannot be decoded as", "NaN or infinite numbers", "numbers beyond", "above robust.norm-bound")
+    assert {"bfloat16": 2, "int8": 2, "int4": 2, "top-k": 3}[codec] <= sum(
+        any(words in reason for reason in tally.reasons) for words in codes
+    )
 
 
 @pytest.mark.parametrize("secure", [False, True])

@@ -34,7 +34,7 @@ table { border-collapse: separate; border-spacing: 0; font-size: .875rem; line-h
   font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem; text-align: left; vertical-align: top; white-space: nowrap; }
 td { border-top: 1px solid var(--line); } tbody tr:first-child td { border-top: 0; }
-thead th { position: sticky; top: 0; z-index: 1; white-space: normal; min-width: 4.5rem; max-width: 12rem;
+thead th { position: sticky; top: 0; z-index: 1; white-space: normal; max-width: 13rem;
   vertical-align: bottom; background: var(--band); border-bottom: 2px solid var(--line); font-weight: 600; }
 tbody tr:nth-child(even) td { background: var(--band); } tbody tr:nth-child(odd) td { background: var(--card); }
 th.number, td.number { text-align: right; }

@@ -56,6 +56,30 @@ return found;
 """Words that stand on two lines."""
 
 
+_FAINT_TEXTS = """
+const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+const numbers = text => text.match(/[\\d.]+/g).map(Number);
+const light = rgb => 0.2126 * channel(rgb[0]) + 0.7152 * channel(rgb[1]) + 0.0722 * channel(rgb[2]);
+const paper = element => {
+  for (let at = element; at; at = at.parentElement) {
+    const rgb = numbers(getComputedStyle(at).backgroundColor);
+    if (rgb.length < 4 || rgb[3] > 0) return rgb;
+  }
+  return [255, 255, 255];
+};
+const found = new Set();
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
+  if (!text || !element.getClientRects().length) continue;
+  const pair = [light(numbers(getComputedStyle(element).color)), light(paper(element))].sort((a, b) => b - a);
+  if ((pair[0] + 0.05) / (pair[1] + 0.05) < 4.5) found.add(text.slice(0, 60));
+}
+return [...found];
+"""
+"""Letters that stand out from what is behind them by less than a ratio of 4.5."""
+
+
 class OpenedPage:
     """A page in a browser, at one width and on light or dark paper."""
 
@@ -78,6 +102,9 @@ class OpenedPage:
 
     def broken_words(self) -> list[str]:
         return self.run(_BROKEN_WORDS)
+
+    def faint_texts(self) -> list[str]:
+        return self.run(_FAINT_TEXTS)
 
     def unloaded_pictures(self) -> list[str]:
         return self.run("return [...document.images].filter(i => !(i.complete && i.naturalWidth)).map(i => i.alt)")

@@ -33,7 +33,7 @@ _TEMPLATE = """<!DOCTYPE html>
 {% endif %}<div class="scroll{% if table.legend %} signs{% endif %}" tabindex="0" role="region" \
 aria-label="{{ table.title }}"><table id="table-{{ table.name }}">
 <thead><tr>{% for column in table.columns %}
-<th scope="col"{{ shape(table, loop.index0) }} style="min-width: {{ least(column.title) }}ch">\
+<th scope="col"{{ shape(table, loop.index0) }} style="min-width: calc({{ least(column.title) }}ch + 1.5rem)">\
 {{ column.title }}</th>{% endfor %}
 </tr></thead>
 <tbody>{% for row in table.rows %}
@@ -88,5 +88,5 @@ def as_html(document: Document, pictures: Mapping[str, DrawnPicture]) -> str:
         style=STYLE,
         source=lambda name, paper: f"data:image/svg+xml;base64,{base64.b64encode(shown[name, paper]).decode('ascii')}",
         empty=EMPTY,
-        least=lambda title: math.ceil(len(title) / (_HEADING_LINES - 0.75)),  # lines are not filled to their ends
+        least=lambda title: math.ceil(len(title) / (_HEADING_LINES - 1)),  # lines are not filled to their ends
     )

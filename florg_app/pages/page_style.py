@@ -34,14 +34,14 @@ table { border-collapse: separate; border-spacing: 0; font-size: .875rem; line-h
   font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem; text-align: left; vertical-align: top; white-space: nowrap; }
 td { border-top: 1px solid var(--line); } tbody tr:first-child td { border-top: 0; }
-thead th { position: sticky; top: 0; z-index: 1; white-space: normal; max-width: 13rem;
+thead th { position: sticky; top: 0; z-index: 1; white-space: normal; max-width: 14rem;
   vertical-align: bottom; background: var(--band); border-bottom: 2px solid var(--line); font-weight: 600; }
 tbody tr:nth-child(even) td { background: var(--band); } tbody tr:nth-child(odd) td { background: var(--card); }
 th.number, td.number { text-align: right; }
 td.prose { white-space: normal; min-width: 16rem; max-width: 58rem; overflow-wrap: anywhere; }
 th.number:first-child, td.number:first-child { position: sticky; left: 0; z-index: 1; }
 thead th.number:first-child { z-index: 2; }
-.signs th, .signs td { padding: .2rem .3rem; text-align: center; min-width: 1.9rem; }
+.signs th, .signs td { min-width: 1.9rem !important; padding: .2rem .3rem; text-align: center; }
 .signs tbody td, .signs tbody tr:nth-child(even) td { background: var(--card); }
 .signs th:first-child, .signs tbody tr td:first-child { position: sticky; left: 0; z-index: 2; text-align: right;
   padding-right: .75rem; border-right: 1px solid var(--line); }

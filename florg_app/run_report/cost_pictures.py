@@ -147,5 +147,5 @@ def _memory(lines: Sequence[DrawnLine]) -> Figure:
     figure = line_panel("Peak memory", "", lines)
     (axes,) = figure.axes
     finish_bytes(axes, "y", "bytes")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * max(value for line in lines for value in line.points.values()))
     return figure

@@ -22,6 +22,10 @@ def titled_picture(name: str, title: str, text: str) -> Picture:
     return Picture(name, title, text, titled=True)
 
 
+_MAGNITUDES = 20
+"""By so much the largest value is more than the smallest where an axis is logarithmic."""
+
+
 @dataclass(frozen=True)
 class DrawnLine:
     """One line of a panel; `band` is what lies around it, lowest and highest by round."""
@@ -42,11 +46,12 @@ def empty_panel(title: str, y: str) -> tuple[Figure, Axes]:
 
 
 def line_panel(title: str, y: str, lines: Sequence[DrawnLine], x: str = "round", log: bool = False) -> Figure:
-    """Draw lines by round; with `log` on a logarithmic axis, as far as all of them are positive."""
+    """Draw lines by round; with `log` on a logarithmic axis where they are positive and of several magnitudes."""
     figure, axes = empty_panel(title, y)
     for line in lines:
         draw_line(axes, list(line.points), line)
-    if log and all(value > 0 for line in lines for value in line.points.values()):
+    values = [value for line in lines for value in line.points.values()]
+    if log and min(values) > 0 and max(values) > _MAGNITUDES * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))

@@ -8,7 +8,7 @@ from florg_app.pages.tables import Table, format_count
 from florg_app.reports.best_round import best_state
 from florg_app.reports.costs import CLIENT_SECONDS, PEAK_BYTES
 from florg_app.reports.summary import format_bytes, summarise_run
-from florg_app.run_report.measured import bytes_so_far, diagnosed, score_names, score_points
+from florg_app.run_report.measured import bytes_so_far, diagnosed, score_names, score_points, seconds_by_phase
 from florg_app.run_report.reported_run import ReportedRun, ReportedRuns
 from florg_app.run_report.runs_table import Row, runs_table
 
@@ -103,7 +103,7 @@ def _diagnostic_row(group: str, name: str) -> Row:
 
 def phase_table(runs: ReportedRuns) -> Table:
     """Say how long each phase took, on the server in all and on a client in a round."""
-    phases = dict.fromkeys(phase for run in runs for phase in _sums(run)["seconds"])
+    phases = dict.fromkeys(phase for run in runs for phase in seconds_by_phase(run.records))
     rows: list[Row] = [("run", phase, _dig("seconds", phase), _seconds) for phase in phases]
     rows.append(("run", "in all", lambda run: run.summary.seconds.get("total") if run.summary else None, _seconds))
     for kind in ("mean", "longest"):

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from clients.adapter_folder import adapter_beside
 from clients.architectures import Head
 from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model
 from clients.padding import match_padding
-from clients.peft_input import adapter_beside
 from clients.seeding import scoped_seed
 from florg_app.config.settings import ModelSettings
 from florg_app.tasks.base import Preprocessor

@@ -1,7 +1,6 @@
 """The report as one HTML file that needs nothing else: no script, no network, pictures inside."""
 
 import base64
-import math
 from collections.abc import Mapping
 
 from jinja2 import Environment, StrictUndefined
@@ -33,7 +32,7 @@ _TEMPLATE = """<!DOCTYPE html>
 {% endif %}<div class="scroll{% if table.legend %} signs{% endif %}" tabindex="0" role="region" \
 aria-label="{{ table.title }}"><table id="table-{{ table.name }}">
 <thead><tr>{% for column in table.columns %}
-<th scope="col"{{ shape(table, loop.index0) }} style="min-width: calc({{ least(column.title) }}ch + 1.5rem)">\
+<th scope="col"{{ shape(table, loop.index0) }} style="--letters: {{ column.title | length }}">\
 {{ column.title }}</th>{% endfor %}
 </tr></thead>
 <tbody>{% for row in table.rows %}
@@ -74,10 +73,6 @@ style="--across: {{ picture.across }}">
 """
 
 
-_HEADING_LINES = 3
-"""In how many lines a heading may be folded: more would leave an empty band above the rows of a table."""
-
-
 def as_html(document: Document, pictures: Mapping[str, DrawnPicture]) -> str:
     """The page; `pictures` by the name of the picture. Everything said in the document is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
@@ -88,5 +83,4 @@ def as_html(document: Document, pictures: Mapping[str, DrawnPicture]) -> str:
         style=STYLE,
         source=lambda name, paper: f"data:image/svg+xml;base64,{base64.b64encode(shown[name, paper]).decode('ascii')}",
         empty=EMPTY,
-        least=lambda title: math.ceil(len(title) / (_HEADING_LINES - 1)),  # lines are not filled to their ends
     )

@@ -1,4 +1,8 @@
-"""The style of a page, for screens light and dark, wide and narrow, and for paper."""
+"""The style of a page, for screens light and dark, wide and narrow, and for paper.
+
+A heading of a table is folded in at most three lines, on narrow screens two: of more, most would be scrolled out of
+sight there, and leave an empty band above the rows.
+"""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1d21; --soft: #59626c; --paper: #fff; --card: #fff; --line: #dfe3e8;
@@ -34,7 +38,8 @@ table { border-collapse: separate; border-spacing: 0; font-size: .875rem; line-h
   font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .75rem; text-align: left; vertical-align: top; white-space: nowrap; }
 td { border-top: 1px solid var(--line); } tbody tr:first-child td { border-top: 0; }
-thead th { position: sticky; top: 0; z-index: 1; white-space: normal; max-width: 14rem;
+thead th { position: sticky; top: 0; z-index: 1; white-space: normal; min-width: calc(var(--letters) * .5ch + 1.5rem);
+  max-width: 14rem;
   vertical-align: bottom; background: var(--band); border-bottom: 2px solid var(--line); font-weight: 600; }
 tbody tr:nth-child(even) td { background: var(--band); } tbody tr:nth-child(odd) td { background: var(--card); }
 th.number, td.number { text-align: right; }
@@ -61,7 +66,8 @@ figure .pan { overflow-x: auto; } figure img { display: block; width: 100%; heig
 figcaption { margin-top: .5rem; } figcaption strong { color: var(--ink); }
 @media (max-width: 40rem) { body { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.5rem; }
   .figures { grid-template-columns: repeat(2, 1fr); } .figures div { padding: .5rem .7rem; }
-  .figures .value { font-size: 1.2rem; } }
+  .figures .value { font-size: 1.2rem; }
+  thead th { min-width: calc(var(--letters) * .65ch + 1.5rem); max-width: none; } }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --card: #fff; --line: #bbb; --band: #f4f4f4;
   --alert: #8a1c1c; --alert-paper: #fff; } body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
   table { font-size: 7.5pt; } th, td { padding: .15rem .3rem; min-width: 0; white-space: normal; }

@@ -79,6 +79,7 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
 def _rc(ink: str, soft: str, paper: str, grid: str, colours: tuple[str, ...]) -> dict[Any, Any]:
     return {
         "svg.hashsalt": "florg",
+        "text.parse_math": False,  # a name with $ in it is a name
         "figure.facecolor": paper,
         "savefig.facecolor": paper,
         "axes.facecolor": paper,

@@ -8,7 +8,7 @@ from florg_app.pages.page_model import Document, Drawing, KeyFigure, Picture, Re
 from florg_app.pages.tables import Table
 from florg_app.reports.best_round import best_state
 from florg_app.reports.live_view import duration
-from florg_app.reports.summary import format_bytes, summarise_run
+from florg_app.reports.summary import format_bytes
 from florg_app.run_report import run_tables
 from florg_app.run_report.client_table import client_table, worst_client
 from florg_app.run_report.cost_pictures import combination_drawings, cost_drawings, privacy_drawings
@@ -48,7 +48,7 @@ def describe_runs(runs: ReportedRuns) -> tuple[Document, list[Drawing]]:
     ]
     document = Document(
         runs[0].title if len(runs) == 1 else f"{len(runs)} runs side by side",
-        " ".join(_outline(run) for run in runs) if len(runs) == 1 else f"{'; '.join(_outline(run) for run in runs)}",
+        "; ".join(_outline(run) for run in runs),
         tuple(text for run in runs for text in _alerts(run, len(runs) > 1)),
         tuple(section for section in sections if section.tables or section.pictures),
         (client_rounds(runs),),
@@ -113,7 +113,7 @@ def _alerts(run: ReportedRun, several: bool) -> Iterator[str]:
 
 def _key_figures(run: ReportedRun) -> Iterator[KeyFigure]:
     """Yield the numbers of a single run that a reader looks for first."""
-    sums = summarise_run(run.records, run.planned or 0)
+    sums = run.sums
     if (score := main_score(run.records)) is not None and (points := score_points(run.records, score)):
         best = best_state(run.records, score)
         detail = f"best {best.value:.3f} after round {best.t}" if best is not None and best.value is not None else ""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from florg_app.checkpoints.file_names import checkpoints_of
 from florg_app.reports.history import HISTORY, parse_history
 from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
-from florg_app.reports.summary import Record
+from florg_app.reports.summary import Record, summarise_run
 from strategies.exchange.foreign_text import safe_text
 
 COMPLETED, UNFINISHED = "completed", "unfinished"
@@ -64,6 +65,11 @@ class ReportedRun:
         """Rounds that it was to have; None where nobody knows."""
         found = self.settings.get("num-server-rounds")
         return found if isinstance(found, int) else None
+
+    @cached_property
+    def sums(self) -> Mapping[str, Any]:
+        """What its records add up to, with the keys of summary.json."""
+        return summarise_run(self.records, self.planned or 0)
 
     @property
     def title(self) -> str:

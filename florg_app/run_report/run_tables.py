@@ -7,7 +7,7 @@ from typing import Any
 from florg_app.pages.tables import Table, format_count
 from florg_app.reports.best_round import best_state
 from florg_app.reports.costs import CLIENT_SECONDS, PEAK_BYTES
-from florg_app.reports.summary import format_bytes, summarise_run
+from florg_app.reports.summary import format_bytes
 from florg_app.run_report.measured import bytes_so_far, diagnosed, score_names, score_points, seconds_by_phase
 from florg_app.run_report.reported_run import ReportedRun, ReportedRuns
 from florg_app.run_report.runs_table import Row, runs_table
@@ -124,21 +124,17 @@ def privacy_table(runs: ReportedRuns) -> Table:
     keys = {"ε": ("epsilon", "{:.3g}"), "δ": ("delta", "{:g}"), "rounds": ("rounds", "{}")}
     rows: list[Row] = [("spent", what, _dig("privacy", key), form.format) for what, (key, form) in keys.items()]
     rows.append(
-        ("spent", "noise by", lambda run: run.settings.get("privacy.where") if _sums(run)["privacy"] else None, str)
+        ("spent", "noise by", lambda run: run.settings.get("privacy.where") if run.sums["privacy"] else None, str)
     )
     notes = ("For the client that was asked most often, in so many rounds.",)
     return runs_table("privacy", "Differential privacy", runs, rows, notes)
-
-
-def _sums(run: ReportedRun) -> Mapping[str, Any]:
-    return summarise_run(run.records, run.planned or 0)
 
 
 def _dig(*keys: str) -> Callable[[ReportedRun], Any]:
     """Take what lies under these keys of a run's sums; None where one of them is not there."""
 
     def read(run: ReportedRun) -> Any:
-        found: Any = _sums(run)
+        found: Any = run.sums
         for key in keys:
             found = found.get(key) if isinstance(found, Mapping) else None
         return found

@@ -140,6 +140,12 @@ def test_every_picture_can_be_drawn_of_one_point_of_many_rounds_and_of_none(tmp_
         }
 
 
+def test_a_name_that_looks_like_a_formula_is_a_name(tmp_path):
+    folders = [write_recorded_run(tmp_path / name, usual_rounds()) for name in (r"$\broken{", "a$b$")]
+    write_run_report(tmp_path, read_reported_runs(folders))
+    assert page_of(tmp_path).tables["scores"][0] == ["", r"$\broken{", "a$b$"]
+
+
 def test_the_command_writes_beside_one_run_and_into_a_folder_of_its_own_for_several(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runs = [str(write_recorded_run(tmp_path / name, usual_rounds())) for name in ("a", "b")]

@@ -6,7 +6,9 @@ from annotated_types import Ge, Le
 from pydantic import model_validator
 
 from florg_app.config.flat import Unset
-from florg_app.config.section import DType, NonNegative, Number, Positive, Section, Share
+from florg_app.config.section import Count, DType, NonNegative, Number, Positive, Section, Share
+
+Schedule = Literal["constant", "constant_with_warmup", "linear", "cosine", "polynomial", "inverse_sqrt"]
 
 
 class TrainSettings(Section, frozen=True):
@@ -20,6 +22,10 @@ class TrainSettings(Section, frozen=True):
     momentum: Share = 0.0
     warmup: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of the round's steps."""
+    schedule: Schedule = "constant"
+    """Of the learning rates from round to round, by transformers' names."""
+    warmup_rounds: Count = 0
+    """Over which the schedule rises, from 1/w to 1."""
     max_grad_norm: NonNegative = 1.0
     """0 = no clipping."""
     epochs: Number = 1

@@ -67,7 +67,7 @@ figcaption { margin-top: .5rem; } figcaption strong { color: var(--ink); }
 @media (max-width: 40rem) { body { padding: 1.25rem 1rem 3rem; } h1 { font-size: 1.5rem; }
   .figures { grid-template-columns: repeat(2, 1fr); } .figures div { padding: .5rem .7rem; }
   .figures .value { font-size: 1.2rem; }
-  thead th { min-width: calc(var(--letters) * .65ch + 1.5rem); max-width: none; } }
+  thead th { min-width: calc(var(--letters) * .8ch + 1.5rem); max-width: none; } }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --card: #fff; --line: #bbb; --band: #f4f4f4;
   --alert: #8a1c1c; --alert-paper: #fff; } body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
   table { font-size: 7.5pt; } th, td { padding: .15rem .3rem; min-width: 0; white-space: normal; }

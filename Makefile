@@ -9,6 +9,7 @@
 #   make fuzz N=100000   so many changed replies to the server's own rounds: rejections by reason, and escapes
 #   make bench      short versions of the programs in bench/ that need no model and no data
 #   make mutants    faults made on purpose, each of which some test must notice: hours, before a release
+#   make browser    a browser for the tests that open pages, where there is none (Debian, Ubuntu); without one they are skipped
 #   make docs       the documents as a site in build/site; warnings are errors
 #   make tables     the generated parts of the documents
 #   make fab        Flower's bundle of the application, in build/
@@ -26,7 +27,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist worksteal
 N ?= 20000
 
-.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment fuzz bench mutants newest docs tables fab clean
+.PHONY: run check test static lint formatting types contracts tests families test-gpu test-deployment fuzz bench mutants newest browser docs tables fab clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
@@ -86,6 +87,10 @@ mutants: $(INSTALLED)
 newest: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'flwr[simulation]' transformers datasets
 	$(BIN)/python -m pip list | grep -E '^(flwr|ray|torch|transformers|tokenizers|datasets|peft) '
+
+browser:
+	@{ command -v chromium || command -v google-chrome; } && command -v chromedriver || { sudo apt-get update && \
+	  { sudo apt-get install -y chromium chromium-driver || sudo apt-get install -y chromium-browser chromium-chromedriver; }; }
 
 # The variable silences an announcement of mkdocs-material about other programs.
 docs: $(INSTALLED)

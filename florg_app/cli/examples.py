@@ -30,6 +30,7 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "methods": ("florg methods", "florg methods --options"),
     "watch": (f"florg watch {EXAMPLE_RUN}", f"florg watch {EXAMPLE_RUN} --plain --once"),
     "show": (f"florg show {EXAMPLE_RUN}", "florg show runs/tiny/cells/iid/florg/seed-1-0f3a9c21"),
+    "report": (f"florg report {EXAMPLE_RUN}", "florg report runs/florg runs/fedit --output side-by-side"),
     "evaluate": (f"florg evaluate {EXAMPLE_RUN}", f"florg evaluate {EXAMPLE_RUN} --best --device cuda"),
     "benchmark": (
         "florg benchmark answers/run/merged --tasks hellaswag,arc_easy --limit 100",

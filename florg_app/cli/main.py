@@ -15,6 +15,7 @@ from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
 from florg_app.cli.push import push_command
+from florg_app.cli.report import report_command
 from florg_app.cli.results import evaluate_command, export_command, merge_command, show_command
 from florg_app.cli.run import run_command
 from florg_app.cli.version import say_versions
@@ -51,6 +52,7 @@ for _name, _command in {
     "methods": methods_command,
     "watch": watch_command,
     "show": show_command,
+    "report": report_command,
     "evaluate": evaluate_command,
     "benchmark": benchmark_command,
     "predict": predict_command,

@@ -66,6 +66,7 @@ class HistoryRecord(_Part, frozen=True):
     down: TrafficRecord | None = None
     seconds: dict[str, float] = {}
     privacy: PrivacyRecord | None = None
+    diagnostics: dict[str, Measures] = {}
     client_flops: Measured = Field(None, alias="client-flops")
     server_flops: Measured = Field(None, alias="server-flops")
     server_peak: Measured = Field(None, alias="server-peak-memory-bytes")

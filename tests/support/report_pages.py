@@ -6,13 +6,13 @@ import io
 import re
 from html.parser import HTMLParser
 
-from florg_app.compare.report.html import as_html
 from florg_app.compare.report.results import read_comparison
-from florg_app.compare.report.tables import to_csv
 from florg_app.compare.report.write import describe_comparison
+from florg_app.pages.html import as_html
+from florg_app.pages.tables import to_csv
 from tests.support.comparisons import history
 
-VOID = {"meta", "img", "br", "hr"}
+VOID = {"meta", "img", "br", "hr", "source"}
 
 
 class Page(HTMLParser):
@@ -27,7 +27,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
-        self.sources += [found[name] for name in ("src", "href") if name in found]
+        self.sources += [found[name] for name in ("src", "srcset", "href") if name in found]
         if tag not in VOID:
             self.open.append(tag)
         if tag == "table":

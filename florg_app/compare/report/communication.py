@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from florg_app.compare.report.results import CellResult, Comparison
-from florg_app.compare.report.tables import Column, Table, TableCell, format_count, number_cell, text_cell
 from florg_app.compare.report.traffic import Sent, per_round
+from florg_app.pages.tables import Column, Table, TableCell, format_count, number_cell, text_cell
 from florg_app.reports.summary import format_bytes
 from strategies.exchange.traffic import Traffic
 

@@ -6,7 +6,7 @@ from statistics import fmean, median
 
 from florg_app.compare.report.communication import KEY_COLUMNS
 from florg_app.compare.report.results import CellResult, Comparison
-from florg_app.compare.report.tables import Column, Table, TableCell, absent_cell, format_count, number_cell, text_cell
+from florg_app.pages.tables import Column, Table, TableCell, absent_cell, format_count, number_cell, text_cell
 from florg_app.reports.summary import Record, format_bytes
 
 

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from florg_app.compare.report.communication import TRAFFIC_QUANTITIES, traffic_key, traffic_value
 from florg_app.compare.report.results import CellResult, Comparison
-from florg_app.compare.report.tables import Column, Table, text_cell
 from florg_app.compare.report.traffic import cumulative
+from florg_app.pages.tables import Column, Table, text_cell
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from statistics import fmean
 
 from matplotlib.artist import Artist
@@ -12,9 +13,10 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 from matplotlib.transforms import ScaledTranslation
 
 from florg_app.compare.report.curve import Curve, curve
-from florg_app.compare.report.report_model import Picture
 from florg_app.compare.report.results import CellResult, Comparison
 from florg_app.compare.report.traffic import per_round
+from florg_app.pages.page_model import Drawing, Picture
+from florg_app.pages.plot_style import Style, faint
 
 ROUNDS_PICTURE = Picture(
     "rounds",
@@ -35,38 +37,13 @@ EQUAL_BYTES_PICTURE = Picture(
     "and are drawn a little beside each other; one that sends nothing is a level line.",
 )
 
-# Okabe and Ito's palette without its yellow, which is too faint on white; markers and lines tell more labels apart.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
-_LINES = ("-", "--", ":", "-.")
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a label is drawn; by its place in the list of labels, so that it looks alike in every picture."""
-
-    place: int
-
-    @property
-    def colour(self) -> str:
-        return _COLOURS[self.place % len(_COLOURS)]
-
-    @property
-    def marker(self) -> str:
-        return _MARKERS[self.place % len(_MARKERS)]
-
-    @property
-    def line(self) -> str:
-        return _LINES[self.place // len(_COLOURS) % len(_LINES)]
-
-
 Plot = Callable[[Axes, Sequence[CellResult], Style], Artist]
 """Draws the cells of one label and variant, and returns what stands for them in the legend."""
 Finish = Callable[[Axes, Sequence[float]], None]
 """Draws the targets and the axis."""
 
 
-def draw_comparison(comparison: Comparison) -> Iterator[tuple[Picture, Figure]]:
+def draw_comparison(comparison: Comparison) -> Iterator[Drawing]:
     """All pictures; none where no cell is finished."""
     views: tuple[tuple[Picture, Plot, Finish], ...] = (
         (ROUNDS_PICTURE, _against_rounds, _by_rounds),
@@ -75,15 +52,24 @@ def draw_comparison(comparison: Comparison) -> Iterator[tuple[Picture, Figure]]:
     )
     if comparison.groups():
         for picture, plot, finish in views:
-            yield picture, _panels(comparison, plot, finish)
+            yield replace(picture, across=_across(comparison)), partial(_panels, comparison, plot, finish)
+
+
+def _variants(comparison: Comparison) -> list[str]:
+    return list(dict.fromkeys(variant for variant, _, _ in comparison.groups()))
+
+
+def _across(comparison: Comparison) -> int:
+    """Panels side by side."""
+    number = len(_variants(comparison))
+    return 2 if number == 4 else min(number, 3)
 
 
 def _panels(comparison: Comparison, plot: Plot, finish: Finish) -> Figure:
     """One panel for each variant, one legend for all."""
-    variants = list(dict.fromkeys(variant for variant, _, _ in comparison.groups()))
-    across = 2 if len(variants) == 4 else min(len(variants), 3)
+    variants, across = _variants(comparison), _across(comparison)
     down = math.ceil(len(variants) / across)
-    figure = Figure(figsize=(max(6.5, 4.6 * across), 3.4 * down + 0.8), layout="constrained", dpi=150)
+    figure = Figure(figsize=(max(5.4, 4.6 * across), 3.2 * down + 0.6), layout="constrained", dpi=150)
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     handles: dict[str, Artist] = {}
     for panel, variant in zip(panels, variants, strict=False):
@@ -91,16 +77,14 @@ def _panels(comparison: Comparison, plot: Plot, finish: Finish) -> Figure:
             cells = comparison.finished(variant, label)
             if cells:
                 handles.setdefault(label, plot(panel, cells, Style(index)))
-        panel.set_title(variant, fontsize="medium")
+        panel.set_title(variant)
         panel.set_ylabel(comparison.metric)
-        panel.grid(alpha=0.25)
-        panel.spines[["top", "right"]].set_visible(False)
         finish(panel, comparison.targets[variant])
     for panel in panels[len(variants) :]:
         panel.remove()
     names = [label for label in comparison.labels if label in handles]
     columns = min(len(names), 2 + 2 * across)
-    figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=columns, frameon=False)
+    figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=columns)
     return figure
 
 
@@ -177,7 +161,7 @@ def _by_round_bytes(panel: Axes, targets: Sequence[float]) -> None:
 
 def _target_lines(panel: Axes, targets: Sequence[float]) -> None:
     for target in targets:
-        panel.axhline(target, color="0.35", linestyle=(0, (1, 2)), linewidth=1, zorder=1)
+        panel.axhline(target, color=faint(), linestyle=(0, (1, 2)), linewidth=1, zorder=1)
 
 
 def _bytes_axis(panel: Axes, text: str) -> None:

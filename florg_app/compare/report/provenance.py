@@ -5,8 +5,8 @@ from typing import Any
 
 from florg_app.code_version import code_fingerprint
 from florg_app.compare.report.results import FINISHED, CellResult, Comparison
-from florg_app.compare.report.tables import ABSENT, Column, Table, text_cell
 from florg_app.config.flat import to_toml
+from florg_app.pages.tables import ABSENT, Column, Table, text_cell
 from florg_app.reports import summary
 
 _PATHS = frozenset({"output-dir"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from florg_app.compare.report.communication import KEY_COLUMNS, TrafficQuantity, round_cells, traffic_key
 from florg_app.compare.report.results import HELD_OUT, VALIDATION, CellResult, Comparison
 from florg_app.compare.report.significance import LEVEL, Ranking, Scores, rank, spread
-from florg_app.compare.report.tables import ABSENT, Column, Table, TableCell, absent_cell, number_cell, text_cell
+from florg_app.pages.tables import ABSENT, Column, Table, TableCell, absent_cell, number_cell, text_cell
 
 Measure = Callable[[CellResult], float]
 

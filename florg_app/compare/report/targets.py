@@ -12,8 +12,8 @@ from florg_app.compare.report.communication import (
     traffic_value,
 )
 from florg_app.compare.report.results import Comparison
-from florg_app.compare.report.tables import ABSENT, Column, Table, TableCell, absent_cell, number_cell, text_cell
 from florg_app.compare.report.traffic import Middle, Reached, middle, to_target
+from florg_app.pages.tables import ABSENT, Column, Table, TableCell, absent_cell, number_cell, text_cell
 
 Runs = Sequence[Reached | None]
 """Of one label, a run for each seed; None did not reach the target."""

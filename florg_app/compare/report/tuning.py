@@ -5,8 +5,8 @@ from typing import Any
 
 from florg_app.compare.report.communication import KEY_COLUMNS
 from florg_app.compare.report.results import Comparison
-from florg_app.compare.report.tables import Column, Table, absent_cell, number_cell, text_cell
 from florg_app.config.flat import to_toml
+from florg_app.pages.tables import Column, Table, absent_cell, number_cell, text_cell
 
 TriedSettings = Mapping[str, Any]
 

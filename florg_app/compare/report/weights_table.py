@@ -2,7 +2,7 @@
 
 from florg_app.compare.report.communication import KEY_COLUMNS
 from florg_app.compare.report.results import Comparison
-from florg_app.compare.report.tables import Column, Table, absent_cell, number_cell, text_cell
+from florg_app.pages.tables import Column, Table, absent_cell, number_cell, text_cell
 
 
 def weights_table(comparison: Comparison) -> Table:

@@ -1,27 +1,20 @@
 """Writes what a comparison found: report.md, report.html, tables/*.csv and figures/*.png beside its matrix.json."""
 
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import matplotlib
-from matplotlib.figure import Figure
-
-from clients.atomic_files import write_atomically
 from florg_app.compare.report import provenance, scores
 from florg_app.compare.report.communication import round_table
 from florg_app.compare.report.costs import cost_table, seconds_table
 from florg_app.compare.report.curve import curve_data
 from florg_app.compare.report.figures import BYTES_PICTURE, EQUAL_BYTES_PICTURE, ROUNDS_PICTURE, draw_comparison
-from florg_app.compare.report.html import as_html
-from florg_app.compare.report.report_model import Document, Picture, ReportSection, as_markdown
 from florg_app.compare.report.results import FINISHED, Comparison, read_comparison
-from florg_app.compare.report.tables import to_csv, to_text
 from florg_app.compare.report.targets import target_data, target_table
 from florg_app.compare.report.tuning import tuning_table
 from florg_app.compare.report.weights_table import weights_table
-
-MARKDOWN, PAGE, TABLES, FIGURES = "report.md", "report.html", "tables", "figures"
+from florg_app.pages.page_files import FIGURES, MARKDOWN, PAGE, TABLES, write_document
+from florg_app.pages.page_model import Document, Picture, ReportSection
+from florg_app.pages.tables import to_text
 
 _SAID = ("variant", "label", "seeds", "final-mean", "best-mean", "total-wire-bytes-per-round")
 """The columns of the main table that fit into a terminal."""
@@ -33,20 +26,9 @@ def write_report(directory: Path, say: Callable[[str], None] = print) -> None:
     Files of an earlier report are replaced, each at once. Raises ValueError where there is no comparison, and OSError.
     """
     comparison = read_comparison(directory)
-    pictures = list(draw_comparison(comparison))
-    document = describe_comparison(comparison, tuple(picture for picture, _ in pictures))
-    for folder in (TABLES, FIGURES):
-        (directory / folder).mkdir(exist_ok=True)
-    for table in document.tables():
-        _write_text(directory / TABLES / f"{table.name}.csv", to_csv(table))
-    drawings = {}
-    for picture, figure in pictures:
-        path = directory / FIGURES / f"{picture.name}.png"
-        write_atomically(path, lambda temporary, figure=figure: figure.savefig(temporary, format="png"))
-        figure.set_layout_engine("none")  # what the first drawing arranged holds for the second
-        drawings[picture.name] = _svg(figure)
-    _write_text(directory / MARKDOWN, as_markdown(document))
-    _write_text(directory / PAGE, as_html(document, drawings))
+    drawings = list(draw_comparison(comparison))
+    document = describe_comparison(comparison, tuple(picture for picture, _ in drawings))
+    write_document(directory, document, drawings)
     _tell(directory, comparison, document, say)
 
 
@@ -97,14 +79,3 @@ def _tell(directory: Path, comparison: Comparison, document: Document, say: Call
         say(alert)
     for name in (PAGE, MARKDOWN, f"{TABLES}/", f"{FIGURES}/"):
         say(str(directory / name))
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "florg"}):  # the same picture has the same bytes
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -112,7 +112,7 @@ def test_the_page_needs_nothing_but_itself(folder, page):
     text = (folder / "report.html").read_text()
     assert "<script" not in text
     assert "@import" not in text
-    assert len([source for source in page.sources if source.startswith("data:")]) == 3
+    assert len([source for source in page.sources if source.startswith("data:")]) == 6  # on light and on dark paper
 
 
 def test_pictures_and_links_exist(folder, page):

@@ -61,7 +61,8 @@ def test_skipped_rounds_and_rejected_uploads_are_shown(tmp_path):
 def test_labels_that_send_nothing_are_drawn_too(tmp_path, others):
     silent = {("v", "silent", 1): history([0.5, 0.6], NOTHING)}
     comparison = read_comparison(write_comparison(tmp_path, {**silent, **others}))
-    for picture, figure in draw_comparison(comparison):
+    for picture, draw in draw_comparison(comparison):
+        figure = draw()
         figure.savefig(tmp_path / picture.name, format="png")
         assert "silent" in [text.get_text() for text in figure.legends[0].get_texts()]
 

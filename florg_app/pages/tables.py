@@ -2,12 +2,17 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 ABSENT = "–"
 EMPTY = "No entries."
+
+LONGEST_LABEL = 36
+"""Characters of a cell that is never folded."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,10 @@ class TableCell:
     values: tuple[Any, ...]
     strong: bool = False
     number: bool = False
+    kind: str = ""
+    """A word for how it is coloured; what it says is said by its text too."""
+    hint: str = ""
+    """More words, where somebody asks for them."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,25 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """`name` is that of its CSV file; `notes` say how it was made."""
+    """`name` is that of its CSV file; `notes` say how it was made, `legend` what its signs mean, in their hints."""
 
     name: str
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[TableCell, ...], ...]
     notes: tuple[str, ...] = field(default=())
+    legend: tuple[TableCell, ...] = field(default=())
+
+    @cached_property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold nothing but numbers."""
+        return tuple(all(row[index].number for row in self.rows) for index in range(len(self.columns)))
+
+    @cached_property
+    def prose(self) -> tuple[bool, ...]:
+        """Which columns hold sentences: all but these are too short to be folded."""
+        longest = (max((len(row[i].text) for row in self.rows), default=0) for i in range(len(self.columns)))
+        return tuple(length > LONGEST_LABEL for length in longest)
 
     def only(self, *fields: str) -> "Table":
         """The columns whose first field is one of these."""
@@ -82,10 +103,9 @@ def to_markdown(table: Table) -> str:
     """A pipe table; its title and notes are the document's."""
     if not table.rows:
         return f"{EMPTY}\n"
-    numeric = [all(row[i].number for row in table.rows) for i in range(len(table.columns))]
     lines = [
         _line([markdown_text(column.title) for column in table.columns]),
-        _line(["--:" if right else "---" for right in numeric]),
+        _line(["--:" if right else "---" for right in table.numeric]),
     ]
     lines += [
         _line([f"**{markdown_text(c.text)}**" if c.strong else markdown_text(c.text) for c in row])
@@ -104,10 +124,9 @@ def to_text(table: Table, width: int = 120) -> str:
     texts = [[f"*{cell.text}*" if cell.strong else cell.text for cell in row] for row in table.rows]
     out = TextTable(box=SIMPLE_HEAD)
     for index, column in enumerate(table.columns):
-        right = all(row[index].number for row in table.rows)
         # Headings may wrap, what is below them may not.
         longest = max((len(row[index]) for row in texts), default=0)
-        out.add_column(column.title, justify="right" if right else "left", min_width=longest)
+        out.add_column(column.title, justify="right" if table.numeric[index] else "left", min_width=longest)
     for row in texts:
         out.add_row(*map(Text, row))
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
@@ -118,9 +137,16 @@ def to_text(table: Table, width: int = 120) -> str:
 
 def markdown_text(text: str) -> str:
     """The text as Markdown shows it letter by letter, in one line."""
-    for sign, escaped in (("\\", "\\\\"), ("|", "\\|"), ("*", "\\*"), ("_", "\\_"), ("`", "\\`"), ("<", "&lt;")):
-        text = text.replace(sign, escaped)
-    return " ".join(text.split())
+    return " ".join(_MARKDOWN_SIGNS.sub(lambda sign: _ENTITIES.get(sign[0], f"\\{sign[0]}"), text).split())
+
+
+def legend_words(table: Table) -> str:
+    """The signs of a table with what they mean, in one line."""
+    return "   ".join(f"{cell.text} {cell.hint}" for cell in table.legend)
+
+
+_MARKDOWN_SIGNS, _ENTITIES = re.compile(r"[\\|*_`\[\]<&]"), {"<": "&lt;", "&": "&amp;"}
+"""Brackets too, of which links and pictures are made."""
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ from clients import trainer
 from clients.device import resolve_device
 from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
-from clients.train_settings import TrainOptions
 from florg_app import code_version
 from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
@@ -24,7 +23,7 @@ from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
-from florg_app.config.train_settings import TrainSettings
+from florg_app.config.train_settings import train_options
 from florg_app.data.features import ClientData
 from strategies.exchange.hello import ROWS, question_of, refusal_content
 from strategies.exchange.metrics import dashed
@@ -173,7 +172,7 @@ def _train(
     assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, stores: ClientStores
 ) -> dict[str, int | float]:
     """Train the model as it is now; the metrics."""
-    adapted, method, options = assembly.adapted, settings.method, _train_options(settings.train)
+    adapted, method, options = assembly.adapted, settings.method, train_options(settings.train)
     optimizer = optimizer_for(adapted, options, method.projection())
     goes_on = stores.optimizer(optimizer, settings.train.optimizer_state, rank)
     with goes_on, counted(settings.measure.costs) as costs:
@@ -188,15 +187,6 @@ def _train(
             optimizer=optimizer,
         )
     return {**dashed(report), **costs}
-
-
-def _train_options(train: TrainSettings) -> TrainOptions:
-    """The trainer's settings, with what is unset filled in."""
-    options = train.model_dump(exclude={"optimizer_state"})
-    options["head_learning_rate"] = train.head_learning_rate or train.learning_rate
-    options["max_steps"] = train.max_steps or -1
-    options["micro_batch_size"] = train.micro_batch_size or -1
-    return TrainOptions(**options)
 
 
 def secure_client(settings: Settings, message: Message, context: Context) -> SecureSumClient | None:

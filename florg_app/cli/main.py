@@ -10,6 +10,7 @@ from florg_app.cli.examples import epilog
 from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
+from florg_app.cli.plan import plan_command
 from florg_app.cli.results import evaluate_command, export_command, show_command
 from florg_app.cli.run import run_command
 from florg_app.cli.version import say_versions
@@ -37,6 +38,7 @@ for _name, _command in {
     "init": init_command,
     "certs": certs_command,
     "doctor": doctor_command,
+    "plan": plan_command,
     "run": run_command,
     "compare": compare_command,
     "partition": partition_command,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import model_validator
 
+from clients.train_settings import TrainOptions
 from florg_app.config.flat import Unset
 from florg_app.config.section import DType, NonNegative, Number, Positive, Section, Share
 
@@ -52,3 +53,12 @@ class TrainSettings(Section, frozen=True):
                 "whose parts it makes; lower it, or set it to -1"
             )
         return self
+
+
+def train_options(train: TrainSettings) -> TrainOptions:
+    """Return the trainer's settings, with what is unset filled in."""
+    options = train.model_dump(exclude={"optimizer_state"})
+    options["head_learning_rate"] = train.head_learning_rate or train.learning_rate
+    options["max_steps"] = train.max_steps or -1
+    options["micro_batch_size"] = train.micro_batch_size or -1
+    return TrainOptions(**options)

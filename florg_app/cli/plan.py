@@ -61,6 +61,7 @@ def plan_command(
         print(json.dumps(plan.as_dict(), indent=1))
         return
     console = Console()
+    console.width = max(console.width, plan_table.COLUMNS)
     console.print(plan_table.plan_table(plan))
     console.print(plan_table.EXPLANATION, style="dim", highlight=False)
     for name, reason in plan.impossible:

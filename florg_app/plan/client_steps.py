@@ -9,6 +9,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from clients.adapted_model import AdaptedModel
+from clients.backbone import CPU
 from clients.batches import Batch
 from clients.gradient_checkpointing import with_gradient_checkpointing
 from clients.optimizers import optimizer_for
@@ -20,8 +21,6 @@ from strategies.flops import counter
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.state import State
-
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)

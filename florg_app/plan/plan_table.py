@@ -9,6 +9,9 @@ from florg_app.reports.summary import format_bytes
 UNITS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 """Of thousands."""
 
+COLUMNS = 104
+"""That the table needs."""
+
 
 def plan_table(plan: RunPlan) -> Table:
     """What each method trains, sends, computes and holds; bytes as Flower moves them."""
@@ -21,7 +24,7 @@ def plan_table(plan: RunPlan) -> Table:
     table.add_column("method", no_wrap=True)
     of_bytes, of_work = ("a round down", "a round up", "run down", "run up"), ("client FLOPs", "server FLOPs")
     for column in ("trained", *of_bytes, *of_work, "client memory", "server memory"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=" " not in column)
     for one in plan.plans:
         asked, last = max(one.clients_per_round, 1), one.rounds[-1][1:]
         sizes = [*(traffic.wire_bytes / asked for traffic in last), one.down.wire_bytes, one.up.wire_bytes]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from clients.backbone import CPU
 from florg_app.config.gradient_start import begins_from_gradient, sketch_columns
 from florg_app.config.settings import Settings
 from florg_app.plan.without_numbers import LiveBytes
@@ -21,8 +22,6 @@ from strategies.server.roster import sample_clients
 from strategies.server.round_policy import Policy
 from strategies.starts.sketch_round import ROUND_ZERO, sketch_round
 from strategies.state import State
-
-CPU = torch.device("cpu")
 
 ALL_FOLDED = 16
 """Uploads of a sum that are folded in one by one; each further one costs what the last of them did."""

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-aten = torch.ops.aten
+_aten = torch.ops.aten
 
 
 @contextmanager
@@ -43,12 +43,12 @@ class _AssumedValues(TorchDispatchMode):
         try:
             return func(*args, **kwargs)
         except DataDependentOutputException:
-            assert func is aten._local_scalar_dense.default, f"no number is assumed for {func}"
+            assert func is _aten._local_scalar_dense.default, f"no number is assumed for {func}"
             return _one(args[0].dtype)
         except DynamicOutputShapeException:
-            if func is aten.nonzero.default:
+            if func is _aten.nonzero.default:
                 return args[0].new_zeros((args[0].numel(), args[0].dim()), dtype=torch.long)
-            assert func is aten.index.Tensor, f"no size is assumed for {func}"
+            assert func is _aten.index.Tensor, f"no size is assumed for {func}"
             return func(args[0], _everywhere(args[1]), **kwargs)
 
 

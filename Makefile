@@ -72,6 +72,10 @@ bench: $(INSTALLED)
 	$(BIN)/python -m bench.aggregation --threads 1 --repeats 3 --output build/bench-aggregation.json
 	$(BIN)/python -m bench.client_step --device cpu --hidden 96 --layers 2 --lengths 16 --repetitions 3 --output build/bench-client-step.json
 	$(BIN)/python -m bench.robust_memory --clients 5
+	$(BIN)/python -m bench.server_path --layers 2 --repeats 3
+	$(BIN)/python -m bench.server_memory --clients 10,100
+	$(BIN)/python -m bench.simulation --repeats 1
+	$(BIN)/python -m bench.many_clients --clients 200 --rounds 9
 	$(BIN)/python -m bench.privacy_drift --rounds 3
 	$(BIN)/python -m bench.deployment --rounds 3 --repeats 1
 

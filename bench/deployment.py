@@ -1,40 +1,39 @@
 """Seconds per round of a real federation: a client that does nothing, Flower's process per message, one that stays.
 
-    python -m bench.deployment [--rounds N] [--repeats N] [--set KEY=VALUE ...] [--output FILE]
+    python -m bench.deployment [--rounds N] [--repeats N] [--gigabytes N] [--set KEY=VALUE ...] [--output FILE]
 
-A SuperLink and two SuperNodes on this machine's loopback for each of three ways, all up at once and asked in turns:
+A SuperLink and two SuperNodes on this machine's loopback, with TLS, for each of three ways, all up at once and asked in
+turns:
 
     empty   an app of a few lines whose client returns what it was sent, with flower-supernode: what Flower itself costs
     cold    this app with flower-supernode, which starts a process per message
     warm    this app with `florg supernode`, whose clients stay
 
-By default the app trains the embedded model for one step; --set names other settings, such as model.name. The first
-round, which loads, stands apart. Ratios are to the empty client of the same repeat; other programs on the machine slow
-all three down, and the processor time that cold clients need more than others.
+By default the app trains the embedded model for one step; --set names other settings, such as model.name, and
+--gigabytes makes up a model of that size. The first round, which loads, stands apart; so does what clients say that
+their training step took, which is no part of what a message costs. Ratios are to the empty client of the same repeat;
+other programs on the machine slow all three down, and the processor time that cold clients need more than others.
 """
 
 import argparse
 import json
 import os
 import platform
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.federation import BIN, federation
+from bench.made_up_model import made_up_model
+
 ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-NUM_CLIENTS = 2
 ONE_STEP = ("train.max-steps=1", "evaluate.every=0", "task.max-train-rows=64", "partition.name=iid")
 
 EMPTY = {
@@ -114,64 +113,21 @@ WAYS = (
 )
 
 
-def free_port() -> int:
-    """Find a port that nobody has."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+@dataclass(frozen=True)
+class Seconds:
+    """What the rounds of one run took, and what of it was the clients' training (0 for the empty one)."""
+
+    rounds: tuple[float, ...]
+    training: float
+
+    @property
+    def later(self) -> float:
+        """The median of all rounds but the first."""
+        return statistics.median(self.rounds[1:])
 
 
-@contextmanager
-def started(command: Sequence[str], folder: Path, env: dict[str, str], name: str) -> Iterator[None]:
-    """A command of this environment for the length of the block."""
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen([str(BIN / command[0]), *command[1:]], cwd=folder, env=env, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
-
-
-@contextmanager
-def federation(folder: Path, supernode: Sequence[str]) -> Iterator[dict[str, str]]:
-    """A SuperLink and two SuperNodes; yields the environment whose Flower connection "bench" reaches them."""
-    home, port = folder / "home", free_port()
-    home.mkdir(parents=True)
-    address = f"127.0.0.1:{port}"
-    (home / "config.toml").write_text(f'[superlink.bench]\naddress = "{address}"\ninsecure = true\n')
-    quiet = ("FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION", "FLWR_DISABLE_UPDATE_CHECK", "HF_HUB_OFFLINE")
-    env = {**os.environ, **dict.fromkeys(quiet, "1"), "FLWR_TELEMETRY_ENABLED": "0", "TOKENIZERS_PARALLELISM": "false"}
-    env |= {"FLWR_HOME": str(home), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    env["FLWR_SUPEREXEC_TASK_POLL_INTERVAL"] = "0.05"  # as `florg supernode` asks
-    with ExitStack() as stack:
-        link = ["flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", str(port)]
-        stack.enter_context(started(link, folder, env, "superlink"))
-        await_health(port)
-        for number in range(NUM_CLIENTS):
-            config = f"partition-id={number} num-partitions={NUM_CLIENTS}"
-            node = [*supernode, "--insecure", "--superlink", address, "--host", "127.0.0.1"]
-            node += ["--port", str(free_port()), "--node-config", config]
-            own = {**env, "FLWR_HOME": str(folder / f"node-{number}")}
-            stack.enter_context(started(node, folder, own, f"supernode-{number}"))
-        yield env
-
-
-def await_health(port: int, seconds: float = 120.0) -> None:
-    """Wait until the SuperLink serves. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"the SuperLink on port {port} does not answer")
-
-
-def seconds_of_rounds(way: Way, folder: Path, env: dict[str, str], rounds: int, settings: Sequence[str]) -> list[float]:
-    """Run the way's app once; what each of its rounds took."""
+def seconds_of_run(way: Way, folder: Path, env: dict[str, str], rounds: int, settings: Sequence[str]) -> Seconds:
+    """Run the way's app once. Raises SystemExit with its words where it fails."""
     out = Path(tempfile.mkdtemp(dir=folder))
     if way.empty:
         for name, text in EMPTY.items():
@@ -179,55 +135,77 @@ def seconds_of_rounds(way: Way, folder: Path, env: dict[str, str], rounds: int, 
             (folder / "app" / name).write_text(text)
         config = f'rounds={rounds} out="{out / "rounds"}"'
         command = ["flwr", "run", str(folder / "app"), "bench", "--run-config", config, "--stream"]
-        subprocess.run([str(BIN / command[0]), *command[1:]], env=env, check=True, capture_output=True)
-        return [json.loads(line)["seconds"] for line in (out / "rounds").read_text().splitlines()]
-    sets = [f"--set={one}" for one in ("min-clients=2", f"num-server-rounds={rounds}", *ONE_STEP, *settings)]
-    command = ["florg", "run", "--app", str(ROOT), "--connection", "bench", "--output", str(out / "run"), *sets]
+    else:
+        sets = [f"--set={one}" for one in ("min-clients=2", f"num-server-rounds={rounds}", *ONE_STEP, *settings)]
+        command = ["florg", "run", "--app", str(ROOT), "--connection", "bench", "--output", str(out / "run"), *sets]
     done = subprocess.run([str(BIN / command[0]), *command[1:]], env=env, check=False, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{way.name}: {done.stdout}{done.stderr}")
-    records = [json.loads(line) for line in (out / "run/history.jsonl").read_text().splitlines()]
-    return [record["seconds"]["train"] for record in records if record["round"] > 0]
+    if way.empty:
+        lines = (out / "rounds").read_text().splitlines()
+        return Seconds(tuple(json.loads(line)["seconds"] for line in lines), 0.0)
+    records = [json.loads(line) for line in (out / "run/history.jsonl").read_text().splitlines()][1:]
+    training = statistics.median(record["train"]["seconds"] for record in records[1:])
+    return Seconds(tuple(record["seconds"]["train"] for record in records), training)
 
 
 def main() -> None:
+    """Measure as asked and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--gigabytes", type=float, help="make up a model of this size in float32")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    first: dict[str, list[float]] = {way.name: [] for way in WAYS}
-    later: dict[str, list[float]] = {way.name: [] for way in WAYS}
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        envs = {w.name: stack.enter_context(federation(Path(folder) / w.name, w.supernode)) for w in WAYS}
+    taken: dict[str, list[Seconds]] = {way.name: [] for way in WAYS}
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        settings = list(options.settings)
+        if options.gigabytes:
+            settings.append(f"model.name={made_up_model(folder / 'model', options.gigabytes)}")
+        envs = {w.name: stack.enter_context(federation(folder / w.name, w.supernode)) for w in WAYS}
         for repeat in range(options.repeats):
             for way in WAYS:
-                where = Path(folder) / way.name
-                seconds = seconds_of_rounds(way, where, envs[way.name], options.rounds, options.settings)
-                first[way.name].append(seconds[0])
-                later[way.name].append(statistics.median(seconds[1:]))
-                print(
-                    f"repeat {repeat + 1}/{options.repeats}, {way.name}: {[round(s, 2) for s in seconds]}", flush=True
-                )
-    rows = {name: _row(first[name], later[name], later["empty"]) for name in first}
-    made = Table("client", "first round, s", "later rounds, s", "of the empty client's", "least .. most")
-    for name, row in rows.items():
-        low, high = min(row["ratios"]), max(row["ratios"])
-        made.add_row(
-            name, f"{row['first']:.2f}", f"{row['later']:.2f}", f"{row['ratio']:.2f}", f"{low:.2f} .. {high:.2f}"
-        )
-    Console(width=100).print(made)
+                seconds = seconds_of_run(way, folder / way.name, envs[way.name], options.rounds, settings)
+                taken[way.name].append(seconds)
+                shown = [round(s, 2) for s in seconds.rounds]
+                print(f"repeat {repeat + 1}/{options.repeats}, {way.name}: {shown}", flush=True)
+    rows = {name: row_of(seconds, taken["empty"]) for name, seconds in taken.items()}
+    Console(width=110).print(table_of(rows))
     if options.output:
         machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
-        document = {"machine": machine, "rounds": options.rounds, "settings": options.settings, "ways": rows}
-        options.output.write_text(json.dumps(document, indent=1) + "\n")
+        asked = {"rounds": options.rounds, "gigabytes": options.gigabytes, "settings": options.settings}
+        options.output.write_text(json.dumps({"machine": machine, **asked, "ways": rows}, indent=1) + "\n")
 
 
-def _row(first: Sequence[float], later: Sequence[float], empty: Sequence[float]) -> dict:
-    ratios = [own / other for own, other in zip(later, empty, strict=True)]
-    medians = {"first": statistics.median(first), "later": statistics.median(later)}
-    return {**medians, "ratio": statistics.median(ratios), "ratios": ratios}
+def row_of(taken: Sequence[Seconds], empty: Sequence[Seconds]) -> dict:
+    """Medians over the repeats, and the later rounds as ratios to the empty client's of the same repeat."""
+    ratios = [own.later / other.later for own, other in zip(taken, empty, strict=True)]
+    return {
+        "first": statistics.median(one.rounds[0] for one in taken),
+        "later": statistics.median(one.later for one in taken),
+        "training": statistics.median(one.training for one in taken),
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }
+
+
+def table_of(rows: dict[str, dict]) -> Table:
+    """One line for each way."""
+    heads = (
+        "client",
+        "first round, s",
+        "later rounds, s",
+        "of it training, s",
+        "of the empty client's",
+        "least .. most",
+    )
+    table = Table(*heads)
+    for name, row in rows.items():
+        figures = [f"{row[key]:.2f}" for key in ("first", "later", "training", "ratio")]
+        table.add_row(name, *figures, f"{min(row['ratios']):.2f} .. {max(row['ratios']):.2f}")
+    return table
 
 
 if __name__ == "__main__":

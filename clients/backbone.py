@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from clients.adapter_folder import adapter_beside
 from clients.architectures import Head
 from clients.checkpoint_gaps import has_head_of, what_was_lacking
 from clients.class_order import draw_head, known_classes, reorder_head
 from clients.loading import from_pretrained
 from clients.padding import fill_padding
-from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization, quantization_options
 from clients.seeding import scoped_seed
 from clients.targets import find_head, head_modules

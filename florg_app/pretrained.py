@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, PreTrainedModel
 
+from clients.adapter_folder import adapter_beside
 from clients.architectures import Head
 from clients.backbone import DTYPES, PREPROCESSORS, keep_head_in_float32, load_model
 from clients.loading import from_pretrained
 from clients.padding import fill_padding, match_padding
-from clients.peft_input import adapter_beside
 from clients.seeding import scoped_seed
 from florg_app.config.settings import ModelSettings
 from florg_app.tasks.base import Preprocessor

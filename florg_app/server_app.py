@@ -28,6 +28,7 @@ from florg_app.server_side.evaluation import CentralEvaluation
 from florg_app.server_side.muster import muster
 from florg_app.server_side.round_zero import begin_from_gradient
 from florg_app.server_side.rules import policy_of
+from florg_app.server_side.simulated_grid import watched
 from florg_app.start_adapter import distance_in_words
 from strategies.exchange.lineage import Lineage
 from strategies.protection.privacy import PrivacyLedger
@@ -45,7 +46,7 @@ SUMS_ALONE = (
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    serve(grid, parse_settings(context.run_config))
+    serve(watched(grid), parse_settings(context.run_config))
 
 
 def serve(grid: Grid, settings: Settings) -> None:

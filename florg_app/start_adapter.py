@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from clients.adapter_folder import PeftInput
 from clients.linear import is_linear, stored_weight
-from clients.peft_input import PeftInput, read_peft
 from clients.targets import endings, find_head
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
@@ -67,7 +67,7 @@ def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) 
                 "one elsewhere, or remove the setting"
             )
         note = f'model.name = "{beside}" holds an adapter beside the model: it is merged into it'
-        return _start(read_peft(beside, model, "model.name"), model, merged=True, notes=(note,))
+        return _start(_read(beside, model, "model.name"), model, merged=True, notes=(note,))
     if adapter.start_from is None:
         check_start_as(settings)
         return None
@@ -79,7 +79,7 @@ def find_start(settings: Settings, model: PreTrainedModel, beside: Path | None) 
                 "copy it there"
             )
         return None
-    found = read_peft(adapter.start_from, model, KEY)
+    found = _read(adapter.start_from, model, KEY)
     scale = adapter.alpha / adapter.rank if settings.method.plan.scaled else 1.0
     scales = ", ".join(f"rank {rank}, alpha / rank = {own:g}" for rank, own in found.scales)
     note = (
@@ -113,6 +113,12 @@ def joined(factors: LayerFactors, start: StartAdapter | None) -> LayerFactors:
             up, down = torch.cat([before[layer][0], up], 1), torch.cat([before[layer][1], down], 0)
         both[layer] = up, down
     return both
+
+
+def _read(folder: Path, model: PreTrainedModel, key: str) -> PeftInput:
+    from clients.peft_input import read_peft  # peft costs every process that starts for one message, and few need it
+
+    return read_peft(folder, model, key)
 
 
 def _needed_by_clients(settings: Settings, merged: bool) -> str:

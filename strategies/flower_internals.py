@@ -29,11 +29,14 @@ from flwr.app import Error, Message
 from flwr.cli.flower_config import parse_superlink_connection
 from flwr.common.constant import ErrorCode
 from flwr.common.secure_aggregation.crypto.shamir import combine_shares, create_shares
+from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supercore.utils import get_flwr_home
 
 __all__ = [
+    "DEAD_ACTOR",
     "SERVER_NODE",
+    "SIMULATED_GRID",
     "Connection",
     "assign_message_id",
     "client_error",
@@ -41,12 +44,19 @@ __all__ = [
     "create_shares",
     "flower_home",
     "flower_logger",
+    "is_simulated",
     "parse_connection",
     "task_identity",
 ]
 
 SERVER_NODE = 1
 """The node id of a ServerApp that runs in this process."""
+
+SIMULATED_GRID = "InMemoryGrid"
+"""The class of a simulation's grid, in flwr.superlink.grid.inmemory_grid."""
+
+DEAD_ACTOR = "ray.exceptions.ActorDiedError"
+"""What stands in the reason of an error that Flower's simulation makes of the death of a process of its own."""
 
 
 @contextmanager
@@ -68,6 +78,14 @@ def assign_message_id(message: Message, message_id: str) -> None:
 def client_error(error: Exception, message: Message) -> Message:
     """Make the reply that Flower's runtimes send for a client that raised an exception, in the same words."""
     return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, f"{type(error)}:<'{error}'>"), reply_to=message)
+
+
+def is_simulated(grid: Grid) -> bool:
+    """Whether the clients behind a grid run in Flower's simulation on this machine, so that nobody else speaks there.
+
+    By the name of its class, whose module costs a client more than a second to import.
+    """
+    return type(grid).__name__ == SIMULATED_GRID
 
 
 def flower_logger() -> Logger:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
+from clients.adapter_folder import adapter_beside
 from clients.backbone import PREPROCESSORS
 from clients.device import check_precision, resolve_device
-from clients.peft_input import adapter_beside
 from clients.quantized import check_quantization
 from clients.targets import find_targets, group_layers
 from florg_app.config.parse import ConfigError

@@ -118,7 +118,7 @@ def _plan(
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
     initial = _initial_state(method, manifest, adapted)
-    server = PlannedServer(settings, manifest, initial.select(manifest.held), num_clients, live)
+    server = PlannedServer(settings, manifest, fixed, initial.select(manifest.held), num_clients, live)
     planned = list(server.rounds(rounds))
     trained = [plan for plan in planned if plan.t > 0]
     client = PlannedClient(adapted, method, manifest, train_options(settings.train), task.loss, live)

@@ -11,19 +11,23 @@ from florg_app.config.gradient_start import begins_from_gradient, sketch_columns
 from florg_app.config.settings import Settings
 from florg_app.plan.without_numbers import LiveBytes
 from florg_app.server_side.rules import policy_of
+from strategies.bases.basis import Fixed
 from strategies.exchange.ranks import cut, padded, rank_of
 from strategies.exchange.traffic import Traffic, predict_traffic
 from strategies.exchange.uploads import zero_update
 from strategies.flops import counter
 from strategies.manifest import Manifest, state_at_start
 from strategies.method import Method
+from strategies.protection.robust import most_lowered
 from strategies.server.combination import Combination
+from strategies.server.diagnostics import for_norms
 from strategies.server.roster import sample_clients
 from strategies.server.round_policy import Policy
+from strategies.server.round_setup import RoundSetup
 from strategies.starts.sketch_round import ROUND_ZERO, sketch_round
 from strategies.state import State
 
-ALL_FOLDED = 16
+ALL_FOLDED = 128
 """Uploads of a sum that are folded in one by one; each further one costs what the last of them did."""
 
 
@@ -84,11 +88,20 @@ for _operation in (
 class PlannedServer:
     """A server that goes through the rounds of a run with tensors that have no numbers."""
 
-    def __init__(self, settings: Settings, manifest: Manifest, state: State, num_clients: int, live: LiveBytes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        manifest: Manifest,
+        fixed: Mapping[str, Fixed],
+        state: State,
+        num_clients: int,
+        live: LiveBytes,
+    ) -> None:
         """`state` is what the server holds before round 1; `num_clients` are there in every round."""
         self._settings, self._method, self._manifest = settings, settings.method, manifest
         self._policy, self._num_clients, self._live = policy_of(settings), num_clients, live
-        self._keeps = settings.server.diagnostics and manifest.plan.has_global_model
+        diagnosed = settings.server.diagnostics and manifest.plan.has_global_model
+        self._bases = {name: for_norms(values, CPU) for name, values in fixed.items()} if diagnosed else None
         self._known: dict[object, Aggregation] = {}
         self.state = state
 
@@ -152,6 +165,9 @@ class PlannedServer:
     ) -> Aggregation:
         """What `uploads` clients of the largest rank come to; those of lower ones are padded to it before the sum."""
         contributed = policy.upload == "summand"
+        share = 1.0 if policy.weighting == "uniform" else policy.robust.max_share
+        bases = None if contributed or method is not self._method else self._bases
+        setup = RoundSetup(method, manifest, policy, CPU, bases, None)
         sizes = zero_update(policy.upload, method, t, start, manifest).sizes
         with self._live.rise() as rise, counter() as count:
             combination = Combination(
@@ -159,10 +175,10 @@ class PlannedServer:
                 t,
                 start,
                 CPU,
-                keep=self._keeps and not contributed and method is self._method,
-                contributed=contributed,
-                reduce=policy.robust.reduction,
-                max_share=1.0 if policy.weighting == "uniform" else policy.robust.max_share,
+                setup.mean_updates(start, most_lowered(share)),
+                contributed,
+                policy.robust.reduction,
+                max_share=share,
             )
             held = []
             for _ in range(uploads):

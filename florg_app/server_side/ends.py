@@ -9,13 +9,14 @@ from florg_app.checkpoints.manager import NotSavedError
 from florg_app.config.settings import Settings
 from florg_app.reports.best_round import early_stop
 from florg_app.reports.counted import nothing_counted
+from florg_app.server_side.simulated_grid import DeadActorError
 
 
 class NothingCountedError(RuntimeError):
     """The run has had all its rounds, and none of them changed the model."""
 
 
-FORESEEN = (ValueError, TimeoutError, AggregationError, NotSavedError, NothingCountedError)
+FORESEEN = (ValueError, TimeoutError, AggregationError, NotSavedError, NothingCountedError, DeadActorError)
 """Ends of a run that its message explains; where Python was in the program says nothing more."""
 
 

@@ -29,6 +29,7 @@ def muster(grid: Grid, roster: Roster, assembly: Assembly, settings: Settings) -
         TimeoutError: too few clients came.
     """
     roster.wait(grid, settings.min_clients, settings.wait_timeout)
+    roster.await_hellos(grid, settings.min_clients, settings.wait_timeout)
     census = Census(roster.hellos(grid))
     for node, reason in census.disagreements().items():
         _leave_out(roster, census, node, reason)

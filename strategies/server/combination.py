@@ -8,7 +8,11 @@ from strategies.method import Method, Role
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing
+from strategies.server.mean_update import MeanUpdate
 from strategies.state import HEAD, Shape, State, Tensors
+
+NO_MEANS: Mapping[str, MeanUpdate] = {}
+"""Of a combination that nobody asks for diagnostics."""
 
 
 class Combination:
@@ -17,7 +21,7 @@ class Combination:
     With `contributed` uploads are summands already, as `Method.contribute` makes them. `reduce` replaces the weighted
     mean of the summands, and every client of a weight above 0 counts alike. `release` is what a method gets to see of
     the mean, of which `travels` has the sizes by key "group/symbol" that are no padding; by default all of it is none.
-    With `keep` the uploads are held for the diagnostics. No client has more than `max_share` of the weight, see
+    What is in `means`, by group, is given each upload as well. No client has more than `max_share` of the weight, see
     `bounded_weights`. What noise of `noise_variance` on every number of the uploads adds to a weighted mean on average
     is taken off, where the method knows it; of a reduction nobody does.
 
@@ -30,7 +34,7 @@ class Combination:
         t: int,
         state: State,
         device: torch.device | str,
-        keep: bool = False,
+        means: Mapping[str, MeanUpdate] = NO_MEANS,
         contributed: bool = False,
         reduce: Reduction | None = None,
         release: Release | None = None,
@@ -38,18 +42,16 @@ class Combination:
         travels: Mapping[str, Shape] | None = None,
         noise_variance: float = 0.0,
     ) -> None:
-        assert not (contributed and keep), "summands are not the clients' tensors"
+        assert not (contributed and means), "summands are not the clients' tensors"
         assert method.traits.needs == "sum" or not (contributed or reduce), f"{method.name} has no summands"
         assert method.traits.mean_of_uploads or not release, f"what one upload adds to {method.name}'s sum has no bound"
         self.method = method
         self.t = t
         self.device = torch.device(device)
         self.start = state
-        self.uploads: list[State] = []
-        """With `keep`: the uploads on the device as they came, without the head."""
         self.weights: list[float] = []
         """The raw weight of every upload; once the round is finished, as bounded."""
-        self._keep, self._max_share = keep, max_share
+        self._means, self._max_share = means, max_share
         self._travels = state.sizes if travels is None else travels
         self._noise_variance = noise_variance if reduce is None else 0.0
         self._sizes = {} if contributed else state.sizes
@@ -65,10 +67,10 @@ class Combination:
             assert size == self._sizes[key], f"{key} is {size}, expected {self._sizes[key]}"
         local = upload.map(lambda tensor: tensor.to(self.device))
         self.weights.append(weight)
-        if self._keep:
-            self.uploads.append(local.adapters)
         for name, tensors in local.items():
             self._groups[name].add(tensors, weight)
+            if name in self._means:
+                self._means[name].add(tensors, weight)
 
     def finish(self) -> State:
         """Return the new state, in the dtypes and on the devices of the old; ends the combination."""

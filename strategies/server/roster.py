@@ -11,7 +11,7 @@ from strategies.exchange.foreign_text import safe_text
 from strategies.exchange.hello import MOST_HELLO_BYTES, WHO, Hello, parse_hello, parse_refusal, question
 from strategies.logger import log
 from strategies.rng import generator
-from strategies.server.polling import Reply, Unreadable, collect, late_replies
+from strategies.server.polling import LONGEST_PAUSE, Reply, Unreadable, collect, late_replies
 
 HELLO_SECONDS = 120.0
 """How long a node may take to say which partition it holds; it starts a process for it in deployment."""
@@ -52,6 +52,20 @@ class Roster:
                     "start more SuperNodes, or lower min-clients, or raise wait-timeout"
                 )
             time.sleep(0.2)
+
+    def await_hellos(self, grid: Grid, minimum: int, timeout: float) -> None:
+        """Wait until `minimum` nodes have said who they are, at most `timeout` seconds, while one owes its answer.
+
+        A node owes it while it is at work for another run. One that never answers does not end the run: the log
+        says how many are missing, and the rounds begin without them.
+        """
+        start = time.monotonic()
+        while (count := len(self.hellos(grid))) < minimum and self._unanswered:
+            if time.monotonic() - start >= timeout:
+                text = "%d of min-clients = %d clients said who they are within %.0f s; who answers later joins"
+                log(WARNING, text, count, minimum, timeout)
+                return
+            time.sleep(LONGEST_PAUSE)
 
     def online(self, grid: Grid) -> dict[int, int]:
         """{partition id: node id} of the clients that are there now, ascending."""

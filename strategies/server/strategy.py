@@ -32,9 +32,10 @@ from strategies.server.replies import accept_replies, reject_beyond_bound
 from strategies.server.roster import Roster, sample_clients
 from strategies.server.round_policy import ASKED, RANKS, SKIPPED, Policy
 from strategies.server.round_record import RoundRecord, mean_metrics
+from strategies.server.round_setup import RoundSetup
 from strategies.server.secure_queries import ask_over
 from strategies.server.secure_round import open_secure_sum
-from strategies.server.training_round import Round, RoundSetup
+from strategies.server.training_round import Round
 from strategies.state import State
 
 Evaluate = Callable[[int, State], Mapping[str, float] | None]

@@ -1,48 +1,33 @@
 """One round on the server, from the clients that are asked to the new state or the reason why there is none."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import prod
 
 import torch
 from flwr.app import Message
 
-from strategies.bases.basis import Fixed
 from strategies.exchange.array_reader import LONGEST_HEADER, WIRE_DTYPE
 from strategies.exchange.ranks import padded
 from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.exchange.wire import unpack
-from strategies.manifest import Manifest, state_at_start
-from strategies.method import Method, Role
+from strategies.manifest import state_at_start
+from strategies.method import Role
 from strategies.protection.privacy import Release
-from strategies.protection.robust import lowered_shares
+from strategies.protection.robust import lowered_shares, most_lowered
 from strategies.protection.secure_sum.fixed_point import WORD_DTYPE
 from strategies.protection.secure_sum.upload import WEIGHT_KEY, Sizes, unpack_words
 from strategies.server.change_norms import change_norms
 from strategies.server.combination import Combination
-from strategies.server.cost_meter import CostMeter, PeakMemory
+from strategies.server.cost_meter import CostMeter
 from strategies.server.diagnostics import diagnose
 from strategies.server.replies import Verdict
-from strategies.server.round_policy import Policy, raw_weight
+from strategies.server.round_policy import raw_weight
 from strategies.server.round_record import RoundRecord
+from strategies.server.round_setup import RoundSetup
 from strategies.server.secure_round import SecureRound, counting_release
 from strategies.state import Shapes, State
-
-
-@dataclass(frozen=True)
-class RoundSetup:
-    """What all rounds of a run have in common."""
-
-    method: Method
-    manifest: Manifest
-    policy: Policy
-    device: torch.device
-    """Of the aggregation."""
-    bases: Mapping[str, Fixed] | None
-    """By group, as `diagnostics.for_norms` gives them; None: no diagnostics."""
-    memory: PeakMemory | None
 
 
 class Round:
@@ -73,17 +58,17 @@ class Round:
         if release is not None and secure is not None:
             release = counting_release(release, secure)
         contributed = setup.policy.upload == "summand"
-        keep = setup.bases is not None and not contributed
         reduce = setup.policy.robust.reduction
         # Where all count alike nobody has too much, and no upload need be held in case. A secure sum is one upload.
         alike = setup.policy.weighting == "uniform" or secure is not None
         share = 1.0 if alike else setup.policy.robust.max_share
+        self._means = {} if contributed else setup.mean_updates(self._start, most_lowered(share))
         self._combination = Combination(
             setup.method,
             record.t,
             self._start,
             setup.device,
-            keep,
+            self._means,
             contributed,
             reduce,
             release,
@@ -185,7 +170,7 @@ class Round:
         if not record.skipped:
             new_state = self._combined()
         if new_state is not None and self._setup.bases is not None:
-            record.diagnostics = diagnose(self._setup.manifest, self._setup.bases, self._combination, new_state)
+            record.diagnostics = diagnose(self._setup.manifest, self._means, self._combination, new_state)
         record.seconds["aggregate"] = self._seconds + time.monotonic() - start
         if secure is not None:
             record.seconds["aggregate"] -= secure.seconds - waited

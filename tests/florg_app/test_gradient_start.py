@@ -117,6 +117,22 @@ def test_a_resumed_run_has_no_second_round_0_and_the_same_bits(start, tmp_path):
     assert same_bits(whole, half)
 
 
+@STARTS
+def test_a_run_that_is_stopped_in_round_1_goes_on_from_what_round_0_made(start, tmp_path):
+    def stopped(t, partition, context):
+        if t == 1:
+            raise KeyboardInterrupt
+
+    whole = run(tmp_path / "whole", **start, **{"num-server-rounds": 2})
+    half, asked = tmp_path / "half", []
+    with pytest.raises(KeyboardInterrupt):
+        run(half, client=answers(stopped), **start, **{"num-server-rounds": 2})
+    client = answers(lambda t, partition, context: asked.append(t))
+    run(half, client=client, **start, **{"num-server-rounds": 2, "resume-from": str(half), "output-dir": ""})
+    assert set(asked) == {1, 2}
+    assert same_bits(whole, half)
+
+
 @pytest.mark.parametrize(
     "protection",
     [

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import flwr.app
 import pytest
+import ray.exceptions
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from packaging.requirements import Requirement
 
 from scripts.settings_table import ROOT
 from strategies import flower_internals as internals
 from strategies import logger
+from tests.support.flower_internals import InMemoryGrid
 
 PUBLIC = {"flwr.app", "flwr.clientapp", "flwr.serverapp", "flwr.serverapp.strategy", "flwr.serverapp.exception"}
 FOLDERS = ("strategies", "clients", "florg_app", "bench", "examples", "scripts", "tests")
@@ -187,3 +189,10 @@ def test_a_secret_is_rebuilt_from_as_many_shares_as_the_threshold_says():
     shares = internals.create_shares(secret, 3, 5)
     assert [len(share) for share in shares] == [52] * 5
     assert internals.combine_shares(shares[2:]) == secret
+
+
+def test_the_grid_of_a_simulation_and_the_death_of_its_processes_are_named_as_in_flower_and_ray():
+    assert InMemoryGrid.__name__ == internals.SIMULATED_GRID
+    assert (
+        f"{ray.exceptions.ActorDiedError.__module__}.{ray.exceptions.ActorDiedError.__name__}" == internals.DEAD_ACTOR
+    )

@@ -17,11 +17,13 @@ from flwr.common.config import parse_config_args
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, no_object_id_recompute
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
+from flwr.superlink.grid.inmemory_grid import InMemoryGrid
 from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.cli.flower_supernode import _try_setup_client_authentication as node_keys
 
 __all__ = [
     "ENVELOPE",
+    "InMemoryGrid",
     "build_bundle",
     "bundle_metadata",
     "flwr_command",

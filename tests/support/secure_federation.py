@@ -8,12 +8,16 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from florg_app import certificates
 from tests.support import patience
 from tests.support.processes import BIN, ENVIRONMENT, await_health, await_line, end, end_all, free_port, process
 
 CONNECTION = "secure"
+
+COLD_SUPERNODE, WARM_SUPERNODE = ("flower-supernode",), ("florg", "supernode")
+"""Commands of a client: a process per message, or one that stays."""
 
 
 class SecureFederation:
@@ -22,6 +26,9 @@ class SecureFederation:
     `env` is the environment whose Flower connection "secure" reaches the SuperLink. Logs are `folder/NAME.log`; a
     process that is started again continues its log. `tests.support.processes.kill` ends one as a crash does.
     """
+
+    supernode: ClassVar[tuple[str, ...]] = COLD_SUPERNODE
+    """Of all federations from when it is set."""
 
     def __init__(
         self, folder: Path, num_clients: int, stack: ExitStack, host: str = "localhost", days: int = 2
@@ -77,7 +84,8 @@ class SecureFederation:
         own = self.keys / "clients" / client
         command = [
             *within,
-            f"{BIN}/flower-supernode",
+            f"{BIN}/{self.supernode[0]}",
+            *self.supernode[1:],
             "--superlink",
             self.address,
             "--host",

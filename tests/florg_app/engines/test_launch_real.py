@@ -65,6 +65,18 @@ def test_nothing_outlives_a_killed_simulation_and_what_it_wrote_is_whole(whom, s
 
 
 @pytest.mark.deployment
+def test_a_simulation_whose_shell_is_killed_ends_as_it_would_have_and_leaves_nothing_behind(stub, tmp_path):
+    shell = stub.start("--set", "num-server-rounds=40", before=["bash", "-c", '"$@" & wait', "shell"])
+    stub.await_rounds(shell)
+    shell.kill()
+    shell.communicate()
+    await_end(tmp_path)
+    summary = json.loads((stub.out / "summary.json").read_text())
+    assert (summary["status"], len(read_history(stub.out))) == ("completed", 40)
+    assert not list(tmp_path.glob("florg-*"))
+
+
+@pytest.mark.deployment
 def test_a_simulation_whose_supervisor_is_killed_says_so_and_leaves_nothing_behind(stub, tmp_path):
     process = stub.start(*ENDLESS)
     stub.await_rounds(process)

@@ -9,8 +9,8 @@ from strategies.methods.fedit import FedIT
 from strategies.methods.fedrot_lora import FedRotLoRA
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import aggregate
-from strategies.server.diagnostics import aggregation_error
 from tests.reference import fedrot_lora as reference
+from tests.support.diagnosis import aggregation_error
 from tests.support.generators import gaussian, orthogonal
 from tests.support.rounds import SCALE, TALL, W, delta, numpy_of, shared, start, trained
 

@@ -6,6 +6,7 @@ import torch
 from strategies import METHODS
 from strategies.methods.florg import FLoRG
 from strategies.server.combination import Combination, aggregate
+from strategies.server.mean_update import MeanUpdate
 from strategies.state import HEAD, State
 from tests.support.rounds import TALL, WIDE, shared, start, trained
 
@@ -20,7 +21,7 @@ def two_groups(method):
         State(dict(zip((TALL.name, WIDE.name), parts, strict=True)))
         for parts in zip(*(trained(method, start(method, group)) for group in (TALL, WIDE)), strict=True)
     ]
-    heads = [State({HEAD: {"values": torch.arange(3.0) * n}}) for n in range(len(uploads))]
+    heads = [State({HEAD: {"values": torch.arange(3.0) * (n + 1)}}) for n in range(len(uploads))]
     start_head = State({HEAD: {"values": torch.zeros(3)}})
     return states.join(start_head), [upload.join(head) for upload, head in zip(uploads, heads, strict=True)]
 
@@ -47,7 +48,7 @@ def test_the_head_is_the_weighted_mean_for_every_kind_of_rule(method):
     state, uploads = two_groups(method)
     head = combined(method, state, uploads).finish()[HEAD]["values"]
     assert head.dtype == torch.float32
-    torch.testing.assert_close(head, torch.arange(3.0) * (10 + 2 + 18) / 20)
+    torch.testing.assert_close(head, torch.arange(3.0) * (3 + 20 + 3 + 24) / 20)
 
 
 @METHOD_CASES
@@ -60,16 +61,25 @@ def test_the_state_keeps_its_dtype_whatever_the_uploads_have(method):
         assert all(tensor.dtype == dtype for tensor in aggregate(method, 1, given, mixed, WEIGHTS).values())
 
 
-def test_uploads_are_kept_on_request_without_the_head():
+class Seen(MeanUpdate):
+    """Notes what it is given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def add(self, upload, weight):
+        self.seen.append((upload["A"], weight))
+
+
+def test_what_is_asked_for_a_mean_of_the_updates_sees_every_upload_and_its_weight():
     state, uploads = two_groups(FLoRG())
-    assert combined(FLoRG(), state, uploads).uploads == []
     for method in (FLoRG(), FLoRG(solver="truncate")):
-        kept = combined(method, state, uploads, keep=True)
-        assert len(kept.uploads) == len(uploads)
-        assert kept.weights == WEIGHTS
-        for upload, given in zip(kept.uploads, uploads, strict=True):
-            assert upload.keys() == {TALL.name, WIDE.name}
-            assert torch.equal(upload[TALL.name]["A"], given[TALL.name]["A"])
+        means = {TALL.name: Seen(), WIDE.name: Seen()}
+        combined(method, state, uploads, means=means)
+        for name, mean in means.items():
+            assert [weight for _, weight in mean.seen] == WEIGHTS
+            for (A, _), given in zip(mean.seen, uploads, strict=True):
+                assert torch.equal(A, given[name]["A"])
 
 
 def test_a_wrong_group_a_wrong_shape_and_no_weight_are_refused():

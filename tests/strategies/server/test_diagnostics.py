@@ -1,10 +1,13 @@
 """The factored aggregation error equals the one computed from dense updates."""
 
+import weakref
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from strategies import METHODS
 from strategies.method import Role
 from strategies.methods.federa import FeDeRA
 from strategies.methods.fedex_lora import FedExLoRA
@@ -12,8 +15,10 @@ from strategies.methods.fedit import FedIT
 from strategies.methods.ffa_lora import FFALoRA
 from strategies.methods.florg import FLoRG
 from strategies.parametrisation import PARAMETRISATIONS
-from strategies.server.diagnostics import aggregation_error, for_norms
+from strategies.server.diagnostics import for_norms
+from strategies.server.mean_update import MeanUpdate
 from strategies.state import Group
+from tests.support.diagnosis import aggregation_error
 from tests.support.rounds import SCALE, frozen
 
 GROUP = Group(6, 5, ("a", "b"))
@@ -82,6 +87,42 @@ def test_many_clients_cost_no_more_memory_than_one_layer_and_one_upload():
     with Sizes():
         aggregation_error(PARAMETRISATIONS["lora"], {}, SCALE, uploads, [1 / n] * n, uploads[0], uploads[0])
     assert max(largest) == 60 * 50
+
+
+@pytest.mark.parametrize("method", [FedIT(), FLoRG(), METHODS["fedavg"]()], ids=lambda method: method.name)
+def test_uploads_are_held_only_while_they_are_smaller_than_their_mean(method):
+    group = Group(60, 50, ("a", "b"))
+    fixed = for_norms(method.fixed(group, 4, 1, frozen), torch.device("cpu"))
+    begins = method.initial(group, 4, 1)
+    mean = MeanUpdate(PARAMETRISATIONS[method.plan.adapter], fixed, SCALE, begins)
+    references = []
+    for n in range(60):
+        upload = {symbol: tensor + n for symbol, tensor in begins.items()}
+        references.append(weakref.ref(next(iter(upload.values()))))
+        mean.add(upload, 1.0)
+    del upload
+    alive = sum(reference() is not None for reference in references)
+    assert alive * sum(tensor.nbytes for tensor in begins.values()) <= 2 * 60 * 50 * 8
+    assert alive == 0
+
+
+@pytest.mark.parametrize("n", [3, 40], ids=["held", "added up"])
+@pytest.mark.parametrize("method", [FedIT(), FLoRG()], ids=str)
+def test_weights_that_were_lowered_since_count_as_lowered(method, n):
+    rng = torch.Generator().manual_seed(3)
+    group = Group(40, 30, ("a", "b"))
+    fixed = for_norms(method.fixed(group, 2, 1, frozen), torch.device("cpu"))
+    begins = method.initial(group, 2, 1)
+    uploads = [{s: v + torch.randn(v.shape, generator=rng) for s, v in begins.items()} for _ in range(n)]
+    raw = [1.0] * n
+    raw[1] = 100.0
+    lowered = [1.0] * n
+    kind = PARAMETRISATIONS[method.plan.adapter]
+    mean = MeanUpdate(kind, fixed, SCALE, begins, most_lowered=1)
+    for upload, weight in zip(uploads, raw, strict=True):
+        mean.add(upload, weight)
+    expected = aggregation_error(kind, fixed, SCALE, uploads, lowered, begins, begins)
+    assert mean.error_of(begins, lowered) == pytest.approx(expected, rel=1e-9)
 
 
 def test_identical_clients_make_no_error():

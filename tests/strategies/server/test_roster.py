@@ -1,5 +1,7 @@
 """Who takes part: clients that are missing, late, silent, or do not know who they are."""
 
+import math
+
 import pytest
 from flwr.app import Message, MetricRecord, RecordDict
 
@@ -192,3 +194,33 @@ def test_a_node_that_is_busy_for_another_run_takes_part_from_when_it_answers_and
     grid.free = True
     assert members.online(grid) == {0: node}
     assert len(grid.asked) == 1
+
+
+def _introduces_itself(message, context):
+    return Message(Hello(context.node_config["partition-id"], 2).content(), reply_to=message)
+
+
+class InTimeGrid(InProcessGrid):
+    """A grid whose nodes answer who they are at the second of each."""
+
+    def __init__(self, clock, seconds: dict[int, float]) -> None:
+        self._clock, self._seconds = clock, seconds
+        super().__init__(_introduces_itself, {}, len(seconds))
+
+    def pull_messages(self, message_ids):
+        return super().pull_messages([i for i in message_ids if self._clock.now >= self._seconds[int(i)]])
+
+
+@pytest.mark.parametrize(("minimum", "begins_at"), [(1, 200), (2, 500)])
+def test_as_many_clients_as_are_needed_are_waited_for_while_one_owes_its_answer(minimum, begins_at, clock):
+    grid, members = InTimeGrid(clock, {1: 200, 2: 500}), roster.Roster(patience=0.0)
+    members.await_hellos(grid, minimum, timeout=600.0)
+    assert begins_at <= clock.now < begins_at + 2
+    assert len(members.online(grid)) == minimum
+
+
+def test_a_node_that_never_answers_does_not_end_the_wait_with_an_error_but_is_named_missing(clock, caplog):
+    grid, members = InTimeGrid(clock, {1: 0, 2: math.inf}), roster.Roster(patience=0.0)
+    members.await_hellos(grid, 2, timeout=60.0)
+    assert 60.0 <= clock.now < 62.0
+    assert "1 of min-clients = 2 clients said who they are within 60 s" in caplog.text

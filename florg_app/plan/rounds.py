@@ -180,12 +180,12 @@ class PlannedServer:
                 policy.robust.reduction,
                 max_share=share,
             )
-            held = []
+            held: list[State] = []
             for _ in range(uploads):
-                upload = _arrived(sizes)
-                if policy.robust.norm_bound:
-                    held.append(upload)
-                combination.add(padded(upload, sizes), 1.0)
+                arrived = padded(_arrived(sizes), sizes)
+                combination.add(arrived, 1.0)
+                held += [arrived] if policy.robust.norm_bound else []
+                del arrived
             state = combination.finish()
         return Aggregation(state, int(count.get_total_flops()), rise[0])
 

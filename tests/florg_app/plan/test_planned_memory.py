@@ -73,7 +73,7 @@ def step(count=24, tokens=100):
                 loss_fn=lambda model, batch: model(**batch).loss, seed=1)
 
 def combine(clients=5):
-    state = State({g.name: method.initial(g, rank, 1) for g in groups})
+    state = State({g.name: method.initial(g, rank, 1) for g in groups}).map(lambda tensor: torch.rand(tensor.shape))
     combination = Combination(method, 1, state, "cpu")
     for _ in range(clients):
         combination.add(state.map(lambda tensor: torch.rand(tensor.shape)), 1.0)

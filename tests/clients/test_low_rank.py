@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from clients.low_rank import low_rank_change
+from clients.low_rank import _WidenedProducts, low_rank_change
 
 SHAPES = pytest.mark.parametrize("lead", [(5,), (2, 7)], ids=["rows", "batch of rows"])
 
@@ -31,8 +31,9 @@ def derivatives(function, inputs: list[Tensor]) -> list[Tensor]:
 
 
 @SHAPES
-def test_derivatives_agree_with_finite_differences(lead):
-    assert torch.autograd.gradcheck(low_rank_change, tensors(*lead, dtype=torch.float64))
+@pytest.mark.parametrize("function", [low_rank_change, _WidenedProducts.apply])
+def test_derivatives_agree_with_finite_differences(lead, function):
+    assert torch.autograd.gradcheck(function, tensors(*lead, dtype=torch.float64))
 
 
 @SHAPES
@@ -48,14 +49,14 @@ def test_value_and_derivatives_are_those_of_plain_products(lead, of_x, autocast)
 
 
 def test_they_are_the_same_when_the_block_is_computed_again():
-    inputs = tensors(2, 7)
+    inputs = tensors(2, 7, of_x=torch.bfloat16)
     again = derivatives(lambda *given: checkpoint(low_rank_change, *given, use_reentrant=False), inputs)
     for one, other in zip(again, derivatives(low_rank_change, inputs), strict=True):
         assert torch.equal(one, other)
 
 
 def test_only_what_is_asked_for_is_computed():
-    x, A_down, B_up = tensors(2, 7)
+    x, A_down, B_up = tensors(2, 7, of_x=torch.bfloat16)
     for wanted in ([x], [A_down], [B_up]):
         for tensor in (x, A_down, B_up):
             tensor.requires_grad_(any(tensor is one for one in wanted))

@@ -11,7 +11,7 @@ from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
 from strategies.bases.basis import Fixed
-from strategies.method import HELD, KEPT, TRAINED, Plan, Role
+from strategies.method import FILLED, KEPT, TRAINED, Plan, Role
 from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, fits
 
 
@@ -61,8 +61,8 @@ class AdaptedModel:
 
     @property
     def shapes(self) -> Shapes:
-        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED and FRESH ones."""
-        symbols = self.plan.named(*HELD, *KEPT)
+        """Key "group/symbol" -> shape of every tensor that `fill` expects: all but the FIXED, FRESH and SERVER ones."""
+        symbols = self.plan.named(*FILLED, *KEPT)
         shapes = {f"{name}/{s}": adapter.shapes[s] for name, adapter in self._adapters.items() for s in symbols}
         if self._head and self.plan.head is not Role.FIXED:
             shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (sum(parameter.numel() for parameter in self._head.values()),)
@@ -79,6 +79,13 @@ class AdaptedModel:
             _require({f"{name}/{s}": adapter.shapes[s] for s in self.plan.named(Role.FIXED)}, State({name: symbols}))
             adapter.copy(symbols)
             adapter.fix({key: value for key, value in fixed[name].items() if key not in symbols})
+
+    def assume(self, plan: Plan) -> None:
+        """Train from now on what this plan says, which differs from the last one in roles alone."""
+        if plan != self.plan:
+            self.plan = plan
+            for adapter in self._adapters.values():
+                adapter.assume(plan)
 
     @torch.no_grad()
     def fill(self, state: State) -> None:

@@ -38,8 +38,7 @@ class GroupAdapter:
             symbol: torch.zeros([size or 0 for size in shape], device=device, dtype=dtype)
             for symbol, shape in self.shapes.items()
         }
-        for symbol, tensor in self.symbols.items():
-            tensor.requires_grad_(plan.roles[symbol] in TRAINED)
+        self.assume(plan)
         self.scale = scale
         self._device, self._dtype = device, dtype
         self._fixed: Fixed = {}
@@ -48,6 +47,12 @@ class GroupAdapter:
         self._factors: Sequence[Factors] = ()
         self._products: Sequence[Sequence[Tensor]] = ()
         self._key: tuple[bool | int, ...] = ()
+
+    def assume(self, plan: Plan) -> None:
+        """Have the symbols of trained roles require gradients, and no others."""
+        for symbol, tensor in self.symbols.items():
+            tensor.requires_grad_(plan.roles[symbol] in TRAINED)
+            tensor.grad = None
 
     def factors(self) -> Sequence[Factors]:
         """(B' (o, m), A' (m, i)) of every layer in float32 or better, also under autocast.

@@ -1,12 +1,10 @@
 """What settings determine and both sides need: task, data, model with adapters, manifest, identity, scores."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from clients.adapted_model import AdaptedModel
@@ -15,22 +13,24 @@ from clients.batches import Collate
 from clients.predict import predict
 from clients.target_notes import target_notes
 from clients.targets import find_head, find_targets, group_layers
-from florg_app import code_version
 from florg_app.config.parse import ConfigError
+from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
 from florg_app.data.features import ClientDatasets
 from florg_app.data.token_identity import token_fingerprint
 from florg_app.fitting import fit, row_limits
+from florg_app.identity import shared_identity
 from florg_app.pretrained import load_pretrained
 from florg_app.start_adapter import StartAdapter, check_start_targets, find_start
 from florg_app.tasks.base import Features, Preprocessor, Task
 from florg_app.tasks.registry import make_task
-from strategies.bases.basis import Basis, Fixed, digest
+from strategies.bases.basis import Fixed
 from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.parametrisation import LayerFactors
 from strategies.plan_check import check_made, check_plan
+from strategies.server.server_optimizer import ServerOptimizer, initial_moments, plan_with_moments
 from strategies.starts.from_adapter import start_distance, start_from
 from strategies.state import HEAD, State
 
@@ -59,6 +59,8 @@ class Assembly:
     """Whether the folder `model.name` holds that adapter, so that who loads the model gets it as well."""
     notes: tuple[str, ...]
     """What a user should know of the model before the first round, a sentence each."""
+    server_optimizer: ServerOptimizer | None
+    """Whose moments the server keeps beside the method's tensors."""
 
     @cached_property
     def initial_state(self) -> State:
@@ -82,7 +84,8 @@ class Assembly:
                 g.name: start_from(kind, g, adapters[g.name], self.fixed[g.name], scale, self._begins_from)
                 for g in self.manifest.groups
             }
-        return State(adapters).join(self.head)
+        state = State(adapters).join(self.head)
+        return state.join(initial_moments(self.manifest, state, self.server_optimizer))
 
     @cached_property
     def start_distance(self) -> float | None:
@@ -109,12 +112,13 @@ class Assembly:
         """Fill the model with what a round begins with.
 
         Args:
-            state: the broadcast and what a client keeps.
-            t: the round, from 1; it has FRESH tensors of its own.
+            state: the broadcast and what a client keeps, or the server's, of which what is its own alone is left out.
+            t: the round, from 1; it has FRESH tensors, and may have roles, of its own.
             rank: that of the client; None: the largest.
         """
-        fresh = fresh_state(self.method, self.manifest, t)
-        self.adapted.fill(state)
+        fresh, own = fresh_state(self.method, self.manifest, t), self.manifest.server_only
+        self.adapted.assume(self.method.plan_at(t))
+        self.adapted.fill(state.select(key for key in state.flat if key not in own))
         self.adapted.refresh(fresh if rank is None else limited(fresh, self.manifest, rank))
 
 
@@ -136,7 +140,8 @@ def assemble(
         ValueError: naming the key, where model, task, targets and rank do not fit together.
     """
     parts = (settings.model, settings.task, settings.partition, settings.adapter, settings.method, settings.seed)
-    key = ("assembly", *parts, settings.evaluate.generate_rows, str(device), data_path, validation_path)
+    also = (server_optimizer_of(settings.strategy), settings.evaluate.generate_rows)
+    key = ("assembly", *parts, *also, str(device), data_path, validation_path)
     return shared(key, lambda: _assemble(settings, device, data_path, validation_path))
 
 
@@ -169,7 +174,8 @@ def _assemble(
         method.check(group, rank)
     head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
     scale = settings.adapter.alpha / rank if method.plan.scaled else 1.0
-    manifest = Manifest(method.name, method.plan, groups, head, rank, scale, seed)
+    optimizer = server_optimizer_of(settings.strategy)
+    manifest = Manifest(method.name, plan_with_moments(method.plan, optimizer), groups, head, rank, scale, seed)
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
@@ -190,7 +196,7 @@ def _assemble(
         manifest=manifest,
         fixed=fixed,
         identity={
-            **_identity(manifest, backbone, task.label_names, fixed, start),
+            **shared_identity(manifest, backbone, task.label_names, fixed, start),
             "tokens": token_fingerprint(pretrained.preprocessor, settings.task.template_date),
         },
         head=fresh_head,
@@ -199,34 +205,8 @@ def _assemble(
         start=start,
         has_adapter_beside=pretrained.beside is not None,
         notes=notes,
+        server_optimizer=optimizer,
     )
-
-
-def _identity(
-    manifest: Manifest,
-    backbone: str,
-    label_names: Sequence[str],
-    fixed: Mapping[str, Fixed],
-    start: StartAdapter | None,
-) -> dict[str, str]:
-    values = [_fingerprint(value) for group in fixed.values() for value in group.values()]
-    bases = hashlib.sha256("/".join(values).encode()).hexdigest()[:16]
-    classes = hashlib.sha256("\n".join(label_names).encode()).hexdigest()[:16]
-    return {
-        "source": code_version.code_fingerprint(),
-        "backbone": backbone,
-        "manifest": manifest.digest,
-        "classes": classes,
-        "bases": bases,
-        **({"start": start.fingerprint} if start else {}),
-    }
-
-
-def _fingerprint(value: Basis | torch.Tensor) -> str:
-    if isinstance(value, Basis):
-        return value.fingerprint()
-    integers = np.rint(value.double().numpy() * 1e6).astype(np.int64)
-    return digest("tensor", value.shape, integers)
 
 
 def score_model(assembly: Assembly, features: Features, settings: Settings) -> dict[str, float]:

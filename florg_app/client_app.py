@@ -10,6 +10,7 @@ from clients import trainer
 from clients.device import resolve_device
 from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
+from clients.train_settings import TrainOptions
 from florg_app import code_version
 from florg_app.assembly import Assembly, assemble, score_model
 from florg_app.client_side.memories import ClientStores
@@ -21,9 +22,9 @@ from florg_app.client_side.rows import timed_rows
 from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
+from florg_app.config.round_options import train_options
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
-from florg_app.config.train_settings import train_options
 from florg_app.data.features import ClientData
 from strategies.exchange.hello import ROWS, question_of, refusal_content
 from strategies.exchange.metrics import dashed
@@ -104,7 +105,8 @@ def train(message: Message, context: Context) -> Message:
     assembly = assemble(settings, device, *own_paths(context))
     check_identity(request.identity, assembly.identity)
     sketching = request.t == ROUND_ZERO
-    layout = (round_zero_of(settings, assembly)[1] if sketching else assembly.manifest).at(request.rank)
+    manifest = assembly.manifest.in_round(settings.method, request.t)
+    layout = (round_zero_of(settings, assembly)[1] if sketching else manifest).at(request.rank)
     shapes = {**layout.downlink, **layout.once} if request.carries else layout.downlink
     state = unpack(message.content.array_records[ARRAYS], shapes)
     if isinstance(state, Malformed):
@@ -130,7 +132,8 @@ def _answer(
     opened: OpenedSum | None,
 ) -> RecordDict:
     """What this client makes of the broadcast with its rows; `start` is when it began to work on the message."""
-    manifest, t, rank = assembly.manifest, request.t, request.rank
+    t, rank = request.t, request.rank
+    manifest = assembly.manifest.in_round(settings.method, t)
     partition, data, data_seconds = timed_rows(context, assembly)
     stores = ClientStores(context, assembly, partition, request.context)
     store = stores.tensors()
@@ -144,7 +147,8 @@ def _answer(
         metrics["skipped-rows"] = assembly.data.skipped("train")
     try:
         metrics |= _score(assembly, data, settings) if request.evaluate else {}
-        metrics |= _train(assembly, data, settings, stream_seed(settings.seed, "train", t, partition), rank, stores)
+        seed = stream_seed(settings.seed, "train", t, partition)
+        metrics |= _train(assembly, data, settings, train_options(settings, t), seed, rank, stores)
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise RefusalError(f"out of GPU memory: lower train.micro-batch-size or task.max-length ({error})") from error
@@ -169,10 +173,16 @@ def _score(assembly: Assembly, data: ClientData, settings: Settings) -> dict[str
 
 
 def _train(
-    assembly: Assembly, data: ClientData, settings: Settings, seed: int, rank: int, stores: ClientStores
+    assembly: Assembly,
+    data: ClientData,
+    settings: Settings,
+    options: TrainOptions,
+    seed: int,
+    rank: int,
+    stores: ClientStores,
 ) -> dict[str, int | float]:
     """Train the model as it is now; the metrics."""
-    adapted, method, options = assembly.adapted, settings.method, train_options(settings.train)
+    adapted, method = assembly.adapted, settings.method
     optimizer = optimizer_for(adapted, options, method.projection())
     goes_on = stores.optimizer(optimizer, settings.train.optimizer_state, rank)
     with goes_on, counted(settings.measure.costs) as costs:

@@ -63,7 +63,9 @@ def updated_privacy_page(page: str) -> str:
 
 
 def _roles(method: Method) -> str:
-    return ", ".join(f"{symbol} {role}" for symbol, role in method.plan.roles.items())
+    plans = [method.plan_at(t) for t in (1, 2)] if method.traits.roles_by_round else [method.plan]
+    said = [", ".join(f"{symbol} {role}" for symbol, role in plan.roles.items()) for plan in plans]
+    return said[0] if len(said) == 1 else "; ".join(f"round {t}: {roles}" for t, roles in enumerate(said, start=1))
 
 
 def _state(method: Method, roles: tuple[Role, ...]) -> str:

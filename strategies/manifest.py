@@ -7,7 +7,7 @@ from math import prod
 
 from strategies.method import BROADCAST, HELD, KEPT, UPLOADED, Method, Plan, Role
 from strategies.parametrisation import PARAMETRISATIONS
-from strategies.state import HEAD, HEAD_SYMBOL, Group, Shape, Shapes, State
+from strategies.state import HEAD, HEAD_SYMBOL, Group, Shape, Shapes, State, beside, shaped_as
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,11 @@ class Manifest:
         for group in self.groups:
             per_layer = PARAMETRISATIONS[self.plan.adapter].shapes(group, self.rank)
             for symbol in self.plan.named(*roles):
-                shapes[f"{group.name}/{symbol}"] = (len(group.layers), *per_layer[symbol])
+                shapes[f"{group.name}/{symbol}"] = (len(group.layers), *per_layer[shaped_as(symbol)])
         if self.head and self.plan.head in roles:
             shapes[f"{HEAD}/{HEAD_SYMBOL}"] = (self.head_numbers,)
+        if self.head and Role.SERVER in roles:
+            shapes |= {f"{HEAD}/{beside(HEAD_SYMBOL, what)}": (self.head_numbers,) for what in self.plan.beside_head}
         return shapes
 
     @property
@@ -49,6 +51,13 @@ class Manifest:
     def at(self, rank: int) -> "Manifest":
         """The layout of what a client of this rank sends and receives; the run's own is that of the largest."""
         return replace(self, rank=rank)
+
+    def in_round(self, method: Method, t: int) -> "Manifest":
+        """The layout of round t: of the same tensors, with the roles that the method gives them in that round."""
+        plan = method.plan_at(t)
+        if plan == method.plan:
+            return self
+        return replace(self, plan=replace(self.plan, roles={**self.plan.roles, **plan.roles}))
 
     @property
     def uplink(self) -> Shapes:
@@ -67,6 +76,11 @@ class Manifest:
     def once(self) -> Shapes:
         """What each client is sent once, and keeps."""
         return self.shapes(Role.ONCE)
+
+    @property
+    def server_only(self) -> Shapes:
+        """What the server holds and no model does."""
+        return self.shapes(Role.SERVER)
 
     @property
     def held(self) -> Shapes:

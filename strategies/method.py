@@ -33,6 +33,7 @@ class Role(StrEnum):
     PUSHED = "pushed"  # made by the server, down only
     ONCE = "once"  # made by the server before round 1, down only, once to each client, which keeps it
     FRESH = "fresh"  # begun anew each round from the seed on both sides, trained by clients, up only
+    SERVER = "server"  # made and kept by the server alone, beside a symbol whose shape it has; never travels
 
 
 TRAINED = (Role.SHARED, Role.LOCAL, Role.REPORTED, Role.FRESH)
@@ -44,8 +45,11 @@ BROADCAST = (Role.SHARED, Role.PUSHED)
 KEPT = (Role.LOCAL, Role.REPORTED)
 """By each client from round to round, in its own memory."""
 
-HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
+HELD = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE, Role.SERVER)
 """By the server, as its state."""
+
+FILLED = (Role.SHARED, Role.REPORTED, Role.PUSHED, Role.ONCE)
+"""In a model from the server's state: all that it holds but what is its own alone."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Plan:
     adapter: str
     """Key of `strategies.parametrisation.PARAMETRISATIONS`."""
     roles: Mapping[str, Role]
-    """The role of each symbol of the adapter."""
+    """The role of each symbol of the adapter, and SERVER for what the server keeps beside one, such as "A.momentum"."""
     weighting: Weighting = "examples"
     """Aggregation weights of the paper, normalised to sum 1."""
     head: Role = Role.SHARED
@@ -68,6 +72,8 @@ class Plan:
     """Whether dW carries the scale alpha / rank; False: s = 1."""
     targets: Literal["attention", "mlp-up"] = "attention"
     """What is adapted unless adapter.targets says otherwise: attention query and value, or the MLP up-projection."""
+    beside_head: tuple[str, ...] = ()
+    """What the server keeps beside the head, each of its size, such as "momentum"."""
 
     def named(self, *roles: Role) -> tuple[str, ...]:
         """The symbols of these roles, in declaration order."""
@@ -89,6 +95,8 @@ class Traits:
 
     exact: bool = False
     """Whether dW_new == sum_n w_n dW_n for any uploads."""
+    lossy: bool = False
+    """Whether a step may drop a part even of the update of a client that is alone."""
     gauge_free: bool = False
     """Whether dW_new is unchanged when each client turns its factors by its own orthogonal matrix (after round 1)."""
     mean_of_uploads: bool = False
@@ -99,6 +107,10 @@ class Traits:
     """Whether clients may have ranks of their own, below the largest."""
     from_gradient: bool = False
     """Whether it can begin from the leading directions of the clients' mean gradient, see `Method.from_gradient`."""
+    rebased: bool = False
+    """Whether a step gives what clients train other coordinates: no direction of one round is one of the next."""
+    roles_by_round: bool = False
+    """Whether `plan_at` differs from round to round, so that what a client trained in one may rest in the next."""
     pooled: bool = False
     """Whether the client of partition 0 has the training rows of all clients and is the only one asked."""
 
@@ -161,6 +173,10 @@ class Method(ABC):
         return {"A": V.mT / math.sqrt(3)}
 
     # In a round, on both sides and on the client
+
+    def plan_at(self, t: int) -> Plan:
+        """Return the plan of round t: `plan`, in which symbols that are SHARED may rest as PUSHED, and nothing else."""
+        return self.plan
 
     def active_rank(self, t: int, rank: int) -> int:
         """Return the rank of the factors that travel and are trained in round t, where adapter.rank is `rank`."""

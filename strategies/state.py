@@ -22,6 +22,21 @@ HEAD = "head"
 HEAD_SYMBOL = "values"
 """The head's one symbol: all its parameters in one flat tensor (h,)."""
 
+
+def beside(symbol: str, what: str) -> str:
+    """Return the name of what the server keeps beside a symbol, of its shape: `beside("A", "momentum")`."""
+    return f"{symbol}.{what}"
+
+
+def shaped_as(symbol: str) -> str:
+    """Return the symbol whose shape this one has: itself, or that beside which the server keeps it.
+
+    >>> shaped_as("A.momentum"), shaped_as("A")
+    ('A', 'A')
+    """
+    return symbol.partition(".")[0]
+
+
 Tensors = dict[str, Tensor]
 """The tensors of one shape group by symbol, each with a leading layer axis: {"A": (l, r, i), "B": (l, o, r)}."""
 

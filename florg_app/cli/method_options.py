@@ -50,7 +50,8 @@ def numbers_sent(form: UploadForm, method: Method) -> int:
         if method.plan.roles[symbol] is not Role.LOCAL
     }
     state = State({EXAMPLE_LAYER.name: tensors})
-    return predict_traffic(zero_update(form, method, EXAMPLE_ROUND, state, manifest).sizes).adapter_numbers
+    layout = manifest.in_round(method, EXAMPLE_ROUND)
+    return predict_traffic(zero_update(form, method, EXAMPLE_ROUND, state, layout).sizes).adapter_numbers
 
 
 def _options(method: Method) -> tuple[str, ...]:

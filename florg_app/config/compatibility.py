@@ -21,6 +21,26 @@ def check_quorum(min_uploads: int, min_clients: int, fraction_train: float, seed
         )
 
 
+def check_schedule(schedule: str, warmup_rounds: int, num_rounds: int) -> None:
+    """Raise ValueError where a warm-up has no schedule that rises, ends with the run, or is needed and not there."""
+    given = f"train.warmup-rounds = {warmup_rounds}"
+    if warmup_rounds and schedule == "constant":
+        raise ValueError(
+            f'{given} has no effect with train.schedule = "constant"; set it to 0, or train.schedule = '
+            '"constant_with_warmup"'
+        )
+    if num_rounds and warmup_rounds >= num_rounds:
+        raise ValueError(
+            f"{given} leaves no round of num-server-rounds = {num_rounds} at the full learning rate; lower it, or "
+            "raise num-server-rounds"
+        )
+    if schedule == "inverse_sqrt" and not warmup_rounds:
+        raise ValueError(
+            f'{given} is impossible with train.schedule = "inverse_sqrt", which falls on the scale of its warm-up; set '
+            "it to 1 or more"
+        )
+
+
 def check_moments(optimizer_state: str, method: Method) -> None:
     """Raise ValueError where an optimizer would go on with the moments of tensors that are begun anew."""
     fresh = method.plan.named(Role.FRESH)
@@ -28,6 +48,11 @@ def check_moments(optimizer_state: str, method: Method) -> None:
         raise ValueError(
             f'train.optimizer-state = "keep" has no meaning with strategy.name = "{method.name}": it begins '
             f'{" and ".join(fresh)} anew each round, which old moments do not belong to; set it to "reset"'
+        )
+    if method.traits.roles_by_round and optimizer_state == "keep":
+        raise ValueError(
+            f'train.optimizer-state = "keep" is impossible with strategy.name = "{method.name}", whose clients train '
+            'other tensors in the next round than in this one; set it to "reset"'
         )
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError, create_model
 
 from florg_app.config.flat import FlatConfig, FlatValue, describe_type, method_of, to_flat, to_toml
 from florg_app.config.section import Section, kebab
-from florg_app.config.settings import Settings, StrategySettings
+from florg_app.config.settings import Settings
+from florg_app.config.strategy_settings import StrategySettings
 from strategies import METHODS
 from strategies.method import Method
 

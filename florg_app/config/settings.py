@@ -3,12 +3,18 @@
 from typing import Annotated, Literal
 
 from annotated_types import Gt, Le
-from pydantic import AfterValidator, InstanceOf, model_validator
+from pydantic import InstanceOf, model_validator
 
 from florg_app.config.best_settings import Metric, StopSettings, check_best
 from florg_app.config.client_ranks import Ranks, check_ranks
-from florg_app.config.compatibility import check_client_files, check_moments, check_quorum, check_scored_rows
-from florg_app.config.flat import Unset, Words
+from florg_app.config.compatibility import (
+    check_client_files,
+    check_moments,
+    check_quorum,
+    check_schedule,
+    check_scored_rows,
+)
+from florg_app.config.flat import Unset
 from florg_app.config.gradient_start import check_gradient_start
 from florg_app.config.partition_settings import PartitionSettings
 from florg_app.config.protection import (
@@ -35,25 +41,11 @@ from florg_app.config.section import (
     Share,
 )
 from florg_app.config.secure_sum import check_secure_sum, fewest_asked
+from florg_app.config.server_optimizer import check_server_optimizer
+from florg_app.config.strategy_settings import StrategySettings
 from florg_app.config.task_settings import TaskSettings
 from florg_app.config.train_settings import TrainSettings
-from strategies import METHODS
-from strategies.exchange.uploads import UploadForm
 from strategies.method import Method
-
-
-def _known_method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(f"choose one of {', '.join(METHODS)}")
-    return name
-
-
-class StrategySettings(Section, frozen=True):
-    name: Annotated[str, AfterValidator(_known_method), Words(" | ".join(METHODS))] = "florg"
-    weighting: Literal["method", "uniform", "examples"] = "method"
-    """Aggregation weights: as the method's paper, 1 per client, or by number of training examples."""
-    upload: UploadForm = "tensors"
-    """What clients send: the tensors that they trained, or the summand that the method makes of them."""
 
 
 class AdapterSettings(Section, frozen=True):
@@ -179,6 +171,7 @@ class Settings(Section, frozen=True):
         weighting = weighting_of(self.strategy.weighting, self.method)
         check_quorum(self.min_uploads, self.min_clients, self.fraction_train, self.seed)
         check_moments(self.train.optimizer_state, self.method)
+        check_schedule(self.train.schedule, self.train.warmup_rounds, self.num_server_rounds)
         check_ranks(self.adapter.client_ranks, self.adapter.rank, self.method)
         check_scored_rows(
             self.evaluate.on_clients, self.evaluate.client_rows, self.evaluate.rows, self.partition.holdout
@@ -189,6 +182,7 @@ class Settings(Section, frozen=True):
         upload, scores = self.strategy.upload, self.evaluate.on_clients
         check_secure_sum(self.privacy, self.robust, self.method, weighting, upload, scores, fewest)
         check_upload(upload, self.method, weighting)
+        check_server_optimizer(self.strategy, self.method)
         check_robust(self.robust, self.method, weighting)
         check_gradient_start(
             self.adapter.start, self.adapter.start_from is not None, self.start.columns, self.adapter.rank, self.method

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import model_validator
 
-from clients.train_settings import TrainOptions
 from florg_app.config.flat import Unset
-from florg_app.config.section import DType, NonNegative, Number, Positive, Section, Share
+from florg_app.config.section import Count, DType, NonNegative, Number, Positive, Section, Share
+
+Schedule = Literal["constant", "constant_with_warmup", "linear", "cosine", "polynomial", "inverse_sqrt"]
 
 
 class TrainSettings(Section, frozen=True):
@@ -21,6 +22,10 @@ class TrainSettings(Section, frozen=True):
     momentum: Share = 0.0
     warmup: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of the round's steps."""
+    schedule: Schedule = "constant"
+    """Of the learning rates from round to round, by transformers' names."""
+    warmup_rounds: Count = 0
+    """Over which the schedule rises, from 1/w to 1."""
     max_grad_norm: NonNegative = 1.0
     """0 = no clipping."""
     epochs: Number = 1
@@ -53,12 +58,3 @@ class TrainSettings(Section, frozen=True):
                 "whose parts it makes; lower it, or set it to -1"
             )
         return self
-
-
-def train_options(train: TrainSettings) -> TrainOptions:
-    """Return the trainer's settings, with what is unset filled in."""
-    options = train.model_dump(exclude={"optimizer_state"})
-    options["head_learning_rate"] = train.head_learning_rate or train.learning_rate
-    options["max_steps"] = train.max_steps or -1
-    options["micro_batch_size"] = train.micro_batch_size or -1
-    return TrainOptions(**options)

@@ -20,6 +20,8 @@ class ClientCosts:
 
     flops: float
     """Mean over the rounds."""
+    trained_numbers: int
+    """The most of any round."""
     adapter_bytes: int
     """The most that the adapters' symbols take in any round."""
     step_bytes: int
@@ -34,22 +36,35 @@ def client_costs(client: PlannedClient, workload: Workload, received: Sequence[t
         workload: sizes and numbers of the parts of its batches.
         received: rounds from 1, and the state with which a client begins each; sizes of pushed factors may grow.
     """
-    if not received:
-        return ClientCosts(0.0, 0, 0)
+    kinds: dict[object, list[tuple[int, State]]] = {}
+    for t, state in received:
+        kinds.setdefault(client.roles_in(t), []).append((t, state))
+    found = [(len(rounds), _costs_of_kind(client, workload, rounds)) for rounds in kinds.values()]
+    return ClientCosts(
+        flops=sum(count * one.flops for count, one in found) / max(len(received), 1),
+        trained_numbers=max((one.trained_numbers for _, one in found), default=0),
+        adapter_bytes=max((one.adapter_bytes for _, one in found), default=0),
+        step_bytes=max((one.step_bytes for _, one in found), default=0),
+    )
+
+
+def _costs_of_kind(client: PlannedClient, workload: Workload, received: Sequence[tuple[int, State]]) -> ClientCosts:
+    """The same for rounds in which the adapters have the same roles."""
     by_numbers = {_numbers(state): (t, state) for t, state in reversed(received)}
     sizes = sorted(by_numbers)
     places = sorted({round(place) for place in np.linspace(0, len(sizes) - 1, MOST_STATES)})
-    flops, adapter_bytes, step_bytes = [], 0, 0
+    flops, trained, adapter_bytes, step_bytes = [], 0, 0, 0
     for numbers in (sizes[place] for place in places):
         t, state = by_numbers[numbers]
         client.fill(state, t)
         costs = _costs_by_size(client, workload)
         flops.append(_flops_of_round(costs, workload, client.steps_between_projectors))
+        trained = max(trained, client.trained_numbers)
         adapter_bytes = max(adapter_bytes, client.adapter_bytes)
         step_bytes = max(step_bytes, costs[workload.largest].bytes)
     each = [_numbers(state) for _, state in received]
     mean = float(np.mean(np.interp(each, [sizes[place] for place in places], flops)))
-    return ClientCosts(mean, adapter_bytes, step_bytes)
+    return ClientCosts(mean, trained, adapter_bytes, step_bytes)
 
 
 def _numbers(state: State) -> int:

@@ -52,6 +52,15 @@ class PlannedClient:
         self._adapted, self._method, self._manifest = adapted, method, manifest
         self._options, self._loss, self._live = options, loss, live
 
+    def roles_in(self, t: int) -> tuple[tuple[str, str], ...]:
+        """What of the adapters is trained and sent in round t."""
+        return tuple(self._method.plan_at(t).roles.items())
+
+    @property
+    def trained_numbers(self) -> int:
+        """Of the adapters and the head as they are now."""
+        return self._adapted.num_trainable
+
     @property
     def adapter_bytes(self) -> int:
         """Of the adapters' symbols as they are now."""
@@ -65,7 +74,9 @@ class PlannedClient:
 
     def fill(self, state: State, t: int) -> None:
         """Give the adapters the sizes that they have in round t, which begins with `state` on this client."""
-        self._adapted.fill(state)
+        own = self._manifest.server_only
+        self._adapted.assume(self._method.plan_at(t))
+        self._adapted.fill(state.select(key for key in state.flat if key not in own))
         self._adapted.refresh(fresh_state(self._method, self._manifest, t))
 
     def step(self, batch: Mapping[str, object]) -> StepCost:

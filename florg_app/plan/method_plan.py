@@ -8,8 +8,9 @@ from transformers import PreTrainedModel
 
 from clients.adapted_model import AdaptedModel
 from clients.targets import find_head, find_targets, group_layers
+from florg_app.config.round_options import train_options
+from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
-from florg_app.config.train_settings import train_options
 from florg_app.plan.client_costs import client_costs
 from florg_app.plan.client_steps import PlannedClient
 from florg_app.plan.rounds import PlannedServer
@@ -21,6 +22,7 @@ from strategies.exchange.traffic import Traffic
 from strategies.manifest import Manifest
 from strategies.method import Method
 from strategies.plan_check import check_plan
+from strategies.server.server_optimizer import initial_moments, plan_with_moments
 from strategies.state import HEAD, State
 
 
@@ -113,21 +115,23 @@ def _plan(
         method.check(group, rank)
     head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
     scale = settings.adapter.alpha / rank if method.plan.scaled else 1.0
-    manifest = Manifest(method.name, method.plan, groups, head, rank, scale, seed)
+    optimizer = server_optimizer_of(settings.strategy)
+    manifest = Manifest(method.name, plan_with_moments(method.plan, optimizer), groups, head, rank, scale, seed)
     adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
     fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
     adapted.fix(fixed)
     initial = _initial_state(method, manifest, adapted)
+    initial = initial.join(initial_moments(manifest, initial, optimizer))
     server = PlannedServer(settings, manifest, fixed, initial.select(manifest.held), num_clients, live)
     planned = list(server.rounds(rounds))
     trained = [plan for plan in planned if plan.t > 0]
-    client = PlannedClient(adapted, method, manifest, train_options(settings.train), task.loss, live)
+    client = PlannedClient(adapted, method, manifest, train_options(settings, 1), task.loss, live)
     kept = initial.select(manifest.kept)
     costs = client_costs(client, workload, [(plan.t, plan.state.join(kept)) for plan in trained])
     held = max((bytes_within(plan.state) for plan in trained), default=0)
     return MethodPlan(
         method=method.name,
-        trained_numbers=adapted.num_trainable,
+        trained_numbers=costs.trained_numbers,
         head_numbers=manifest.head_numbers,
         clients_per_round=mean([len(plan.asked) for plan in trained]),
         rounds=[(plan.t, plan.down, plan.up) for plan in planned],

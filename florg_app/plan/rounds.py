@@ -110,7 +110,7 @@ class PlannedServer:
         if begins_from_gradient(self._settings.adapter.start, self._method):
             columns = sketch_columns(self._settings.start.columns, self._settings.adapter.rank)
             sketch, layout = sketch_round(self._method, self._manifest, columns)
-            policy = replace(self._policy, client_ranks=())
+            policy = replace(self._policy, client_ranks=(), server_optimizer=None)
             yield self._round(ROUND_ZERO, sketch, layout, policy, State(), set())
         holders: set[int] = set()
         for t in range(1, count + 1):
@@ -124,14 +124,15 @@ class PlannedServer:
         active = method.active_rank(t, manifest.rank)
         ranks = [min(rank_of(p, policy.client_ranks, {}, manifest.rank), active) for p in asked]
         start = state_at_start(method, manifest, state, t)
+        of_round = manifest.in_round(method, t)
         down, up = Traffic(), Traffic()
         for partition, rank in zip(asked, ranks, strict=True):
-            layout = manifest.at(rank)
+            layout = of_round.at(rank)
             shapes = layout.downlink if partition in holders else {**layout.downlink, **layout.once}
             down += predict_traffic(cut(state.select(shapes), shapes).sizes)
             up += predict_traffic(zero_update(policy.upload, method, t, start, layout).sizes)
         holders |= set(asked)
-        done = self._aggregate(t, method, manifest, policy, start, ranks)
+        done = self._aggregate(t, method, of_round, policy, start, ranks)
         if t > ROUND_ZERO:
             self.state = self.state.join(done.state.select(k for k in manifest.held if k in done.state.flat))
         return RoundPlan(t, tuple(asked), down, up, done.flops, done.bytes, state)
@@ -141,7 +142,7 @@ class PlannedServer:
     ) -> Aggregation:
         """The aggregation of a round; one that does not depend on its number is gone through once."""
         number = _RoundNumber(t)
-        key = (method.name, tuple(sorted(start.sizes.items())), len(ranks))
+        key = (method.name, tuple(manifest.plan.roles.items()), tuple(sorted(start.sizes.items())), len(ranks))
         if key in self._known:
             return self._known[key]
         few = min(len(ranks), ALL_FOLDED)
@@ -179,6 +180,7 @@ class PlannedServer:
                 contributed,
                 policy.robust.reduction,
                 max_share=share,
+                optimizer=policy.server_optimizer,
             )
             held: list[State] = []
             for _ in range(uploads):

@@ -6,9 +6,9 @@ from typing import Any
 
 from florg_app.config.flat import FlatConfig
 from florg_app.config.parse import ConfigError, parse_settings
+from florg_app.config.round_options import train_options
 from florg_app.config.runconfig import overlay
 from florg_app.config.settings import Settings
-from florg_app.config.train_settings import train_options
 from florg_app.plan.method_plan import MethodPlan, plan_method
 from florg_app.plan.rounds import asked_partitions
 from florg_app.plan.workload import Described, Workload, make_workload
@@ -119,6 +119,6 @@ def _planned(
     task, pooled = make_task(settings), settings.method.traits.pooled
     if pooled not in workloads:
         asked = [(t, asked_partitions(settings, num_clients, t)) for t in range(1, rounds + 1)]
-        options = train_options(settings.train)
+        options = train_options(settings, 1)
         workloads[pooled] = make_workload(settings, task, options, asked, num_clients, described)
     return plan_method(settings, task, workloads[pooled], num_clients, rounds)

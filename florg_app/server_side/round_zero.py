@@ -40,7 +40,14 @@ def begin_from_gradient(
     columns = sketch_columns(settings.start.columns, settings.adapter.rank)
     method, manifest = sketch_round(settings.method, assembly.manifest, columns)
     weighting = method.plan.weighting if policy.weighting == "norm" else policy.weighting
-    rules = replace(policy, weighting=weighting, client_ranks=(), evaluate_on_clients=False, more_metrics=())
+    rules = replace(
+        policy,
+        weighting=weighting,
+        client_ranks=(),
+        evaluate_on_clients=False,
+        more_metrics=(),
+        server_optimizer=None,
+    )
     records: list[RoundRecord] = []
     federation = FederatedAdapters(
         method,

@@ -2,6 +2,7 @@
 
 from florg_app.config.protection import weighting_of
 from florg_app.config.secure_sum import rules_of
+from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
 from strategies.protection.robust import Robustness
 from strategies.server.round_policy import Policy
@@ -24,4 +25,5 @@ def policy_of(settings: Settings) -> Policy:
         client_ranks=settings.adapter.client_ranks,
         secure_sum=rules_of(settings.privacy, weighting),
         measure_costs=settings.measure.costs,
+        server_optimizer=server_optimizer_of(settings.strategy),
     )

@@ -1,15 +1,10 @@
 """FeDeRA: LoRA that starts from the principal components of W0. Yan et al., arXiv 2404.18848."""
 
-import math
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
 from strategies.bases.basis import Fixed
-from strategies.bases.pair import one_thread
-from strategies.linalg import svd
 from strategies.method import Method, Plan, Role, Traits
+from strategies.methods.principal import principal_fixed, principal_start
 from strategies.state import FrozenWeights, Group, Tensors
 
 
@@ -33,27 +28,12 @@ class FeDeRA(Method):
 
     def fixed(self, group: Group, rank: int, seed: int, weights: FrozenWeights) -> Fixed:
         """B0 (l, o, r) and A0 (l, r, i) with B0 A0 = P, which the frozen weight loses."""
-        B0, A0 = _principal(weights(group), rank)
-        return {"A0": A0.float(), "B0": B0.float()}
+        return principal_fixed(group, rank, weights)
 
     def initial(self, group: Group, rank: int, seed: int) -> Tensors:
         """Nothing comes from the seed."""
         return {}
 
     def from_weights(self, group: Group, rank: int, scale: float, weights: FrozenWeights) -> Tensors:
-        """A = A0 / c and B = c B0 / s, c the power of two nearest to sqrt(s); c = sqrt(s) is PEFT's "pissa".
-
-        So s B A and B0 A0 round alike in half precision and cancel there too; with another c each of them would be
-        wrong by a rounding error of its own.
-        """
-        B0, A0 = _principal(weights(group), rank)
-        c = 2.0 ** round(math.log2(scale) / 2)
-        return {"A": (A0 / c).float(), "B": (c * B0 / scale).float()}
-
-
-def _principal(W0: Float[Tensor, "l o i"], rank: int) -> tuple[Float[Tensor, "l o r"], Float[Tensor, "l r i"]]:
-    """(U_r S_r^(1/2), S_r^(1/2) V_r^T) of W0 (l, o, i), float64 on the CPU."""
-    with one_thread():
-        U, S, Vh = svd(W0.cpu().double())
-    root = S[..., :rank].sqrt()
-    return U[..., :rank] * root.unsqueeze(-2), root.unsqueeze(-1) * Vh[..., :rank, :]
+        """A = A0 / c and B = c B0 / s, c a power of two."""
+        return principal_start(group, rank, scale, weights)

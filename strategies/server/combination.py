@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from strategies.method import Method, Role
+from strategies.method import HELD, Method, Role
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing
 from strategies.server.mean_update import MeanUpdate
+from strategies.server.server_optimizer import ServerOptimizer
 from strategies.state import HEAD, Shape, State, Tensors
 
 NO_MEANS: Mapping[str, MeanUpdate] = {}
@@ -23,7 +24,7 @@ class Combination:
     the mean, of which `travels` has the sizes by key "group/symbol" that are no padding; by default all of it is none.
     What is in `means`, by group, is given each upload as well. No client has more than `max_share` of the weight, see
     `bounded_weights`. What noise of `noise_variance` on every number of the uploads adds to a weighted mean on average
-    is taken off, where the method knows it; of a reduction nobody does.
+    is taken off, where the method knows it; of a reduction nobody does. An `optimizer` steps towards the mean.
 
     Rounding depends on the order of the uploads: add them in a fixed one, by partition id.
     """
@@ -41,10 +42,12 @@ class Combination:
         max_share: float = 1.0,
         travels: Mapping[str, Shape] | None = None,
         noise_variance: float = 0.0,
+        optimizer: ServerOptimizer | None = None,
     ) -> None:
         assert not (contributed and means), "summands are not the clients' tensors"
         assert method.traits.needs == "sum" or not (contributed or reduce), f"{method.name} has no summands"
         assert method.traits.mean_of_uploads or not release, f"what one upload adds to {method.name}'s sum has no bound"
+        assert method.traits.mean_of_uploads or not optimizer, f"{method.name} makes no mean to step towards"
         self.method = method
         self.t = t
         self.device = torch.device(device)
@@ -54,6 +57,7 @@ class Combination:
         self._means, self._max_share = means, max_share
         self._travels = state.sizes if travels is None else travels
         self._noise_variance = noise_variance if reduce is None else 0.0
+        self._optimizer = optimizer
         self._sizes = {} if contributed else state.sizes
         """Of the tensors of an upload; of summands, those of the first."""
         wide = state.map(lambda tensor: tensor.to(self.device, torch.float64))
@@ -81,6 +85,11 @@ class Combination:
             made = self._groups[name].finish(self.weights)
             stays = {symbol: old[symbol] for symbol in self.method.plan.named(Role.ONCE) if symbol in old}
             new[name] = {**{symbol: tensor.to(old[symbol]) for symbol, tensor in made.items()}, **stays}
+            if lacking := [s for s in self.method.plan.named(*HELD) if s in old and s not in new[name]]:
+                raise ValueError(
+                    f'strategy.name = "{self.method.name}": its step returns no {", ".join(lacking)}, which the server '
+                    "holds by its plan; return them from `finish` or `combine`, or change their roles in `plan`"
+                )
         return State(new)
 
     def _group_sum(
@@ -91,7 +100,8 @@ class Combination:
             return StackedUploads(self.method, self.t, start)
         sizes = {symbol: self._travels[key] for symbol in start if (key := f"{name}/{symbol}") in self._travels}
         method = None if name == HEAD else self.method
-        summing = Summing(method, self.t, start, contributed, release, sizes, self._noise_variance)
+        noise, optimizer = self._noise_variance, self._optimizer
+        summing = Summing(method, self.t, start, contributed, release, sizes, noise, optimizer)
         return RunningSum(summing, most_lowered(self._max_share)) if reduce is None else RobustSum(summing, reduce)
 
 

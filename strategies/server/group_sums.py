@@ -12,6 +12,7 @@ from strategies.linalg import fold_product
 from strategies.method import Method
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction
+from strategies.server.server_optimizer import ServerOptimizer
 from strategies.state import AnyTensor, Shape, Tensors
 from strategies.summand import MatrixProduct, Summand, dense_summand
 
@@ -52,6 +53,8 @@ class Summing:
     """Of what of each symbol travels in this round, for the release; what is beyond is padding."""
     noise_variance: float = 0.0
     """Of the noise that clients added to every number of what they trained; 0: none."""
+    optimizer: ServerOptimizer | None = None
+    """What steps towards the mean; None: the mean is taken as it is."""
 
     @property
     def is_identity(self) -> bool:
@@ -68,11 +71,11 @@ class Summing:
         """Return the new tensors from the mean of `count` summands."""
         if self.release is not None:
             mean = self.release(self.start, mean, count, self.sizes)
-        if self.method is None:
-            return mean
-        if self.noise_variance:
+        if self.method is not None and self.noise_variance:
             mean = self.method.without_noise(self.start, mean, self.noise_variance)
-        return self.method.finish(self.t, self.start, mean)
+        mean, moments = (mean, {}) if self.optimizer is None else self.optimizer.step(self.start, mean)
+        new = mean if self.method is None else self.method.finish(self.t, self.start, mean)
+        return {**new, **moments}
 
 
 class RunningSum:

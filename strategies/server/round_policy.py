@@ -11,6 +11,7 @@ from strategies.method import Plan, Weighting
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.protection.robust import Robustness
 from strategies.protection.secure_sum.rules import SecureSumRules
+from strategies.server.server_optimizer import ServerOptimizer
 
 SKIPPED, RANKS, ASKED = "skipped-in-a-row", "ranks", "asked"
 """Keys of what the strategy knows beside the state: skipped rounds in a row; by partition lowered ranks, and under
@@ -39,6 +40,8 @@ class Policy:
     """None: the server sees every upload."""
     measure_costs: bool = False
     """Of the server's combination, see `strategies.server.cost_meter`."""
+    server_optimizer: ServerOptimizer | None = None
+    """None: what the method makes of the mean is the next state."""
 
 
 def raw_weight(weighting: Weighting, plan: Plan, upload: Upload) -> float:

@@ -106,8 +106,8 @@ class FederatedAdapters(Strategy):
 
     @property
     def arrays(self) -> ArrayRecord:
-        """The broadcast: SHARED and PUSHED tensors, one array per group and symbol."""
-        return self._at(self._manifest.rank)
+        """The broadcast of round 1: SHARED and PUSHED tensors, one array per group and symbol."""
+        return self._at(1, self._manifest.rank)
 
     @property
     def bookkeeping(self) -> dict[str, Any]:
@@ -124,13 +124,12 @@ class FederatedAdapters(Strategy):
     def run(self, grid: Grid, rounds: Iterable[int], evaluate: Evaluate) -> None:
         """Train round by round; `on_round` sees each record. Raises AggregationError after max_skipped empty rounds."""
         self._roster.wait(grid, self._policy.min_clients, self._policy.wait_timeout)
-        arrays = self.arrays
         for t in rounds:
-            record = self._train_round(t, arrays, grid)
+            record = self._train_round(t, grid)
             start = time.monotonic()
             record.evaluation = evaluate(t, self.state)
             record.seconds["evaluate"] = time.monotonic() - start
-            arrays, self._skipped = (arrays, self._skipped + 1) if record.skipped else (self.arrays, 0)
+            self._skipped = self._skipped + 1 if record.skipped else 0
             self._on_round(record)
             if self._skipped >= self._policy.max_skipped:
                 raise AggregationError(f"{self._skipped} rounds in a row were skipped, the last: {record.skipped}")
@@ -154,7 +153,9 @@ class FederatedAdapters(Strategy):
         self._end_round(current, answers)
         if current.record.skipped:
             return None, None
-        return self.arrays, MetricRecord(dict(mean_metrics(current.record.accepted)))
+        return self._at(server_round + 1, self._manifest.rank), MetricRecord(
+            dict(mean_metrics(current.record.accepted))
+        )
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -165,10 +166,10 @@ class FederatedAdapters(Strategy):
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         return None
 
-    def _train_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> RoundRecord:
+    def _train_round(self, t: int, grid: Grid) -> RoundRecord:
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
-        current = self._begin_round(t, arrays, grid)
+        current = self._begin_round(t, self._at(t, self._manifest.rank), grid)
         self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record
@@ -191,7 +192,7 @@ class FederatedAdapters(Strategy):
             if secure is None or p in parcels
         ]
         kinds = {(a.rank, a.carries) for a in asked}
-        sent = {kind: arrays if kind == (self._manifest.rank, False) else self._at(*kind) for kind in kinds}
+        sent = {kind: arrays if kind == (self._manifest.rank, False) else self._at(t, *kind) for kind in kinds}
         requests = {kind: self._request(t, *kind) for kind in sent}
         messages = train_messages(asked, nodes, sent, requests, parcels, seconds)
         down = sum((measure_traffic(sent[a.rank, a.carries]) for a in asked), Traffic())
@@ -223,8 +224,8 @@ class FederatedAdapters(Strategy):
         own = rank_of(partition, self._policy.client_ranks, self.ranks, self._manifest.rank)
         return min(own, self._method.active_rank(t, self._manifest.rank))
 
-    def _at(self, rank: int, carries: bool = False) -> ArrayRecord:
-        """The broadcast to clients of this rank, with or without what travels once."""
-        manifest = self._manifest.at(rank)
+    def _at(self, t: int, rank: int, carries: bool = False) -> ArrayRecord:
+        """The broadcast of round t to clients of this rank, with or without what travels once."""
+        manifest = self._manifest.in_round(self._method, t).at(rank)
         shapes = {**manifest.downlink, **manifest.once} if carries else manifest.downlink
         return pack(cut(self.state.select(shapes), shapes), shapes)

@@ -51,6 +51,7 @@ class Round:
         """
         self.t, self.sent, self.record = record.t, sent, record
         self._setup = setup
+        self._manifest = setup.manifest.in_round(setup.method, record.t)
         self._start = state_at_start(setup.method, setup.manifest, state, record.t)
         self._sizes: dict[int, Sizes] = {}
         self._secure = secure
@@ -73,8 +74,9 @@ class Round:
             reduce,
             release,
             share,
-            setup.manifest.at(setup.method.active_rank(record.t, setup.manifest.rank)).uplink,
+            self._manifest.at(setup.method.active_rank(record.t, self._manifest.rank)).uplink,
             noise_variance,
+            setup.policy.server_optimizer,
         )
         self._seconds = 0.0
 
@@ -101,7 +103,7 @@ class Round:
     def zero_update(self, rank: int) -> State:
         """Make the upload of a client of this rank that did no training."""
         setup = self._setup
-        return zero_update(setup.policy.upload, setup.method, self.t, self._start, setup.manifest.at(rank))
+        return zero_update(setup.policy.upload, setup.method, self.t, self._start, self._manifest.at(rank))
 
     @property
     def most_bytes(self) -> int:
@@ -135,7 +137,7 @@ class Round:
             self._start,
             self.zero_update,
             self.shapes(setup.manifest.rank),
-            setup.manifest.shapes(Role.REPORTED),
+            self._manifest.shapes(Role.REPORTED),
         )
 
     def take(self, verdict: Verdict) -> None:

@@ -139,6 +139,21 @@ def test_dropout_acts_on_the_adapters_input_and_only_in_training(llama: PreTrain
         torch.testing.assert_close(y, layer.base(x) + dropped @ A_down.T @ B_up.T)
 
 
+@pytest.mark.parametrize("name", ["full", "lora+dense", "lora+sparse"])
+def test_dropout_leaves_what_is_beside_the_factors_as_it_is(llama: PreTrainedModel, name: str):
+    x = torch.randn(5, 32)
+    with tiny_adapted(llama, METHODS[name], dropout=0.5) as adapted:
+        layer = llama.get_submodule(adapted.groups[0].layers[0])
+        assert isinstance(layer, AdaptedLinear)
+        tensors = {symbol: torch.randn(value.shape) for symbol, value in layer.adapter.symbols.items()}
+        layer.adapter.copy({symbol: tensor for symbol, tensor in tensors.items() if symbol not in ("A", "B", "M")})
+        layer.adapter.copy({"B": torch.zeros_like(tensors["B"])} if "B" in tensors else {})
+        expected = layer(x)
+        assert not torch.allclose(expected, layer.base(x))
+        layer.train()
+        torch.testing.assert_close(layer(x), expected)
+
+
 def adapter_of(adapted: AdaptedModel) -> GroupAdapter:
     return adapted._adapters[adapted.groups[0].name]
 

@@ -1,5 +1,6 @@
 """docs/methods.md has a section for every method, whose facts are those of the code; so have the tables of options."""
 
+import itertools
 import re
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from florg_app.config.parse import default_settings
 from scripts.method_tables import updated_methods_page, updated_privacy_page
 from strategies import METHODS
-from tests.strategies.methods.test_method_traffic import FORMULAS
+from tests.strategies.methods.test_method_traffic import FORMULAS, numbers
 from tests.support.documents import document
 from tests.support.repository import REPOSITORY
 
@@ -23,15 +24,18 @@ def section(name):
     return found
 
 
-def numbers(formula, r, o, i):
-    """The value of a formula of the page, such as r·(o + i)."""
+def value(formula, t, r, o, i):
+    """The value of a formula of the page in round t of two clients, such as r·(o + i)."""
     names = {
+        "t": t,
+        "n": 2,
         "r": r,
         "o": o,
         "i": i,
         "k": min(o, i),
         "d": default_settings()["strategy.slora.density"],
         "max": max,
+        "min": min,
         "round": round,
     }
     return eval(formula.replace("·", "*"), {"__builtins__": {}}, names)
@@ -55,8 +59,9 @@ def test_every_method_has_a_section_with_an_equation_its_facts_and_its_paper(nam
 def test_the_numbers_of_a_section_are_those_that_the_method_sends(name):
     stated = re.search(r"^Numbers.*?: up `([^`]+)`, down `([^`]+)`", section(name), re.MULTILINE)
     assert stated
-    for sizes in SIZES:
-        assert [numbers(stated[way], *sizes) for way in (1, 2)] == [formula(*sizes) for formula in FORMULAS[name]]
+    for sizes, t in itertools.product(SIZES, (1, 2)):
+        expected = [numbers(formula, t, *sizes) for formula in FORMULAS[name]]
+        assert [value(stated[way], t, *sizes) for way in (1, 2)] == expected
 
 
 def test_the_sections_stand_in_the_order_of_the_methods():

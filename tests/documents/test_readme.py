@@ -6,7 +6,10 @@ from strategies import METHODS
 from tests.support.documents import document
 
 README = document("README.md")
-NUMBERS = {19: "Nineteen", 20: "Twenty", 21: "Twenty-one", 22: "Twenty-two", 23: "Twenty-three", 24: "Twenty-four"}
+UNITS = ("", "-one", "-two", "-three", "-four", "-five", "-six", "-seven", "-eight", "-nine")
+NUMBERS = {
+    10 * tens + unit: f"{word}{end}" for tens, word in ((2, "Twenty"), (3, "Thirty")) for unit, end in enumerate(UNITS)
+}
 
 
 def test_it_is_read_in_minutes():

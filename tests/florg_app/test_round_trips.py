@@ -19,7 +19,10 @@ LOW_RANK = {
     "fedsa-lora": {"strategy.fedsa-lora.global-model": True},
     "flora": {"strategy.flora.base": "factored"},
     "rac-lora": {"strategy.rac-lora.base": "factored"},
-    **{name: {} for name in METHODS if name not in ("florg", "fedex-lora", "fedsa-lora", "flora", "rac-lora")},
+    "frlora": {"strategy.frlora.base": "factored"},
+    **{
+        name: {} for name in METHODS if name not in ("florg", "fedex-lora", "fedsa-lora", "flora", "rac-lora", "frlora")
+    },
 }
 """Settings of every method with which its update is a product of two factors; others are merged whole."""
 
@@ -27,7 +30,7 @@ ROUND_TRIPS = [name for name in LOW_RANK if name not in ("local", "slora", "feda
 """Those with a global model that a LoRA adapter can hold."""
 
 WHOLE = {
-    **{name: {} for name in ("slora", "fedavg", "fedprox", "fedftg", "fedex-lora")},
+    **{name: {} for name in ("slora", "fedavg", "fedprox", "fedftg", "fedex-lora", "frlora")},
     "flora": {"strategy.flora.base": "dense"},
     "rac-lora": {"strategy.rac-lora.base": "dense"},
     "fedit": {},

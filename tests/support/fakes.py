@@ -107,10 +107,11 @@ class ToyClient:
         request = TrainRequest.from_config(message.content.config_records[CONFIG])
         t, rank = request.t, request.rank
         self.served.append((t, partition))
-        state = unpack(message.content.array_records[ARRAYS], self.manifest.at(rank).downlink)
+        manifest = self.manifest.in_round(self.method, t)
+        state = unpack(message.content.array_records[ARRAYS], manifest.at(rank).downlink)
         assert not isinstance(state, Malformed)
-        begins = state_at_start(self.method, self.manifest, padded(state, self.manifest.downlink), t)
-        rank, tensors = served(self.method, self.manifest, begins, t, partition, rank)
+        begins = state_at_start(self.method, manifest, padded(state, manifest.downlink), t)
+        rank, tensors = served(self.method, manifest, begins, t, partition, rank)
         sent = encode_upload(self.form, self.method, t, begins, tensors)
         arrays = pack(sent, sent.sizes) if self.secure is None else self.masked(sent, begins, message, context)
         metrics = {PARTITION: partition, EXAMPLES: examples_of(partition), RANK: rank, "loss": 1.0 / (t + partition)}
@@ -131,7 +132,8 @@ class ToyClient:
         client = SecureSumClient(context, self.secure, partition, request)
         opened = client.open()
         t, largest = request.context.t, self.method.active_rank(request.context.t, self.manifest.rank)
-        sizes = zero_update(self.form, self.method, t, begins, self.manifest.at(largest)).sizes
+        manifest = self.manifest.in_round(self.method, t)
+        sizes = zero_update(self.form, self.method, t, begins, manifest.at(largest)).sizes
         weight = examples_of(partition) if self.secure.max_weight > 1 else 1
         arrays = mask_upload(padded(sent, sizes), weight, opened.point, opened.masks)
         client.uploaded(opened)
@@ -151,10 +153,11 @@ class Run:
         state: State | None = None,
         bookkeeping=None,
         private: PrivacyLedger | None = None,
+        manifest: Manifest | None = None,
         **policy,
     ) -> None:
         method = method or FLoRG()
-        self.manifest = manifest_of(method)
+        self.manifest = manifest or manifest_of(method)
         self.records: list[RoundRecord] = []
         self.client = ToyClient(
             method, self.manifest, faults, policy.get("upload", "tensors"), policy.get("secure_sum")
@@ -192,9 +195,10 @@ def assert_same_bits(one, other):
 
 def expected_state(method, accepted: dict[int, list[int]], num_rounds: int, weighting=None, ranks=()):
     """The state after folding the accepted partitions of each round by hand."""
-    manifest = manifest_of(method)
-    state, lowered = initial_state(method, manifest), {}
+    whole = manifest_of(method)
+    state, lowered = initial_state(method, whole), {}
     for t in range(1, num_rounds + 1):
+        manifest = whole.in_round(method, t)
         start = state_at_start(method, manifest, state, t)
         combination = Combination(method, t, start, "cpu")
         for partition in accepted.get(t, []):

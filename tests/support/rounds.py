@@ -103,13 +103,13 @@ def local(method, group):
     return {symbol: tensors[symbol] for symbol in method.plan.named(Role.LOCAL)}
 
 
-def shared(method, state):
-    return {symbol: state[symbol] for symbol in method.plan.named(*UPLOADED)}
+def shared(method, state, t=T):
+    return {symbol: state[symbol] for symbol in method.plan_at(t).named(*UPLOADED)}
 
 
-def trained(method, state, n=4, seed=1):
-    """The uploads of n clients, one for each weight of W, who started from the state."""
-    return [moved(shared(method, state), seed * 1000 + client) for client in range(n)]
+def trained(method, state, n=4, seed=1, t=T):
+    """The uploads of n clients in round t, one for each weight of W, who started from the state."""
+    return [moved(shared(method, state, t), seed * 1000 + client) for client in range(n)]
 
 
 def delta(method, group, tensors):

@@ -23,7 +23,9 @@ KINDS = {
     "local": {"strategy.name": "fedsa-lora"},
     "lowered ranks": {"strategy.name": "hetlora", "adapter.client-ranks": "2,4"},
     "moments": {"strategy.name": "florg", "train.optimizer-state": "keep"},
+    "schedule": {"strategy.name": "florg", "train.schedule": "cosine", "train.warmup-rounds": 2},
     "fresh": {"strategy.name": "rac-lora"},
+    "server moments": {"strategy.name": "fedit", "strategy.server-optimizer": "fedadam"},
     "growing residual": {"strategy.name": "fedex-lora", "strategy.fedex-lora.residual": "factored"},
 }
 QUIET = {"evaluate.every": 0, "server.diagnostics": False}

@@ -132,7 +132,7 @@ def test_settings_cannot_be_changed():
 
 def test_the_train_section_has_the_fields_and_defaults_of_the_trainer():
     section, own = dict(parse_settings({}).train), dataclasses.asdict(TrainOptions())
-    assert section.keys() == own.keys() | {"optimizer_state"}  # which the client's memory is for
+    assert section.keys() == own.keys() | {"optimizer_state", "schedule", "warmup_rounds"}  # not the trainer's
     unset = [name for name, value in section.items() if value is None]
     assert unset == ["max_steps", "micro_batch_size"]
     assert [name for name in own if own[name] != section[name]] == unset

@@ -71,6 +71,7 @@ def test_the_methods_with_noise_on_the_server_are_those_of_plain_means():
     able = {name for name, cls in METHODS.items() if not NO_PRIVACY["server"](cls())}
     assert able == {
         "fedit", "fedsa-lora", "ffa-lora", "federa", "rac-lora", "slora", "fedavg", "fedprox", "fedftg",
+        "rolora", "fedsvd", "frlora",
     }  # fmt: skip
     assert not no_client_privacy(METHODS["florg"]())
 

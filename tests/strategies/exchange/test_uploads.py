@@ -34,7 +34,7 @@ def test_the_state_is_that_of_uploaded_tensors_up_to_rounding(method):
 def test_the_shapes_of_a_summand_are_known_before_it_comes_and_its_bytes_are_those_predicted(method):
     run = Run(method, upload="summand").go(1)
     assert run.records[0].rejected == []
-    manifest = manifest_of(method).at(method.active_rank(1, 2))
+    manifest = manifest_of(method).in_round(method, 1).at(method.active_rank(1, 2))
     state = state_at_start(method, manifest_of(method), initial_state(method, manifest_of(method)), 1)
     predicted = predict_traffic(zero_update("summand", method, 1, state, manifest).sizes)
     assert run.records[0].as_dict()["up"]["wire-bytes"] == predicted.wire_bytes * len(run.records[0].accepted)

@@ -101,7 +101,10 @@ def test_the_servers_noise_is_that_of_the_mean_over_all_that_were_asked():
     assert rng.deviations == [3.0 * 0.5 / 8]
 
 
-NOISED_BY_THE_SERVER = [cls() for cls in METHODS.values() if not no_server_privacy(cls())]
+NOISED_BY_THE_SERVER = [
+    cls() for cls in METHODS.values() if not no_server_privacy(cls()) and cls.name not in ("frlora", "fedsvd")
+]
+"""But those that make the next state of the means, instead of taking them for it."""
 
 
 @pytest.mark.parametrize("method", NOISED_BY_THE_SERVER, ids=lambda method: method.name)
@@ -111,7 +114,7 @@ def test_the_servers_noise_reaches_exactly_the_numbers_that_travel_in_a_round(me
     run = Run(method, private=noise, weighting="uniform", diagnostics=False)
     before = run.state
     run.go(1)
-    travelling = run.manifest.at(method.active_rank(1, rank)).uplink
+    travelling = run.manifest.in_round(method, 1).at(method.active_rank(1, rank)).uplink
     for key, shape in travelling.items():
         if key not in before.flat:  # begun anew in each round, and not held
             continue

@@ -70,7 +70,7 @@ def test_the_state_is_that_of_plain_summands_up_to_rounding_and_has_the_same_bit
 @METHOD
 def test_a_secure_sum_is_the_plain_fixed_point_sum_to_the_bit(method):
     """By whole numbers without end in Python, from what the clients would have sent."""
-    manifest, rules = manifest_of(method), RULES[weighting_of(method)]
+    manifest, rules = manifest_of(method).in_round(method, 1), RULES[weighting_of(method)]
     start = state_at_start(method, manifest, initial_state(method, manifest), 1)
     rank = method.active_rank(1, manifest.rank)
     sizes, factor = zero_update("summand", method, 1, start, manifest.at(rank)).sizes, 2 ** rules.point(4).fraction_bits
@@ -93,7 +93,7 @@ def test_a_secure_sum_is_the_plain_fixed_point_sum_to_the_bit(method):
 @METHOD
 def test_the_bytes_are_those_predicted_keys_and_shares_among_them(method):
     record = secure_run(method).go(1).records[0].as_dict()
-    manifest = manifest_of(method)
+    manifest = manifest_of(method).in_round(method, 1)
     rank = method.active_rank(1, manifest.rank)
     start = state_at_start(method, manifest, initial_state(method, manifest), 1)
     sizes = zero_update("summand", method, 1, start, manifest.at(rank)).sizes

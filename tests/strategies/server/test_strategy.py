@@ -28,7 +28,8 @@ def test_traffic_measured_equals_traffic_predicted_to_the_byte(name):
     begun = run.state
     run.go(1)
     record = run.records[0].as_dict()
-    sent = run.manifest.at(METHODS[name]().active_rank(1, run.manifest.rank))
+    method = METHODS[name]()
+    sent = run.manifest.in_round(method, 1).at(method.active_rank(1, run.manifest.rank))
     for direction, shapes in (("up", sent.uplink), ("down", sent.downlink)):
         predicted = predict_traffic(known(shapes, begun)) * len(run.records[0].accepted)
         assert record[direction]["adapter-numbers"] == predicted.adapter_numbers

@@ -68,9 +68,9 @@ def follow(command: Sequence[str], history: Path, env: dict[str, str]) -> list[t
         if process.returncode:
             raise SystemExit(words.read())
     records = [json.loads(line) for line in history.read_text().splitlines()]
-    seconds = [sum(record["seconds"].values()) for record in records]
+    seconds = [float(sum(record["seconds"].values())) for record in records]
     sizes += sizes[-1:] * (len(seconds) - len(sizes))
-    return list(zip(seconds, sizes, strict=True))[1:]
+    return [(taken, size) for taken, size in zip(seconds, sizes, strict=True)][1:]
 
 
 def growth(values: Sequence[float]) -> float:

@@ -39,7 +39,9 @@ def measure(name: str, num_clients: int, diagnostics: bool) -> int:
     """Make a round of so many uploads; return by how many bytes the peak of this process grew."""
     torch.set_num_threads(1)
     method, kind = METHODS[name](), PARAMETRISATIONS[METHODS[name]().plan.adapter]
-    fixed = method.fixed(GROUP, RANK, 1, lambda group: torch.zeros(*group.shape))
+    fixed = method.fixed(
+        GROUP, RANK, 1, lambda group: torch.zeros(len(group.layers), group.out_features, group.in_features)
+    )
     begun = State({GROUP.name: method.initial(GROUP, RANK, 1)})
     torch.linalg.qr(torch.eye(3))  # what is loaded on first use is no cost of a round
     rng = torch.Generator().manual_seed(0)

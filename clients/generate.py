@@ -5,16 +5,23 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
 
 
 @torch.inference_mode()
 def continuations(
-    model: PreTrainedModel, prompts: Sequence[Tensor], max_new_tokens: int, pad: int, ends: Collection[int]
+    model: PreTrainedModel,
+    prompts: Sequence[Tensor],
+    max_new_tokens: int,
+    pad: int,
+    ends: Collection[int],
+    streamer: BaseStreamer | None = None,
 ) -> list[list[int]]:
     """Up to `max_new_tokens` tokens behind each prompt (tokens), up to the first of `ends` and without it.
 
     Prompts are padded on the left, so that all go on at the same place; keys and values of past tokens are kept. What
-    the checkpoint says about sampling is left aside. That the model has positions for all is seen to beforehand.
+    the checkpoint says about sampling is left aside. `streamer` is given the tokens of a single prompt as they are
+    made. That the model has positions for all is seen to beforehand.
     """
     width = max(map(len, prompts))
     device = model.device
@@ -33,7 +40,7 @@ def continuations(
         pad_token_id=pad,
         eos_token_id=sorted(ends),
     )
-    tokens = model.generate(input_ids=ids, attention_mask=mask, generation_config=greedy)  # pyright: ignore[reportCallIssue]
+    tokens = model.generate(input_ids=ids, attention_mask=mask, generation_config=greedy, streamer=streamer)  # pyright: ignore[reportCallIssue]
     assert isinstance(tokens, Tensor)
     return [_before_end(row, ends) for row in tokens[:, width:].tolist()]
 

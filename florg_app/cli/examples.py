@@ -4,9 +4,18 @@ EXAMPLE_RUN = "runs/20261121-021736-florg-811a"
 
 COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "init": ("florg init ward", "florg init answers --task instruct"),
+    "import": (
+        "florg import flowertune/pyproject.toml",
+        "florg import run_sft.sh openfedllm.toml --method fedit",
+    ),
     "certs": (
         "florg certs certs --server-name server.example --clients clinic-a,clinic-b",
         "florg certs certs --clients clinic-c",
+    ),
+    "up": ("florg up federation.toml", "florg up federation.toml --output hospitals"),
+    "invite": (
+        "florg invite clinic-c --data-path /srv/florg/rows --gpu",
+        "florg invite clinic-c --data-path /srv/rows --file hospitals.toml --output hospitals",
     ),
     "doctor": ("florg doctor --config conf/minilm-sst2.toml", "florg doctor --connection hospitals --data-path data"),
     "plan": (
@@ -26,6 +35,20 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
     "watch": (f"florg watch {EXAMPLE_RUN}", f"florg watch {EXAMPLE_RUN} --plain --once"),
     "show": (f"florg show {EXAMPLE_RUN}", "florg show runs/tiny/cells/iid/florg/seed-1-0f3a9c21"),
     "evaluate": (f"florg evaluate {EXAMPLE_RUN}", f"florg evaluate {EXAMPLE_RUN} --best --device cuda"),
+    "benchmark": (
+        "florg benchmark answers/run/merged --tasks hellaswag,arc_easy --limit 100",
+        "florg benchmark answers/run --tasks ward_questions --include ward/tasks --output scores.json",
+    ),
+    "predict": (
+        f"florg predict {EXAMPLE_RUN} 'a red dog runs' 'a dog runs'",
+        "florg predict ward/run/adapter ward/rows/validation.csv --json",
+    ),
+    "chat": (f"florg chat {EXAMPLE_RUN}", "florg chat answers/run/merged --max-new-tokens 64"),
+    "merge": (f"florg merge {EXAMPLE_RUN} model", f"florg merge {EXAMPLE_RUN} model --best"),
+    "push": (
+        "florg push ward/run/adapter me/ward --dry-run",
+        "florg push ward/run/merged me/ward --public",
+    ),
     "export": (f"florg export {EXAMPLE_RUN} --best", f"florg export {EXAMPLE_RUN} --merged --output model"),
     "supernode": (
         "florg supernode --insecure --superlink localhost:9092 --node-config 'partition-id=0 num-partitions=2'",

@@ -45,7 +45,7 @@ def _pairs(count: int) -> str:
 
 def _answers(count: int) -> str:
     pairs = [("What helps against thirst?", "Water."), ("When is it dark?", "At night.")]
-    rows = [dict(zip(("instruction", "response"), pairs[row % 2], strict=True)) for row in range(count)]
+    rows = [dict(zip(("instruction", "output"), pairs[row % 2], strict=True)) for row in range(count)]
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
@@ -70,7 +70,7 @@ name = "HuggingFaceTB/SmolLM2-135M-Instruct"   # a causal language model of the 
 
 [task]
 name = "instruct"
-path = "{folder}"       # train.jsonl with instruction and response, or chats
+path = "{folder}"       # train.jsonl with instruction and output, or chats
 max-length = 256        # tokens of a row; longer ones are cut
 
 [train]

@@ -64,6 +64,11 @@ def plan_command(
     console.width = max(console.width, plan_table.COLUMNS)
     console.print(plan_table.plan_table(plan))
     console.print(plan_table.EXPLANATION, style="dim", highlight=False)
+    for one in plan.plans:
+        if one.sizes_depend_on_values:
+            console.print(
+                f"{one.method}: what travels is as wide as what clients learn needs; its figures are the least"
+            )
     for name, reason in plan.impossible:
         console.print(f"{name} does not suit: {reason}", highlight=False, markup=False)
     if output:

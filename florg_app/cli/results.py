@@ -1,4 +1,4 @@
-"""The commands on what a run made: `florg show`, `florg evaluate`, `florg export`."""
+"""The commands on what a run made: `florg show`, `florg evaluate`, `florg export`, `florg merge`."""
 
 import re
 import sys
@@ -44,7 +44,7 @@ def evaluate_command(run_dir: RunDir, device: DeviceName = "auto", best: Best = 
     from florg_app.engines import resumed
 
     try:
-        run = load_run(run_dir, _device(device), best)
+        run = load_run(run_dir, chosen_device(device), best)
         rows = central_rows(run.assembly.data, run.settings, lambda: resumed.clients_of(run_dir))
         metrics = score_model(run.assembly, rows, run.settings)
     except ValueError as error:
@@ -62,30 +62,62 @@ def export_command(
     merged: Annotated[bool, typer.Option("--merged", help="A whole model instead of an adapter.")] = False,
     device: DeviceName = "cpu",
     best: Best = False,
+    check_for: Annotated[
+        str | None, typer.Option("--check-for", help="vllm | tgi: write only what this server would load.")
+    ] = None,
 ) -> None:
     """Write a run's newest or best checkpoint as a PEFT LoRA adapter, or as a whole model, and check it by loading it.
 
     Exit status: 0 written and checked, 1 what was written is not the run's model, 2 nothing can be written.
     """
-    from transformers.utils import logging
+    _export(run_dir, output, merged, device, best, check_for)
 
+
+def merge_command(
+    run_dir: RunDir,
+    output: Annotated[Path, typer.Argument(help="New folder of the model.")],
+    device: DeviceName = "cpu",
+    best: Best = False,
+) -> None:
+    """Write a run's newest or best model as a whole one that transformers loads, and check it by loading it.
+
+    The same as `florg export --merged`. Exit status: 0 written and checked, 1 what was written is not the run's model,
+    2 nothing can be written.
+    """
+    _export(run_dir, output, True, device, best)
+
+
+def _export(
+    run_dir: Path, output: Path | None, merged: bool, device: str, best: bool, server: str | None = None
+) -> None:
     from florg_app.exports import export as exporter
+    from florg_app.exports.serving import SERVERS
 
-    logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
-    logging.disable_progress_bar()
-    warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
+    if server not in (None, *SERVERS):
+        refuse(f"--check-for {server}: expected {' | '.join(SERVERS)}")
+
+    quiet_libraries()
     try:
-        exporter.export_run(run_dir, output, merged, _device(device), print, best)
+        exporter.export_run(run_dir, output, merged, chosen_device(device), print, best, server)
     except exporter.ExportError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error
     except ValueError as error:
         refuse(str(error))
     except OSError as error:
-        refuse(f"the folder cannot be written: {error}; choose another --output")
+        refuse(f"the folder cannot be written: {error}; choose another")
 
 
-def _device(name: str) -> Any:
+def quiet_libraries() -> None:
+    """Keep what other libraries say while they load models from the terminal."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # each load of a plain model would report the missing head as news
+    logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)  # peft's use of transformers, which is not the user's concern
+
+
+def chosen_device(name: str) -> Any:
     """The torch.device of --device. Raises ValueError where there is none."""
     from clients.device import resolve_device
 

@@ -9,6 +9,7 @@ from florg_app.compare.matrix.matrix import MatrixError
 from florg_app.compare.report.write import write_report
 from florg_app.compare.run import runner
 from florg_app.compare.run.disk import MATRIX
+from florg_app.compare.run.search import check_search
 from florg_app.compare.run.status import MatrixStatus, failures
 from florg_app.reports.json_text import read_json_object
 
@@ -26,6 +27,8 @@ def plan_cells(app: Path, matrix: Path, files: Sequence[Path], assignments: Sequ
         MatrixError: With all that is wrong, before anything has run.
     """
     found = reading.read_matrix(matrix)
+    if found.tune:
+        check_search(found.tune)
     planner = cells.Planner(found, cells.gather_layers(app, matrix, found, files, assignments))
     if problems := planner.problems():
         raise MatrixError(*problems)

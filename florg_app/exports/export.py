@@ -15,10 +15,12 @@ from clients.backbone import CPU
 from clients.loading import from_pretrained
 from clients.targets import head_modules
 from florg_app.checkpoints.load_run import LoadedRun, load_run
+from florg_app.exports.exported_settings import write_export_settings
 from florg_app.exports.model_card import model_card
 from florg_app.exports.peft_folder import layer_factors, rank_in_words, write_adapter
 from florg_app.exports.plain_model import PlainModel, literal, plain_model
 from florg_app.exports.probe import probe, probe_inputs
+from florg_app.exports.serving import SERVERS, Serving, serving_of
 from florg_app.pretrained import EMBEDDED, load_pretrained
 from florg_app.reports.history import read_whole_history
 from florg_app.reports.json_text import read_json_object
@@ -57,12 +59,14 @@ def export_run(
     device: torch.device,
     say: Callable[[str], None],
     best: bool = False,
+    server: str | None = None,
 ) -> None:
     """Write the adapter, or the merged model where that is wanted or dW is not low-rank, and check it by reloading.
 
     The folder (`output`, or adapter or merged in the run's own) appears complete or not at all. Raises ValueError where
     the run cannot be rebuilt, the folder exists or the backbone is quantised and should be merged; OSError where
-    nothing can be written; ExportError where the folder gives other logits than the run's model.
+    nothing can be written; ExportError where the folder gives other logits than the run's model, or `server` (one of
+    SERVERS) would not load it.
     """
     run = load_run(run_dir, device, best)
     notes = run.notes + _notes(run.assembly.manifest)
@@ -79,7 +83,9 @@ def export_run(
     with folder_atomically(target) as folder:
         written = _merged(run, folder) if merged else _adapter(run, folder, target)
         preprocessor.save_pretrained(folder)
+        write_export_settings(folder, run.settings, run.assembly.task.label_names)
         difference = _check(ours, probe(written.load().to(device), inputs), run.settings.model.dtype)
+        serving = _serving(run, folder, target, server)
         final, problems = _final_scores(run_dir) if not best else _scores_of(run_dir, run.round)
         notes += (*written.notes, *problems)
         card = model_card(run, written.library, written.what, written.code("."), _hub_name(run), notes, final)
@@ -90,6 +96,24 @@ def export_run(
     size = ours.abs().max().item()
     say(f"checked: reloaded, its logits (up to {size:.3g}) differ from the run's by at most {difference:.1e}")
     say(f"load it with:\n\n{written.code(str(target))}\n")
+    for name, found in serving.items():
+        say(f"serve it with {name}:\n\n{found.command}\n" if not found.problems else f"{name}: {found.problems[0]}")
+
+
+def _serving(run: LoadedRun, folder: Path, target: Path, server: str | None) -> dict[str, Serving]:
+    """What servers make of a folder: of a language model all, of others the one that was asked for.
+
+    Raises ExportError where that would not load it.
+    """
+    architecture, model = run.assembly.task.head.architecture, run.settings.model
+    base = str(target / "base") if model.name == EMBEDDED else model.name
+    asked = SERVERS if architecture == "causal-lm" else () if server is None else (server,)
+    found = {name: serving_of(name, folder, str(target), architecture, base, model.dtype) for name in asked}
+    if server is not None and found[server].problems:
+        raise ExportError(
+            f"the folder was removed again: {server} would not serve it: {' '.join(found[server].problems)}"
+        )
+    return found
 
 
 def _final_scores(run_dir: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

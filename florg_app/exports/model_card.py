@@ -6,10 +6,8 @@ from typing import Any
 from florg_app.checkpoints.load_run import LoadedRun
 from florg_app.config.flat import to_toml
 from florg_app.config.parse import flatten_settings
+from florg_app.exports.exported_settings import MACHINE_PLACES
 from strategies.exchange.foreign_text import LONGEST_NAME, safe_text
-
-_PLACES = ("output-dir", "task.path")
-"""Settings that say where things lie on one machine."""
 
 
 def model_card(
@@ -31,7 +29,7 @@ def model_card(
     front += [f"pipeline_tag: {task.head.kind.pipeline}", "tags: [federated-learning, flower, lora]"]
     classes = ", ".join(f"{number} = {safe_text(name, LONGEST_NAME)}" for number, name in enumerate(task.label_names))
     configuration = [
-        f"{key} = {to_toml(value)}" for key, value in flatten_settings(settings).items() if key not in _PLACES
+        f"{key} = {to_toml(value)}" for key, value in flatten_settings(settings).items() if key not in MACHINE_PLACES
     ]
     sections = [
         "\n".join(["---", *front, "---"]),

@@ -74,6 +74,8 @@ class MethodPlan:
     """Of an aggregation, on average over the rounds from 1."""
     client_memory: ClientMemory
     server_memory: ServerMemory
+    sizes_depend_on_values: bool
+    """Whether sizes of what travels follow from what clients learn: the figures are then the least that they can be."""
 
     @property
     def down(self) -> Traffic:
@@ -144,6 +146,7 @@ def _plan(
             held,
             max((plan.server_bytes for plan in trained), default=0),
         ),
+        sizes_depend_on_values=server.sizes_depend_on_values,
     )
 
 

@@ -104,6 +104,8 @@ class PlannedServer:
         self._bases = {name: for_norms(values, CPU) for name, values in fixed.items()} if diagnosed else None
         self._known: dict[object, Aggregation] = {}
         self.state = state
+        self.sizes_depend_on_values = False
+        """Whether what the server makes has sizes that follow from what clients learn; each is taken as 1."""
 
     def rounds(self, count: int) -> Iterator[RoundPlan]:
         """Go through round 0, where there is one, and rounds 1 to `count`."""
@@ -170,6 +172,7 @@ class PlannedServer:
         bases = None if contributed or method is not self._method else self._bases
         setup = RoundSetup(method, manifest, policy, CPU, bases, None)
         sizes = zero_update(policy.upload, method, t, start, manifest).sizes
+        assumed = self._live.counts_assumed
         with self._live.rise() as rise, counter() as count:
             combination = Combination(
                 method,
@@ -189,6 +192,7 @@ class PlannedServer:
                 held += [arrived] if policy.robust.norm_bound else []
                 del arrived
             state = combination.finish()
+        self.sizes_depend_on_values |= self._live.counts_assumed > assumed
         return Aggregation(state, int(count.get_total_flops()), rise[0])
 
 

@@ -47,6 +47,7 @@ def _as_dict(plan: MethodPlan) -> dict[str, Any]:
         "method": plan.method,
         "trained-numbers": plan.trained_numbers,
         "head-numbers": plan.head_numbers,
+        "sizes-depend-on-values": plan.sizes_depend_on_values,
         "clients-per-round": plan.clients_per_round,
         "run": {"down": _traffic(plan.down), "up": _traffic(plan.up)},
         "rounds": [{"round": t, "down": _traffic(down), "up": _traffic(up)} for t, down, up in plan.rounds],

@@ -31,12 +31,16 @@ def without_numbers() -> Iterator["LiveBytes"]:
     Code that asks for a number gets 1, for a truth yes, and a mask chooses everything.
     """
     live = LiveBytes()
-    with FakeTensorMode(allow_non_fake_inputs=True), _AssumedArrays(), _AssumedValues(), live:
+    with FakeTensorMode(allow_non_fake_inputs=True), _AssumedArrays(), _AssumedValues(live), live:
         yield live
 
 
 class _AssumedValues(TorchDispatchMode):
     """Answers what depends on numbers that nobody has."""
+
+    def __init__(self, live: "LiveBytes") -> None:
+        super().__init__()
+        self._live = live
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -44,6 +48,7 @@ class _AssumedValues(TorchDispatchMode):
             return func(*args, **kwargs)
         except DataDependentOutputException:
             assert func is _aten._local_scalar_dense.default, f"no number is assumed for {func}"
+            self._live.counts_assumed += isinstance(_one(args[0].dtype), int) and args[0].dtype is not torch.bool
             return _one(args[0].dtype)
         except DynamicOutputShapeException:
             if func is _aten.nonzero.default:
@@ -85,6 +90,8 @@ class LiveBytes(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.now, self.peak = 0, 0
+        self.counts_assumed = 0
+        """How often code asked for a whole number that nobody knows, such as a width that follows from values."""
         self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -94,3 +94,36 @@ class Task(ABC):
     @abstractmethod
     def score(self, predictions: Sequence[Any], features: Features) -> dict[str, float]:
         """Metrics of a split: one prediction per feature, in order, tensors on the CPU; `loss` is among them."""
+
+    # What the model says of rows whose answer nobody knows.
+
+    @property
+    @abstractmethod
+    def asked_columns(self) -> tuple[str, ...]:
+        """Columns that a row needs to be asked about, in the order in which somebody would say them."""
+
+    @abstractmethod
+    def unanswered(self, rows: Sequence[Mapping[str, Any]]) -> Dataset:
+        """The rows as `features` takes them, something that is never looked at in the place of the answers.
+
+        Raises ValueError naming the row, from 1, that says too little or what cannot be used.
+        """
+
+    @abstractmethod
+    def answers(self, predictions: Sequence[Any], features: Features) -> list[dict[str, Any]]:
+        """What the model says of each row by name (class and probability, a text, ...), in the order of the rows."""
+
+    def writing(self, max_new_tokens: int | None) -> "Task":
+        """The same task with a response to every row, of at most so many tokens; None: what its settings say.
+
+        Raises ValueError where a task whose answers are no written ones is told a number.
+        """
+        if max_new_tokens is not None:
+            raise ValueError(
+                f"--max-new-tokens {max_new_tokens}: this task answers with {self.answers_with}, and writes no text; "
+                f"leave it out"
+            )
+        return self
+
+    answers_with: str = "a class"
+    """What its answers are, in words."""

@@ -7,6 +7,7 @@ import pytest
 
 from florg_app.config.flat import to_toml
 from florg_app.config.parse import default_settings, parse_settings
+from florg_app.federation.description import Federation
 from scripts.settings_table import read_settings, updated_settings_page
 from tests.support.documents import MANUAL, document
 from tests.support.repository import REPOSITORY
@@ -66,5 +67,7 @@ def test_settings_are_found_in_the_pages():
 def test_blocks_of_settings_are_usable_ones(page):
     for block in page.blocks("toml"):
         table = tomllib.loads(block)
-        if "methods" not in table:  # that is a matrix of `florg compare`, which has tests of its own
+        if "site" in table:
+            Federation.model_validate(table)
+        elif not {"methods", "tune"} & table.keys():  # those are of `florg compare`, which has tests of its own
             parse_settings(flat(table))

@@ -11,7 +11,7 @@ CALLS = "calls"
 
 def fake_run(job) -> str:
     """Succeeds but for fedit, whose seed 1 takes its process with it, and fedprox, which raises."""
-    _note(job)
+    note(job)
     name, seed = job.config["strategy.name"], job.config["seed"]
     if name == "fedit" and seed == 1:
         os._exit(9)
@@ -30,7 +30,7 @@ def slow_run(job) -> str:
 
 def tuned_run(job) -> str:
     """The smaller rate is better for florg, both are equal for ffa-lora, fedprox fails at all."""
-    _note(job)
+    note(job)
     name, rate = job.config["strategy.name"], job.config["train.learning-rate"]
     if name == "fedprox":
         raise RuntimeError("no luck")
@@ -40,7 +40,8 @@ def tuned_run(job) -> str:
     return ""
 
 
-def _note(job) -> None:
+def note(job) -> None:
+    """Leave a line for a cell that a worker began."""
     with (job.app / CALLS).open("a") as file:
         file.write(f"{job.config['strategy.name']} {job.config['seed']}\n")
 

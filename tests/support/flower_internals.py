@@ -14,6 +14,7 @@ from flwr.cli.supernode.register import try_load_public_key as registered_key
 from flwr.common.args import try_obtain_root_certificates as root_certificates
 from flwr.common.args import try_obtain_server_certificates as server_certificates
 from flwr.common.config import parse_config_args
+from flwr.supercore.cli.flower_superexec import _parse_args as _parse_args_superexec
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, no_object_id_recompute
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.superlink.cli.flower_superlink import _parse_args_run_superlink
@@ -36,6 +37,7 @@ __all__ = [
 _PARSERS: Mapping[str, Callable[[], Any]] = {
     "flower-superlink": _parse_args_run_superlink,
     "flower-supernode": _parse_args_run_supernode,
+    "flower-superexec": _parse_args_superexec,
 }
 
 

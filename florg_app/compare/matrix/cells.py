@@ -75,9 +75,9 @@ def gather_layers(
     base, _ = runconfig.gather_run_config(app, [matrix_file.parent / name for name in matrix.config], [])
     _, more = runconfig.gather_run_config(app, files, [])
     _, assigned = runconfig.gather_run_config(app, [], assignments)
-    grid = matrix.tune.grid if matrix.tune else {}
+    grid, space = (matrix.tune.grid, matrix.tune.space) if matrix.tune else ({}, {})
     refused = {**RESERVED, "strategy.name": "the matrix names the methods"}
-    refused |= dict.fromkeys(grid, "[tune.grid] has its values")
+    refused |= dict.fromkeys(grid, "[tune.grid] has its values") | dict.fromkeys(space, "[tune.space] has its values")
     if problems := [f"--set {key}: {why}; leave it out" for key, why in refused.items() if key in assigned]:
         raise MatrixError(*problems)
     return Layers(base, more, assigned, Path.cwd())

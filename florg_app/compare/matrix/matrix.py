@@ -70,9 +70,30 @@ class Variant(_Table, frozen=True):
     settings: RunConfig = {}
 
 
-class Tune(_Table, frozen=True):
-    """The grid that every method is tuned on, with the same budget, by rows that clients hold out of their own."""
+class NumberSpan(_Table, frozen=True):
+    """Numbers between two, both included; whole ones where both are."""
 
+    low: int | float
+    high: int | float
+    log: bool = False
+    """Whether ratios count, and not differences: of learning rates."""
+
+    @model_validator(mode="after")
+    def _ascends(self) -> "NumberSpan":
+        if not self.low < self.high:
+            raise ValueError(f"low = {self.low} must be below high = {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low = {self.low}: with log = true it must be above 0")
+        return self
+
+
+class Tune(_Table, frozen=True):
+    """What every method is tuned on, with the same budget, by rows that clients hold out of their own."""
+
+    search: Literal["grid", "tpe"] = "grid"
+    """grid: every choice of [tune.grid]; tpe: `trials` of [tune.space], each after what the ones before scored."""
+    trials: Annotated[int | None, Ge(2)] = None
+    """Of each method and variant, with tpe."""
     seeds: Seeds
     rounds: Annotated[int, Ge(2)]
     """Of a tuning run. The clients of round t score the model after round t - 1, so one round alone scores nothing."""
@@ -81,12 +102,35 @@ class Tune(_Table, frozen=True):
     """Instead of the matrix's own: "loss" tells points apart that a few held-out rows score alike."""
     variant: LabelName | None = None
     """Tune on this variant alone; every other one takes its choices."""
-    grid: Annotated[dict[str, Annotated[tuple[Any, ...], Len(1), Distinct]], Len(1)]
+    grid: dict[str, Annotated[tuple[Any, ...], Len(1), Distinct]] = {}
+    space: dict[str, NumberSpan | Annotated[tuple[Any, ...], Len(1), Distinct]] = {}
+    """By setting: between two numbers, or one of a list."""
+
+    @model_validator(mode="after")
+    def _has_what_its_search_reads(self) -> "Tune":
+        own, other = ("grid", "space") if self.search == "grid" else ("space", "grid")
+        if not getattr(self, own):
+            raise ValueError(f"[tune.{own}] is missing or empty, which search = {self.search!r} reads")
+        if getattr(self, other):
+            raise ValueError(f"[tune.{other}] is there, which search = {self.search!r} does not read; remove it")
+        if (self.trials is None) == (self.search == "tpe"):
+            raise ValueError(
+                "trials: give a number with search = 'tpe', and none with a grid, whose points are all run"
+            )
+        return self
 
     def points(self) -> list[Point]:
-        """All choices, smaller values first."""
-        axes = [_ascending(values) for values in self.grid.values()]
-        return [dict(zip(self.grid, values, strict=True)) for values in product(*axes)]
+        """All choices of the grid, smaller values first; of a space its corners, between which all trials lie."""
+        axes = {key: _ascending(values) for key, values in self.grid.items()}
+        axes |= {
+            key: (span.low, span.high) if isinstance(span, NumberSpan) else span for key, span in self.space.items()
+        }
+        return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+    @property
+    def num_trials(self) -> int:
+        """Points that each method is tried on."""
+        return self.trials or len(self.points())
 
 
 class Matrix(_Table, frozen=True):

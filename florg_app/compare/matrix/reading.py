@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from florg_app.compare.matrix.matrix import NO_VARIANT, RESERVED, Matrix, MatrixError, Tune, Variant
+from florg_app.compare.matrix.matrix import NO_VARIANT, RESERVED, Matrix, MatrixError, NumberSpan, Tune, Variant
 from florg_app.config.runconfig import flatten_tables
 
 
@@ -36,7 +36,7 @@ def parse_matrix(document: Mapping[str, Any]) -> Matrix:
     if isinstance(variants, list):
         given["variant"] = [_variant(table) if isinstance(table, Mapping) else table for table in variants]
     if isinstance(tune := given.get("tune"), Mapping):
-        given["tune"] = {**tune, "grid": _flat(tune.get("grid", {}))}
+        given["tune"] = {**tune, "grid": _flat(tune.get("grid", {})), "space": _space(tune.get("space", {}))}
     try:
         matrix = Matrix.model_validate(given)
     except ValidationError as error:
@@ -57,8 +57,9 @@ def _reserved(matrix: Matrix) -> Iterable[str]:
     """Settings in the wrong place."""
     tables = {"[settings]": matrix.settings}
     tables |= {f'[[variant]] "{variant.name}"': variant.settings for variant in matrix.variant}
-    grid = matrix.tune.grid if matrix.tune else {}
-    tables |= {"[tune.grid]": dict.fromkeys(grid, 0)}
+    if matrix.tune:
+        tables |= {"[tune.grid]": dict.fromkeys(matrix.tune.grid, 0)}
+        tables |= {"[tune.space]": dict.fromkeys(matrix.tune.space, 0)}
     for where, settings in {**tables, **{f"[method.{label}]": own for label, own in matrix.method.items()}}.items():
         yield from (f"{where} {key}: {why}; remove it" for key, why in RESERVED.items() if key in settings)
     for where, settings in tables.items():
@@ -68,6 +69,18 @@ def _reserved(matrix: Matrix) -> Iterable[str]:
         for variant in matrix.variant:
             if both := sorted(own.keys() & variant.settings.keys()):
                 yield f'[method.{label}] and [[variant]] "{variant.name}" both have {", ".join(both)}; leave one'
+
+
+def _space(table: Any, above: str = "") -> Any:
+    """Settings by their dotted keys; a table of low and high is a value and no part of a key."""
+    if not isinstance(table, Mapping):
+        return table
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        key = f"{above}{name}"
+        nested = isinstance(value, Mapping) and not value.keys() & NumberSpan.model_fields.keys()
+        found |= _space(value, f"{key}.") if nested else {key: value}
+    return found
 
 
 def _flat(table: Any) -> Any:

@@ -105,8 +105,7 @@ def _paired(best: Scores, other: Scores, sign: int) -> Difference:
     size = max(math.fabs(value) for seed in seeds for value in (best[seed], other[seed]))
     if stdev(differences) <= _EQUAL * size:
         return Difference(len(seeds), fmean(differences), None, None)
-    mean, freedom = fmean(differences), len(seeds) - 1
-    error = stdev(differences) / math.sqrt(len(seeds))
-    half = float(stats.t.ppf(0.975, freedom)) * error
-    p = 2 * float(stats.t.sf(math.fabs(mean) / error, freedom))
-    return Difference(len(seeds), mean, (mean - half, mean + half), p)
+    firsts, seconds = ([sign * scores[seed] for seed in seeds] for scores in (best, other))
+    test = stats.ttest_rel(firsts, seconds)
+    low, high = test.confidence_interval(0.95)
+    return Difference(len(seeds), fmean(differences), (float(low), float(high)), float(test.pvalue))

@@ -18,7 +18,10 @@ def tuning_table(comparison: Comparison) -> Table:
         for label, found in labels.items():
             points, chosen = found["points"], found["chosen"]
             budgets.setdefault(len(points), []).append(f"{label} on {variant}")
-            edges += [f"{label} on {variant}: {key}" for key in _at_edge(chosen, [p["settings"] for p in points])]
+            points_of_grid = points if found.get("search", "grid") == "grid" else []
+            edges += [
+                f"{label} on {variant}: {key}" for key in _at_edge(chosen, [p["settings"] for p in points_of_grid])
+            ]
             rows += [(text_cell(variant), text_cell(label), *_point(point, chosen)) for point in points]
     columns = (
         *KEY_COLUMNS,

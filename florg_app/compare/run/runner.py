@@ -48,15 +48,23 @@ def run_matrix(standing: MatrixStatus, how: RunOptions, work: Work = worker.run_
         progress.say(f"{standing.matrix.name}: {(counted := _expect(progress, standing, how))}")
         try:
             with progress.shown():
-                if tuning := standing.tuning():
-                    _serve(tuning, standing, how, work, progress)
-                    standing.settle_tuning()
-                    if (recounted := _expect(progress, standing, how, tuning)) != counted:
-                        progress.say(f"tuned: {recounted}")
+                tuning = _tune(standing, how, work, progress)
+                if tuning and (recounted := _expect(progress, standing, how, tuning)) != counted:
+                    progress.say(f"tuned: {recounted}")
                 _serve(standing.reported(), standing, how, work, progress)
                 _serve(standing.costs(), standing, how, work, progress)
         finally:
             standing.write()
+
+
+def _tune(standing: MatrixStatus, how: RunOptions, work: Work, progress: Progress) -> list[CellSpec]:
+    """Run what scores points until all are scored, each search by TPE one trial further each time; the cells of all."""
+    served: set[Path] = set()
+    while cells := [cell for cell in standing.tuning() if cell.folder not in served]:
+        _serve(cells, standing, how, work, progress)
+        served |= {cell.folder for cell in cells}
+        standing.settle_tuning()
+    return standing.tuning()
 
 
 def _serve(cells: Sequence[CellSpec], standing: MatrixStatus, how: RunOptions, work: Work, progress: Progress) -> None:

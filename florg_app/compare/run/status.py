@@ -1,12 +1,13 @@
 """How a comparison stands: which cells there are, how each ended, what the tuning chose; what matrix.json says."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from florg_app.compare.matrix.cells import CellSpec, Planner
 from florg_app.compare.matrix.matrix import Point, Variant
-from florg_app.compare.run import disk, tuning_choice
+from florg_app.compare.run import disk, search, tuning_choice
 from florg_app.compare.run.disk import CellState
 from florg_app.reports.history import read_whole_history
 
@@ -19,6 +20,7 @@ class MatrixStatus:
         self._states: dict[Path, CellState] = {}
         self._cells: dict[tuple[Any, ...], CellSpec] = {}
         self._tried: dict[tuple[str, str], list[tuning_choice.Tried]] = {}
+        self._points: dict[tuple[str, str], list[Point]] = {}
         self.settle_tuning()
 
     def state(self, cell: CellSpec) -> CellState:
@@ -31,14 +33,14 @@ class MatrixStatus:
         return self._states[cell.folder]
 
     def tuning(self) -> list[CellSpec]:
-        """Cells that score the grid, seeds outermost."""
+        """Cells that score points, seeds outermost: those of a grid, or of the trials so far and the next one."""
         if self.matrix.tune is None:
             return []
         return [
-            cell
+            self._cell(self.planner.tuning, *pair, seed, point)
             for seed in self.matrix.tune.seeds
             for pair in self.planner.tuned_pairs()
-            for cell in self._grid(*pair, seed)
+            for point in self._points[pair[0].name, pair[1]]
         ]
 
     def reported(self, assumed: Point | None = None) -> list[CellSpec]:
@@ -73,16 +75,20 @@ class MatrixStatus:
         some = self.planner.points()[0]
         assumed = [*self.reported(some), *self.costs(some)]
         later = [cell for cell in assumed if (self.matrix.tuned_on(cell.variant), cell.label) not in self._tried]
-        return [*self.tuning(), *known, *later]
+        return [*self.tuning(), *self._later_trials(some), *known, *later]
 
     def settle_tuning(self) -> None:
         """Choose a point for each method and variant of which every tuning run is over, and write tuned.json."""
-        if self.matrix.tune is None:
+        tune = self.matrix.tune
+        if tune is None:
             return
         for variant, label in self.planner.tuned_pairs():
-            cells = [cell for seed in self.matrix.tune.seeds for cell in self._grid(variant, label, seed)]
-            if all(self.state(cell).status != "missing" for cell in cells):
-                self._tried[variant.name, label] = [self._try(variant, label, point) for point in self.planner.points()]
+            pair, look = (variant.name, label), partial(self._try_if_run, variant, label)
+            tried, missing = search.tried_points(tune, self.matrix.tuned_by, look)
+            far = [*(one.point for one in tried), *missing]
+            self._points[pair] = self.planner.points() if tune.search == "grid" else far
+            if not missing:
+                self._tried[pair] = tried
         if self._tried:
             disk.write_json(self.folder / disk.TUNED, self.tuned())
 
@@ -92,7 +98,8 @@ class MatrixStatus:
             return None
         found: dict[str, Any] = {}
         for (variant, label), tried in self._tried.items():
-            found.setdefault(variant, {})[label] = tuning_choice.as_dict(tried, self.matrix.tuned_by)
+            chosen = tuning_choice.as_dict(tried, self.matrix.tuned_by)
+            found.setdefault(variant, {})[label] = {**chosen, "search": self.matrix.tune.search}
         return found
 
     def write(self) -> None:
@@ -127,10 +134,16 @@ class MatrixStatus:
             return self._described(self._cell(self.planner.reported, variant, label, seed, point))
         tried = self._tried.get((self.matrix.tuned_on(variant.name), label))
         status, reason = (
-            ("failed", f"every point of [tune.grid] failed: {tried[0].reason}") if tried else ("missing", "")
+            ("failed", f"every point of [tune.{self._tried_in}] failed: {tried[0].reason}")
+            if tried
+            else ("missing", "")
         )
         unknown = {"folder": "", "status": status, "reason": reason, "settings": {}}
         return {"variant": variant.name, "label": label, "seed": seed, **unknown}
+
+    @property
+    def _tried_in(self) -> str:
+        return "space" if self.matrix.tune and self.matrix.tune.search == "tpe" else "grid"
 
     def _described(self, cell: CellSpec) -> dict[str, Any]:
         state = self.state(cell)
@@ -151,8 +164,24 @@ class MatrixStatus:
             self._cells[key] = make(variant, label, seed, point)
         return self._cells[key]
 
-    def _grid(self, variant: Variant, label: str, seed: int) -> list[CellSpec]:
-        return [self._cell(self.planner.tuning, variant, label, seed, point) for point in self.planner.points()]
+    def _later_trials(self, some: Point) -> list[CellSpec]:
+        """Cells of trials whose points are not known yet, standing at some point."""
+        tune = self.matrix.tune
+        assert tune is not None
+        return [
+            self._cell(self.planner.tuning, variant, label, seed, some)
+            for variant, label in self.planner.tuned_pairs()
+            for _ in range(tune.num_trials - len(self._points[variant.name, label]))
+            for seed in tune.seeds
+        ]
+
+    def _try_if_run(self, variant: Variant, label: str, point: Point) -> tuning_choice.Tried | None:
+        """What a point scored; None while one of its runs is missing."""
+        assert self.matrix.tune is not None
+        cells = [self._cell(self.planner.tuning, variant, label, seed, point) for seed in self.matrix.tune.seeds]
+        if any(self.state(cell).status == "missing" for cell in cells):
+            return None
+        return self._try(variant, label, point)
 
     def _point(self, variant: Variant, label: str) -> Point | None:
         """What the cells of a method on a variant are run with; None before it is known, or where there is none."""

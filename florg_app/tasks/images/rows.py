@@ -75,6 +75,15 @@ def check_image(value: Any, given: Range | None = None, brightest: Brightest | N
     return cell
 
 
+def check_image_path(value: Any, given: Range | None = None) -> dict[str, Any]:
+    """A cell of COLUMN for the file at a path, which can be decoded."""
+    if not isinstance(value, str) or not Path(value).is_file():
+        raise ValueError("is no file; give the path of an image")
+    cell = {"bytes": None, "path": value}
+    open_image(cell, given)
+    return cell
+
+
 def image_layout(image_column: str, label_column: str, image: Check, label: Check, label_type: ClassLabel) -> Layout:
     """One image and its class."""
     return Layout({image_column: image, label_column: label}, Columns({image_column: COLUMN, label_column: label_type}))

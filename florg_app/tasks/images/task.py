@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 from clients.architectures import Head
 from clients.batches import Batch, Collate
 from florg_app.tasks.base import Features, Preprocessor, Task
+from florg_app.tasks.files.asked import asked_cells
 from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.files.wording import surrounded
 from florg_app.tasks.images.pixels import Range
-from florg_app.tasks.images.rows import open_image
+from florg_app.tasks.images.rows import check_image_path, open_image
 from florg_app.tasks.specimens import NUM_SPECIMENS, specimen_image
 from florg_app.tasks.split import Split
 from florg_app.tasks.text.answers import Answer
@@ -102,6 +104,18 @@ class Images(Task):
     def score(self, predictions: Sequence[tuple[Tensor, int]], features: Features) -> dict[str, float]:
         logits, labels = zip(*predictions, strict=True)
         return self.answer.score(torch.stack(logits), torch.tensor(labels))
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        return (IMAGE,)
+
+    def unanswered(self, rows: Sequence[Mapping[str, Any]]) -> Dataset:
+        """The image of a row is the path of its file."""
+        cells = asked_cells(rows, (IMAGE,), partial(check_image_path, given=self.image_range))[IMAGE]
+        return Dataset.from_dict({IMAGE: list(cells), LABEL: [0] * len(rows)})
+
+    def answers(self, predictions: Sequence[tuple[Tensor, int]], features: Features) -> list[dict[str, Any]]:
+        return self.answer.by_name(torch.stack([logits for logits, _ in predictions]))
 
 
 def _logits(model: nn.Module, batch: Batch) -> Tensor:

@@ -1,7 +1,7 @@
 """`dolly`, `medquad`, `instruct`: a language model learns to respond to instructions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from florg_app.tasks.base import ROW, Features, Task
 from florg_app.tasks.files.bad_rows import BadRows
 from florg_app.tasks.files.sampling import Read, sample_rows
 from florg_app.tasks.files.wording import DataError
+from florg_app.tasks.instruct.asked_turns import PROMPT, asked_turns
 from florg_app.tasks.instruct.text_scores import text_scores
 from florg_app.tasks.instruct.tokens import TooLong, examples, pad_right, prompts_of, response_losses
 from florg_app.tasks.specimens import specimen_texts
@@ -145,6 +146,23 @@ class Instruct(Task):
         pairs = [(answered.text, example[REFERENCE]) for answered, example in both if answered.text is not None]
         texts = text_scores(*zip(*pairs, strict=True)) if pairs else {}
         return {"perplexity": float(np.exp(loss)), **texts, "loss": loss}
+
+    answers_with = "a text"
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        return (PROMPT,)
+
+    def unanswered(self, rows: Sequence[Mapping[str, Any]]) -> Dataset:
+        """A row says its PROMPT, or has any of the forms of `asked_turns`."""
+        nothing = {"role": "assistant", "content": ""}
+        return Dataset.from_dict({TURNS: [[*asked_turns(row, number), nothing] for number, row in enumerate(rows, 1)]})
+
+    def answers(self, predictions: Sequence[Answered], features: Features) -> list[dict[str, Any]]:
+        return [{"response": answered.text} for answered in predictions]
+
+    def writing(self, max_new_tokens: int | None) -> "Instruct":
+        return replace(self, generate_rows=None, max_new_tokens=max_new_tokens or self.max_new_tokens)
 
     def _texts(self, model: nn.Module, batch: Batch) -> list[str | None]:
         """The model's own responses where they are asked for."""

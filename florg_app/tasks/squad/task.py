@@ -17,7 +17,9 @@ from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.tasks.base import ROW, Features, Task
 from florg_app.tasks.files import hub
+from florg_app.tasks.files.asked import asked_cells
 from florg_app.tasks.files.bad_rows import BadRows
+from florg_app.tasks.files.checks import check_text
 from florg_app.tasks.files.folder import LocalFolder, bad_rows_of
 from florg_app.tasks.files.sampling import sample_rows, select_columns
 from florg_app.tasks.files.wording import DataError
@@ -110,19 +112,28 @@ class Squad(Task):
 
     def score(self, predictions: Sequence[Tensor], features: Features) -> dict[str, float]:
         """exact-match and f1 in percent over the rows, loss over the windows."""
-        answers, references, losses = [], [], []
-        both = zip(features, predictions, strict=True)
-        for _, row in groupby(both, key=lambda window: window[0][ROW]):
-            spans, known = [], None
-            for known, logits in row:
-                start, end = logits.numpy().T
-                spans += best_spans(start, end, known["offsets"], NUM_BEST, MAX_ANSWER)
-                positions = torch.tensor([[known["start_positions"], known["end_positions"]]])
-                losses.append(_cross_entropy(logits[None], positions).item())
-            assert known is not None
-            answers.append(answer_text(known["context"], spans))
-            references.append(known["references"])
-        return {**squad_scores(answers, references), "loss": float(np.mean(losses))}
+        positions = [torch.tensor([[row["start_positions"], row["end_positions"]]]) for row in features]
+        both = zip(predictions, positions, strict=True)
+        losses = [_cross_entropy(logits[None], place).item() for logits, place in both]
+        answers, known = zip(*_found(predictions, features), strict=True)
+        return {**squad_scores(answers, [row["references"] for row in known]), "loss": float(np.mean(losses))}
+
+    answers_with = "words of a context"
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        return ("question", "context")
+
+    def unanswered(self, rows: Sequence[Mapping[str, Any]]) -> Dataset:
+        said = asked_cells(rows, self.asked_columns, check_text)
+        first = [context.split()[0] for context in said["context"]]
+        places = [context.index(word) for context, word in zip(said["context"], first, strict=True)]
+        answers = [{"text": [word], "answer_start": [place]} for word, place in zip(first, places, strict=True)]
+        columns: dict[str, Any] = {name: list(said[name]) for name in self.asked_columns}
+        return Dataset.from_dict({**columns, "answers": answers}, LAYOUT.types)
+
+    def answers(self, predictions: Sequence[Any], features: Features) -> list[dict[str, Any]]:
+        return [{"answer": text} for text, _ in _found(predictions, features)]
 
 
 def make_squad(settings: Settings, folder: LocalFolder | None) -> Squad:
@@ -146,6 +157,18 @@ def make_squad(settings: Settings, folder: LocalFolder | None) -> Squad:
         extra_column=settings.partition.column if folder is None else folder.owner.extra_column,
         bad_rows=bad_rows,
     )
+
+
+def _found(predictions: Sequence[Tensor], features: Features) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The answer to each row, the best span of all its windows, and the last of these."""
+    both = zip(features, predictions, strict=True)
+    for _, row in groupby(both, key=lambda window: window[0][ROW]):
+        spans, known = [], None
+        for known, logits in row:
+            start, end = logits.numpy().T
+            spans += best_spans(start, end, known["offsets"], NUM_BEST, MAX_ANSWER)
+        assert known is not None
+        yield answer_text(known["context"], spans), known
 
 
 def _logits(model: nn.Module, batch: Batch) -> Tensor:

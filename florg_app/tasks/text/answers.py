@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from datasets import ClassLabel, Dataset, Value
@@ -37,6 +38,10 @@ class Answer(ABC):
     def chosen(self, logits: Tensor) -> np.ndarray:
         """The answers (n) of logits (n, num_labels)."""
 
+    @abstractmethod
+    def by_name(self, logits: Tensor) -> list[dict[str, Any]]:
+        """What the logits (n, num_labels) say of each row, by name."""
+
     def score(self, logits: Tensor, labels: Tensor) -> dict[str, float]:
         """Each of `metrics`, and the loss."""
         assert logits.shape == (len(labels), self.head.num_labels), logits.shape
@@ -58,6 +63,19 @@ class Classes(Answer):
     def chosen(self, logits: Tensor) -> np.ndarray:
         return logits.argmax(-1).numpy()
 
+    def by_name(self, logits: Tensor) -> list[dict[str, Any]]:
+        """class, its probability, and the probabilities of all classes: the softmax."""
+        shares = logits.double().softmax(-1).tolist()
+        chosen = self.chosen(logits).tolist()
+        return [
+            {
+                "class": self.label_names[number],
+                "probability": row[number],
+                "probabilities": dict(zip(self.label_names, row, strict=True)),
+            }
+            for number, row in zip(chosen, shares, strict=True)
+        ]
+
 
 class Scale(Answer):
     """Squared error of one number; rows are divided by its integer part."""
@@ -70,6 +88,10 @@ class Scale(Answer):
 
     def chosen(self, logits: Tensor) -> np.ndarray:
         return logits.float().squeeze(-1).numpy()
+
+    def by_name(self, logits: Tensor) -> list[dict[str, Any]]:
+        """value: the number."""
+        return [{"value": value} for value in self.chosen(logits).tolist()]
 
 
 def classes_answer(names: tuple[str, ...], metrics: tuple[str, ...], check: Check | None = None) -> Classes:

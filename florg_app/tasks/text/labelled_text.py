@@ -16,8 +16,9 @@ from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.tasks.base import ROW, Features, Task
 from florg_app.tasks.encoding import encode_rows
+from florg_app.tasks.files.asked import asked_cells
 from florg_app.tasks.files.bad_rows import BadRows
-from florg_app.tasks.files.checks import text_layout
+from florg_app.tasks.files.checks import check_text, text_layout
 from florg_app.tasks.files.folder import LocalFolder
 from florg_app.tasks.files.sampling import sample_rows, select_columns
 from florg_app.tasks.files.wording import DataError, columns_named
@@ -115,6 +116,18 @@ class LabelledText(Task):
                 more = self.answer.score(logits[part == number], labels[part == number])
                 scores |= {f"{metric}-{name}": more[metric] for metric in self.answer.metrics}
         return scores
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        return self.text_columns
+
+    def unanswered(self, rows: Sequence[Mapping[str, Any]]) -> Dataset:
+        said = asked_cells(rows, self.text_columns, check_text)
+        columns: dict[str, Any] = {column: list(said[column]) for column in self.text_columns}
+        return Dataset.from_dict({**columns, self.label_column: [0] * len(rows)})
+
+    def answers(self, predictions: Sequence[Tensor], features: Features) -> list[dict[str, Any]]:
+        return self.answer.by_name(torch.stack(list(predictions)))
 
     def _sample(self, split: Split, rows: Dataset) -> Dataset:
         return sample_rows(rows, split, self.max_rows[split], self.seed)

@@ -16,6 +16,7 @@ from florg_app.cli.init import PROJECTS
 from florg_app.cli.main import app
 from florg_app.config.parse import default_settings, parse_settings
 from florg_app.config.runconfig import flatten_tables
+from florg_app.tasks.registry import make_task
 from strategies import METHODS
 from tests.support.repository import REPOSITORY
 
@@ -72,6 +73,15 @@ def test_a_new_project_has_usable_settings_with_a_comment_each(task, tmp_path):
     explained = [line for line in text.splitlines() if re.match(r"[\w-]+ =", line) and "#" in line]
     assert len(explained) >= 8
     assert all(f"florg {command} " in result.output for command in ("partition", "doctor", "run", "export"))
+
+
+@pytest.mark.parametrize("task", PROJECTS)
+def test_the_made_up_rows_of_a_new_project_are_rows_of_its_task(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert florg("init", "new", "--task", task).exit_code == 0
+    settings = parse_settings(flatten_tables(tomllib.loads((tmp_path / "new/experiment.toml").read_text())))
+    found = make_task(settings)
+    assert (len(found.rows("train")), len(found.rows("validation"))) == (64, 16)
 
 
 @pytest.mark.parametrize("task", ["text", "text-pair"])

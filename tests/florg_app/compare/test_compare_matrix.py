@@ -43,9 +43,12 @@ def test_a_matrix_is_read_with_its_labels_variants_and_grid(tmp_path):
 
 
 def test_the_documents_matrix_has_usable_settings(tmp_path):
-    (example,) = document_page("docs/compare.md").blocks("toml")
+    example, *tunings = document_page("docs/compare.md").blocks("toml")
     document = {**tomllib.loads(example), "config": [str(REPOSITORY / "conf/minilm-sst2.toml")]}
-    assert planner(tmp_path, document).problems() == []
+    assert tunings
+    for changed in ({}, *map(tomllib.loads, tunings)):
+        assert changed.keys() <= {"tune"}
+        assert planner(tmp_path, {**document, **changed}).problems() == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ def test_a_run_sends_what_was_planned_and_computes_as_much(changes, tmp_path):
     settings = SMALL | changes
     name = settings.get("strategy.name", "florg")
     (plan,) = plan_run(default_settings() | settings, [name], CLIENTS, None, Described()).plans
+    if plan.sizes_depend_on_values:
+        assert name == "florist"  # whose width is that of the singular values it keeps
+        return
     result = api.run(settings, clients=CLIENTS, output=tmp_path / "run", quiet=True)
     sent = [record for record in result.history if record["sampled"]]
     assert [(t, dashed(down), dashed(up)) for t, down, up in plan.rounds] == [

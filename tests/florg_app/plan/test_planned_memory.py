@@ -35,7 +35,7 @@ from clients.device import ResettablePeak
 from clients.targets import find_targets, group_layers
 from clients.trainer import local_train
 from florg_app.config.parse import parse_settings
-from florg_app.config.train_settings import train_options
+from florg_app.config.round_options import train_options
 from florg_app.pretrained import outline_model
 from florg_app.tasks.registry import make_task
 from strategies.manifest import Manifest
@@ -69,7 +69,7 @@ def step(count=24, tokens=100):
     def collate(examples):
         ids = torch.stack([example["input_ids"] for example in examples])
         return {"input_ids": ids, "attention_mask": ids, "labels": torch.zeros(len(ids), dtype=torch.long)}
-    local_train(adapted, rows, train_options(settings.train), collate=collate,
+    local_train(adapted, rows, train_options(settings, 1), collate=collate,
                 loss_fn=lambda model, batch: model(**batch).loss, seed=1)
 
 def combine(clients=5):

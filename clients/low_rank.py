@@ -30,7 +30,9 @@ class _WidenedProducts(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  # the decorator is untyped
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (grad,) = grads
         x, h, A_down, B_up = ctx.saved_tensors
         for_x, for_A, for_B = ctx.needs_input_grad

@@ -1,12 +1,14 @@
-"""What adapters cost in one training step: the backbone with its head alone, LoRA, and FLoRG with two kinds of bases.
+"""What adapters cost in one training step: PEFT's LoRA, this project's, FLoRG with two kinds of bases, the head alone.
 
     python -m bench.client_step --device cpu --hidden 384 --layers 6 --lengths 16 32 64 128
 
 The model is a BERT of random weights (time does not depend on their values), adapters on query and value. All variants
 take turns within each repetition, so a slow moment of the machine hits them alike; ratios are medians over repetitions
-of the ratio within one. Time is the process's own on a CPU (one thread by default), elapsed on a GPU. The factors B'
-and A' of all layers, forward and backward, are timed apart: the one thing in which FLoRG and LoRA differ.
-Prints a table and writes JSON.
+of the ratio within one, to PEFT's, whose model has the same weights, inputs and optimizer. "no adapters" takes
+gradients back through all layers and trains the head alone: adapters on the first layer can hardly be quicker. Peak
+memory is the most that tensors touched in a step take at once, weights and bases among them, counted one by one. Time
+is the process's own on a CPU (one thread by default), elapsed on a GPU. The factors B' and A' of all layers, forward
+and backward, are timed apart: the one thing in which FLoRG and LoRA differ. Prints a table and writes JSON.
 """
 
 import argparse
@@ -16,33 +18,40 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from peft import LoraConfig, get_peft_model
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, BertConfig
+from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
 from clients.adapted_model import AdaptedModel
 from clients.adapters import GroupAdapter
+from clients.backbone import DTYPES
 from clients.device import resolve_device
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
+from florg_app.plan.without_numbers import LiveBytes
 from strategies.method import Method
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
 from strategies.state import HEAD, HEAD_SYMBOL, State
 
+PEFT, FLOOR = "peft lora", "no adapters"
+
 VARIANTS: Mapping[str, Method | None] = {
     "head only": None,
+    FLOOR: None,
+    PEFT: None,
     "lora": FedIT(),
     "florg haar": FLoRG(),
     "florg signed": FLoRG(basis="signed-permutation"),
 }
-REFERENCE = "lora"
+REFERENCE = PEFT
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -51,7 +60,11 @@ def main() -> None:
     options = parse()
     device = resolve_device(options.device, "--device")
     torch.set_num_threads(options.threads)
-    variants = {name: adapt(method, options, device) for name, method in VARIANTS.items()}
+    variants = {
+        name: adapt_by_peft(options, device) if name == PEFT else adapt(method, options, device)
+        for name, method in VARIANTS.items()
+    }
+    variants[FLOOR].model.enable_input_require_grads()
     factors = {name: measure_factors(variants[name], method, options.rank, device) for name, method in VARIANTS.items()}
     rows = [row for length in options.lengths for row in measure(variants, length, options, device)]
     setting = {name: value for name, value in vars(options).items() if name != "output"}
@@ -69,6 +82,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--rank", type=int, default=4)
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the frozen backbone")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 32, 64, 128])
     parser.add_argument("--steps", type=int, default=2, help="steps per repetition and variant")
@@ -79,11 +93,7 @@ def parse() -> argparse.Namespace:
 
 def adapt(method: Method | None, options: argparse.Namespace, device: torch.device) -> AdaptedModel:
     """The same model for every variant, with this method's adapters, or with the head alone to train."""
-    sizes = {"hidden_size": options.hidden, "intermediate_size": 4 * options.hidden}
-    depth = {"num_hidden_layers": options.layers, "num_attention_heads": max(1, options.hidden // 64)}
-    config = BertConfig(vocab_size=1000, **sizes, **depth)
-    with scoped_seed(0):
-        model = AutoModelForSequenceClassification.from_config(config).to(device)
+    model = bert(options, device)
     if method is None:
         return AdaptedModel(model, FedIT().plan, (), options.rank, 1.0)
     groups = group_layers(find_targets(model))
@@ -93,6 +103,43 @@ def adapt(method: Method | None, options: argparse.Namespace, device: torch.devi
     head = torch.cat([parameter.detach().flatten() for parameter in adapted.head_parameters()])
     adapted.fill(State({**state, HEAD: {HEAD_SYMBOL: head}}))
     return adapted
+
+
+def bert(options: argparse.Namespace, device: torch.device) -> PreTrainedModel:
+    """The same weights for every variant."""
+    sizes = {"hidden_size": options.hidden, "intermediate_size": 4 * options.hidden}
+    depth = {"num_hidden_layers": options.layers, "num_attention_heads": max(1, options.hidden // 64)}
+    config = BertConfig(vocab_size=1000, **sizes, **depth)
+    with scoped_seed(0):
+        return AutoModelForSequenceClassification.from_config(config).to(device, DTYPES[options.dtype])
+
+
+def adapt_by_peft(options: argparse.Namespace, device: torch.device) -> AdaptedModel:
+    """The model with PEFT's LoRA on the same layers, trained by the same loop."""
+    settings = LoraConfig(r=options.rank, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")
+    model = get_peft_model(bert(options, device), settings)
+    return _TrainedByPeft(cast(PreTrainedModel, model.base_model.model))
+
+
+class _TrainedByPeft(AdaptedModel):
+    """What PEFT made of a model, as the trainer wants it: nothing is adapted here."""
+
+    def __init__(self, model: PreTrainedModel):
+        self.model = model
+
+    def adapter_parameters(self) -> list[Tensor]:
+        return [p for name, p in self.model.named_parameters() if p.requires_grad and "lora_" in name]
+
+    def head_parameters(self) -> list[Tensor]:
+        return [p for name, p in self.model.named_parameters() if p.requires_grad and "lora_" not in name]
+
+
+def peak_bytes(adapted: AdaptedModel, batch: Sequence[Mapping[str, Any]], options: TrainOptions) -> int:
+    """The most that tensors touched in two steps take at once, views of weights and bases included."""
+    live = LiveBytes()
+    with live, live.rise() as rise:
+        local_train(adapted, batch, options, collate=collate, loss_fn=loss, seed=0)
+    return rise[0]
 
 
 def measure(
@@ -109,6 +156,8 @@ def measure(
             local_train(adapted, features, settings, collate=collate, loss_fn=loss, seed=repetition)
             seconds[name].append((clock() - start) / options.steps)
     seconds = {name: values[1:] for name, values in seconds.items()}
+    twice = TrainOptions(max_steps=2, batch_size=options.batch_size)
+    peaks = {name: peak_bytes(adapted, features, twice) for name, adapted in variants.items()}
     return [
         {
             "tokens": options.batch_size * length,
@@ -117,7 +166,9 @@ def measure(
             "step_seconds": statistics.median(values),
             "step_seconds_min": min(values),
             "step_seconds_max": max(values),
-            "ratio_to_lora": statistics.median(a / b for a, b in zip(values, seconds[REFERENCE], strict=True)),
+            "peak_bytes": peaks[name],
+            "peak_to_peft": peaks[name] / peaks[REFERENCE],
+            "ratio_to_peft": statistics.median(a / b for a, b in zip(values, seconds[REFERENCE], strict=True)),
             "extra_seconds": statistics.median(a - b for a, b in zip(values, seconds[REFERENCE], strict=True)),
         }
         for name, values in seconds.items()
@@ -173,9 +224,9 @@ def machine(device: torch.device) -> dict[str, str]:
 
 def table(rows: Sequence[Mapping[str, Any]], factors: Mapping[str, float], machine: Mapping[str, str]) -> Table:
     """Milliseconds for people."""
-    result = Table(title=f"One client step in float32, {machine['name']} ({machine['device']})")
+    result = Table(title=f"One client step, {machine['name']} ({machine['device']})")
     result.add_column("variant", no_wrap=True)
-    for column in ("tokens", "trained", "ms/step", "min..max", "to LoRA", "factors ms"):
+    for column in ("tokens", "trained", "ms/step", "min..max", "to PEFT", "peak MB", "to PEFT", "factors ms"):
         result.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         result.add_row(
@@ -184,7 +235,9 @@ def table(rows: Sequence[Mapping[str, Any]], factors: Mapping[str, float], machi
             f"{row['trained']:,}",
             f"{1e3 * row['step_seconds']:.1f}",
             f"{1e3 * row['step_seconds_min']:.0f}..{1e3 * row['step_seconds_max']:.0f}",
-            f"{row['ratio_to_lora']:.3f}",
+            f"{row['ratio_to_peft']:.3f}",
+            f"{row['peak_bytes'] / 1e6:.0f}",
+            f"{row['peak_to_peft']:.3f}",
             f"{1e3 * factors[row['variant']]:.2f}",
             end_section=row["variant"] == list(VARIANTS)[-1],
         )

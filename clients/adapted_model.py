@@ -127,6 +127,11 @@ class AdaptedModel:
         return torch.stack([dense_weight(self._layers[name].base) for name in group.layers])
 
     @property
+    def symbols(self) -> State:
+        """All that the adapters hold, no copies, bases aside."""
+        return State({name: adapter.symbols for name, adapter in self._adapters.items()})
+
+    @property
     def trained(self) -> State:
         """What is trained, no copies: symbols by group, the head's parameters by name in HEAD."""
         parts = {name: adapter.symbols for name, adapter in self._adapters.items()} | {HEAD: self._head}

@@ -11,7 +11,10 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.pytorch_utils import Conv1D
 
+from clients.linear import stored_weight
+from clients.low_rank import low_rank_change
 from strategies.bases.basis import Fixed
 from strategies.method import TRAINED, Plan
 from strategies.parametrisation import PARAMETRISATIONS, Factors
@@ -114,18 +117,28 @@ class AdaptedLinear(nn.Module):
         self.base = base
         self.adapter, self.index = adapter, index
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
+        self._is_plain = isinstance(base, (nn.Linear, Conv1D)) and stored_weight(base) is not None
 
     def forward(self, x: Tensor) -> Tensor:
         """base(x) + dropout(x) A'ᵀ B'ᵀ + s x Pᵀ; outside autocast all but base(x) is in the adapter's precision."""
         B_up, A_down = self.factors()
-        inputs = x if torch.is_autocast_enabled(x.device.type) else x.to(A_down.dtype)
-        change = functional.linear(functional.linear(self.dropout(inputs), A_down), B_up)
+        change = low_rank_change(self._dropped(x, A_down.dtype), A_down, B_up)
         if product := self.adapter.product(self.index):
+            inputs = self._widened(x, A_down.dtype)
             for matrix in reversed(product):
                 inputs = functional.linear(inputs, matrix)
             change = change + self.adapter.scale * inputs
         y = self.base(x)
-        return y + change.to(y.dtype)
+        # A plain layer's output is nobody else's yet, and nothing of it is needed for its own backward pass.
+        return y.add_(change.to(y.dtype)) if self._is_plain else y + change.to(y.dtype)
+
+    def _dropped(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """What of x goes through the factors; without dropout x itself."""
+        return x if isinstance(self.dropout, nn.Identity) else self.dropout(self._widened(x, dtype))
+
+    @staticmethod
+    def _widened(x: Tensor, dtype: torch.dtype) -> Tensor:
+        return x if torch.is_autocast_enabled(x.device.type) else x.to(dtype)
 
     def factors(self) -> Factors:
         """B' (o, m) and A' (m, i)."""

@@ -85,7 +85,8 @@ class GaLore(Optimizer):
         """Hand the projected gradient to the inner optimizer, which moves from zero: it leaves -lr N behind."""
         G, side, state = parameter.grad, self._side(parameter), self.state[parameter]
         assert G is not None, "a projected parameter has no gradient"
-        if int(state.setdefault(STEPS, torch.zeros(()))) % self._projection.gap == 0:
+        steps = state.setdefault(STEPS, torch.zeros(()))
+        if PROJECTOR not in state or int(steps) % self._projection.gap == 0:
             state[PROJECTOR] = projector(G, self._projection.rank, side)
         self._low[parameter].zero_().grad = project(G, state[PROJECTOR], side)
 

@@ -49,7 +49,7 @@ class Stepper:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * rate_factor
         self.optimizer.zero_grad()
-        loss = self._backward(parts)
+        loss = self.backward(parts)
         self.scaler.unscale_(self.optimizer)
         norm = get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         loss_value, norm_value = torch.stack([loss, norm.float()]).tolist()
@@ -65,7 +65,7 @@ class Stepper:
         self.scaler.update()
         return loss_value
 
-    def _backward(self, parts: Sequence[Batch]) -> Tensor:
+    def backward(self, parts: Sequence[Batch]) -> Tensor:
         """The mean loss of all parts, float32; its gradient and that of the penalty are added to the parameters'."""
         terms = [num_terms(part) for part in parts]
         losses = []

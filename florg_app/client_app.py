@@ -10,7 +10,6 @@ from clients import trainer
 from clients.device import resolve_device
 from clients.optimizers import optimizer_for
 from clients.penalty import penalty_of
-from clients.round_schedule import round_factor
 from clients.train_settings import TrainOptions
 from florg_app import code_version
 from florg_app.assembly import Assembly, assemble, score_model
@@ -23,6 +22,7 @@ from florg_app.client_side.rows import timed_rows
 from florg_app.client_side.secure_sum import OpenedSum, SecureSumClient
 from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.protection import weighting_of
+from florg_app.config.round_options import train_options
 from florg_app.config.secure_sum import rules_of
 from florg_app.config.settings import Settings
 from florg_app.config.wire_settings import wire_of
@@ -201,18 +201,6 @@ def _train(
             optimizer=optimizer,
         )
     return {**dashed(report), **costs}
-
-
-def train_options(settings: Settings, t: int) -> TrainOptions:
-    """Return the trainer's settings in round t: the rates by the schedule, what is unset filled in."""
-    train = settings.train
-    factor = round_factor(train.schedule, t, settings.num_server_rounds, train.warmup_rounds)
-    options = train.model_dump(exclude={"optimizer_state", "schedule", "warmup_rounds"})
-    options["learning_rate"] = factor * train.learning_rate
-    options["head_learning_rate"] = factor * (train.head_learning_rate or train.learning_rate)
-    options["max_steps"] = train.max_steps or -1
-    options["micro_batch_size"] = train.micro_batch_size or -1
-    return TrainOptions(**options)
 
 
 def secure_client(settings: Settings, message: Message, context: Context) -> SecureSumClient | None:

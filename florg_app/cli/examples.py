@@ -18,6 +18,10 @@ COMMAND_EXAMPLES: dict[str, tuple[str, str]] = {
         "florg invite clinic-c --data-path /srv/rows --file hospitals.toml --output hospitals",
     ),
     "doctor": ("florg doctor --config conf/minilm-sst2.toml", "florg doctor --connection hospitals --data-path data"),
+    "plan": (
+        "florg plan --config conf/minilm-sst2.toml --clients 20 --output plan.png",
+        "florg plan --methods florg,fedit,fedex-lora --set adapter.rank=8 --tokens 128 --examples 500 --json",
+    ),
     "run": (
         "florg run --clients 10 --config conf/minilm-sst2.toml --set strategy.name=fedit",
         "florg run --inline --set num-server-rounds=2 --set checkpoint.best=loss",

@@ -14,6 +14,7 @@ from florg_app.cli.imports import import_command
 from florg_app.cli.init import init_command
 from florg_app.cli.methods import methods_command
 from florg_app.cli.partition import partition_command
+from florg_app.cli.plan import plan_command
 from florg_app.cli.push import push_command
 from florg_app.cli.report import report_command
 from florg_app.cli.results import evaluate_command, export_command, merge_command, show_command
@@ -46,6 +47,7 @@ for _name, _command in {
     "up": up_command,
     "invite": invite_command,
     "doctor": doctor_command,
+    "plan": plan_command,
     "run": run_command,
     "compare": compare_command,
     "partition": partition_command,

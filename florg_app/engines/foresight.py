@@ -8,19 +8,16 @@ import os
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, PreTrainedModel
 
 from clients.adapter_folder import adapter_beside
-from clients.architectures import Head
 from clients.backbone import PREPROCESSORS
 from clients.device import check_precision, resolve_device
-from clients.loading import from_pretrained
 from clients.quantized import check_quantization
 from clients.targets import find_targets, group_layers
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
 from florg_app.data.client_rows import ClientRows
-from florg_app.pretrained import EMBEDDED
+from florg_app.pretrained import EMBEDDED, outline_model
 from florg_app.reports.trackers.programs import check_trackers
 from florg_app.start_adapter import check_start_as, require_start
 from florg_app.tasks.base import Task
@@ -95,13 +92,9 @@ def _check_model(settings: Settings, task: Task) -> None:
     """Raise ValueError where the model is not to be had, or has no layers for the adapters of these settings."""
     name, trust = settings.model.name, settings.model.trust_remote_code
     if name == EMBEDDED:
-        if settings.model.quantization != "none":
-            raise ConfigError(
-                f'model.quantization = "{settings.model.quantization}": model.name = "tiny" has none; set it to "none"'
-            )
-        from florg_app.tasks.tiny.embedded import load_embedded_model, load_embedded_tokenizer
+        from florg_app.tasks.tiny.embedded import load_embedded_tokenizer
 
-        model, preprocessor = load_embedded_model(task.head), load_embedded_tokenizer()
+        preprocessor = load_embedded_tokenizer()
     else:
         if Path(name).is_absolute() and not Path(name).is_dir():
             raise ConfigError(
@@ -109,19 +102,9 @@ def _check_model(settings: Settings, task: Task) -> None:
                 "the name of a model of the hub"
             )
         adapter_beside(name)
-        model = _outline(name, task.head, trust)
         preprocessor = PREPROCESSORS[task.head.kind.preprocessor](name, trust)
+    model = outline_model(settings.model, task.head)
     task.check_preprocessor(preprocessor, settings.task.max_length)
     method = settings.method
     for group in group_layers(find_targets(model, settings.adapter.targets, method.plan.targets)):
         method.check(group, settings.adapter.rank)
-
-
-def _outline(name: str, head: Head, trust: bool) -> PreTrainedModel:
-    """The model without numbers. Raises ValueError."""
-    config = from_pretrained(AutoConfig, name, trust_remote_code=trust)
-    for key, value in head.options(config).items():
-        if key != "key_mapping":
-            setattr(config, key, value)
-    with torch.device("meta"):
-        return head.kind.model_class(config).from_config(config, trust_remote_code=trust)

@@ -71,10 +71,14 @@ class SLoRA(Method):
         return {"A": Vh[..., :r, :], "B": U[..., :r] * S[..., None, :r], "S": total["S"][..., :0]}
 
 
-@lru_cache(maxsize=16)
 def places(group: Group, density: float, seed: int) -> Int[Tensor, "l m"]:
     """M (l, m) int64, ascending: m = max(1, round(density o i)) different places of each layer, row x i + column."""
+    return torch.from_numpy(drawn_places(group, density, seed))
+
+
+@lru_cache(maxsize=16)
+def drawn_places(group: Group, density: float, seed: int) -> Int[np.ndarray, "l m"]:
+    """M as an array, kept: both sides need it again and again."""
     size = group.out_features * group.in_features
     count, rng = max(1, round(density * size)), generator(seed, "places", group.name)
-    chosen = [np.sort(rng.choice(size, count, replace=False)) for _ in group.layers]
-    return torch.from_numpy(np.stack(chosen))
+    return np.stack([np.sort(rng.choice(size, count, replace=False)) for _ in group.layers])

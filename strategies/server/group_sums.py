@@ -124,8 +124,9 @@ class RunningSum:
     def _widened(self, upload: Tensors) -> Tensors:
         """Copy the upload into the float64 buffer, which the next upload overwrites."""
         for symbol, tensor in upload.items():
-            wide = self._wide.setdefault(symbol, torch.empty_like(tensor, dtype=torch.float64))
-            wide.copy_(tensor)
+            if symbol not in self._wide:
+                self._wide[symbol] = torch.empty_like(tensor, dtype=torch.float64)
+            self._wide[symbol].copy_(tensor)
         return {symbol: self._wide[symbol] for symbol in upload}
 
 

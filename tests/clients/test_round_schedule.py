@@ -8,8 +8,8 @@ from torch.optim import SGD
 from transformers import get_scheduler
 
 from clients.round_schedule import round_factor
-from florg_app.client_app import train_options
 from florg_app.config.parse import ConfigError, parse_settings
+from florg_app.config.round_options import train_options
 from florg_app.config.train_settings import Schedule
 from tests.florg_app.test_app import history, run, same_bits
 

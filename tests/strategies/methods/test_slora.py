@@ -13,7 +13,7 @@ from florg_app.engines.inline import task_identity
 from florg_app.exports.export import export_run
 from strategies.exchange.traffic import predict_traffic
 from strategies.method import Role
-from strategies.methods.slora import SLoRA, places
+from strategies.methods.slora import SLoRA, drawn_places, places
 from strategies.parametrisation import scattered
 from strategies.server.combination import aggregate
 from strategies.state import HEAD, Group, State
@@ -107,7 +107,7 @@ def test_places_are_different_ones_the_same_on_both_sides_others_for_another_see
     M = places(TALL, 0.4, 1)
     assert M.shape == (3, 12)
     assert all(len(set(layer)) == 12 and 0 <= min(layer) <= max(layer) < 30 for layer in M.tolist())
-    places.cache_clear()
+    drawn_places.cache_clear()
     assert torch.equal(places(TALL, 0.4, 1), M)
     assert not torch.equal(places(TALL, 0.4, 2), M)
     turned = Group(TALL.in_features, TALL.out_features, TALL.layers)

@@ -11,7 +11,7 @@ from clients.adapters import AdaptedLinear, GroupAdapter
 from clients.linear import dense_weight, stored_weight
 from clients.targets import find_head, linear_layers
 from strategies.bases.basis import Fixed
-from strategies.method import FILLED, KEPT, TRAINED, Plan, Role
+from strategies.plan import FILLED, KEPT, TRAINED, Plan, Role
 from strategies.state import HEAD, HEAD_SYMBOL, Group, Shapes, State, fits
 
 

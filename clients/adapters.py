@@ -16,8 +16,8 @@ from transformers.pytorch_utils import Conv1D
 from clients.linear import stored_weight
 from clients.low_rank import low_rank_change
 from strategies.bases.basis import Fixed
-from strategies.method import TRAINED, Plan
 from strategies.parametrisation import PARAMETRISATIONS, Factors
+from strategies.plan import TRAINED, Plan
 from strategies.state import Group, Shape, Tensors, fits
 
 

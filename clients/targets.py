@@ -53,7 +53,7 @@ MLP_UP: tuple[tuple[str, ...], ...] = (
 """Names of the first layer of the MLP (with its gate where one layer fuses both)."""
 
 DEFAULTS: Mapping[str, tuple[tuple[str, ...], ...]] = {"attention": QUERY_AND_VALUE, "mlp-up": MLP_UP}
-"""By `strategies.method.Plan.targets`."""
+"""By `strategies.plan.Plan.targets`."""
 
 
 TASK_HEADS = frozenset({"qa_outputs", "classifier", "score", "classification_head"})

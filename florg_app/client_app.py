@@ -43,7 +43,7 @@ from strategies.exchange.wire import (
     check_identity,
 )
 from strategies.flops import counted
-from strategies.method import KEPT, UPLOADED
+from strategies.plan import KEPT, UPLOADED
 from strategies.rng import stream_seed
 from strategies.starts.sketch_round import ROUND_ZERO
 from strategies.state import State

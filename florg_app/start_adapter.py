@@ -13,8 +13,8 @@ from clients.linear import is_linear, stored_weight
 from clients.targets import endings, find_head
 from florg_app.config.parse import ConfigError
 from florg_app.config.settings import Settings
-from strategies.method import KEPT
 from strategies.parametrisation import LayerFactors
+from strategies.plan import KEPT
 
 KEY = "adapter.start-from"
 

@@ -9,7 +9,8 @@ from florg_app.config.wire_settings import no_coded_upload, no_feedback
 from scripts.pages import DOCS, ROOT, with_part, write_or_check
 from scripts.settings_table import Row, read_settings
 from strategies import METHODS
-from strategies.method import HELD, KEPT, Method, Role
+from strategies.method import Method
+from strategies.plan import HELD, KEPT, Role
 
 OVERVIEW = "<!-- overview: made by scripts/method_tables.py -->", "<!-- end of overview -->"
 OPTIONS = "<!-- options: made by scripts/method_tables.py -->", "<!-- end of options -->"

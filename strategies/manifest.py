@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass, replace
 from math import prod
 
-from strategies.method import BROADCAST, HELD, KEPT, UPLOADED, Method, Plan, Role
+from strategies.method import Method
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import BROADCAST, HELD, KEPT, UPLOADED, Plan, Role
 from strategies.state import HEAD, HEAD_SYMBOL, Group, Shape, Shapes, State, beside, shaped_as
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from strategies.method import HELD, KEPT, Method, Role
+from strategies.method import Method
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import HELD, KEPT, Role
 from strategies.state import Group, shaped_as
 
 _ROUNDS = range(1, 13)

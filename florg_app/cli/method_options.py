@@ -8,8 +8,9 @@ from strategies import METHODS
 from strategies.exchange.traffic import predict_traffic
 from strategies.exchange.uploads import UploadForm, zero_update
 from strategies.manifest import Manifest
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import Role
 from strategies.state import Group, State
 
 EXAMPLE_LAYER, EXAMPLE_RANK, EXAMPLE_ROUND = Group(768, 768, ("layer",)), 4, 2

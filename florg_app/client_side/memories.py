@@ -16,7 +16,7 @@ from florg_app.client_side.node import name_of_client
 from strategies.exchange.lineage import RoundContext
 from strategies.exchange.train_request import VERSION
 from strategies.exchange.wire import PARTITION, RANK, RUN
-from strategies.method import Role
+from strategies.plan import Role
 
 ONCE = "once"
 """The record of Context.state and the folder below `state-dir` of what the server sends once."""

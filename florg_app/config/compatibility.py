@@ -6,7 +6,8 @@ Protection and ranks have files of their own. Every error says what to change.
 from pathlib import Path
 
 from florg_app.config.partition_settings import PartitionSettings
-from strategies.method import Method, Role
+from strategies.method import Method
+from strategies.plan import Role
 from strategies.server.roster import sample_clients
 
 

@@ -1,7 +1,8 @@
 """Which runs begin with a round of gradient sketches, and what does not go with that."""
 
 from strategies import METHODS
-from strategies.method import Method, Role
+from strategies.method import Method
+from strategies.plan import Role
 
 
 def chosen_by_method(method: Method) -> bool:

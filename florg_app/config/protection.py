@@ -8,7 +8,8 @@ from pydantic import model_validator
 
 from florg_app.config.section import Count, Number, Positive, Section
 from strategies.exchange.uploads import UploadForm
-from strategies.method import UPLOADED, Method, Role, Weighting
+from strategies.method import Method
+from strategies.plan import UPLOADED, Role, Weighting
 from strategies.protection.privacy import Where
 from strategies.protection.robust import Mean
 

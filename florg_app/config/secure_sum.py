@@ -2,7 +2,8 @@
 
 from florg_app.config.protection import PrivacySettings, Reason, RobustSettings
 from strategies.exchange.uploads import UploadForm
-from strategies.method import UPLOADED, Method, Weighting
+from strategies.method import Method
+from strategies.plan import UPLOADED, Weighting
 from strategies.protection.secure_sum.client_steps import FEWEST
 from strategies.protection.secure_sum.rules import SecureSumRules
 from strategies.server.roster import sample_clients

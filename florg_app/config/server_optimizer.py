@@ -4,7 +4,8 @@ from florg_app.config.flat import to_toml
 from florg_app.config.protection import Reason
 from florg_app.config.section import kebab
 from florg_app.config.strategy_settings import StrategySettings
-from strategies.method import Method, Role
+from strategies.method import Method
+from strategies.plan import Role
 from strategies.server.server_optimizer import ServerOptimizer
 
 _UNUSED = {

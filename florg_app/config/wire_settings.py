@@ -10,7 +10,8 @@ from florg_app.config.section import Section
 from strategies import METHODS
 from strategies.exchange.codecs.table import CODECS, CodecName, Wire
 from strategies.exchange.uploads import UploadForm
-from strategies.method import UPLOADED, Method, Role
+from strategies.method import Method
+from strategies.plan import UPLOADED, Role
 from strategies.server.broadcast import adds_changes
 
 

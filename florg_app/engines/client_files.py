@@ -12,7 +12,7 @@ from florg_app.engines.resumed import CLIENTS
 from florg_app.reports.history import HistoryEntry
 from strategies.exchange.lineage import Attempt, Lineage
 from strategies.exchange.wire import PARTITION, RUN, Malformed
-from strategies.method import KEPT, Role
+from strategies.plan import KEPT, Role
 from strategies.state import HEAD
 
 

@@ -27,7 +27,7 @@ from florg_app.reports.json_text import read_json_object
 from florg_app.reports.report import SUMMARY
 from florg_app.start_adapter import joined
 from strategies.manifest import Manifest
-from strategies.method import Role
+from strategies.plan import Role
 from strategies.state import HEAD
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}

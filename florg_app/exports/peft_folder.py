@@ -14,8 +14,8 @@ from clients.architectures import Architecture
 from clients.backbone import keep_head_in_float32
 from strategies.bases.basis import Fixed
 from strategies.manifest import Manifest
-from strategies.method import Role
 from strategies.parametrisation import PARAMETRISATIONS, LayerFactors
+from strategies.plan import Role
 from strategies.state import Group, State, Tensors
 
 _PREFIX = "base_model.model."

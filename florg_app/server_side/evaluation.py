@@ -7,7 +7,7 @@ from florg_app.assembly import Assembly, central_rows, score_model
 from florg_app.config.settings import Settings
 from florg_app.tasks.base import Features
 from strategies.manifest import Manifest
-from strategies.method import Role
+from strategies.plan import Role
 from strategies.state import State
 
 

@@ -7,7 +7,7 @@ from strategies.exchange.codecs.codec import Codec
 from strategies.exchange.coding import RoundingStream, encode_state
 from strategies.exchange.ranks import cut, padded
 from strategies.manifest import Manifest
-from strategies.method import Role
+from strategies.plan import Role
 from strategies.state import Shapes, State
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from strategies.manifest import Manifest
-from strategies.method import Method, Role
+from strategies.method import Method
+from strategies.plan import Role
 from strategies.state import HEAD, Shape, Shapes, State
 
 

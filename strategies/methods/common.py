@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Plan, Role
+from strategies.plan import Plan, Role
 from strategies.rng import generator
 from strategies.state import Group, Tensors
 

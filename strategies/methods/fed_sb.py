@@ -8,8 +8,9 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_A
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 
 

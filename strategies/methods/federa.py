@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.principal import principal_fixed, principal_start
+from strategies.plan import Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 

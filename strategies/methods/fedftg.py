@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_change
+from strategies.plan import Plan, Role, Traits
 from strategies.projection import Projection
 from strategies.state import Group, Tensors
 

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import polar, rotation
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 
 SINGULAR, NUDGE = 1e-6, 1e-3

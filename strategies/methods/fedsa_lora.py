@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 from annotated_types import Ge
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_A, initial_B
+from strategies.plan import Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import BasisKind, NumBases, basis_pair
 from strategies.linalg import gram_factor, polar, procrustes, psd_factor, psd_inverse_sqrt
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
+from strategies.plan import Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
 from strategies.summand import MatrixProduct, Summand

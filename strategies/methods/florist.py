@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -18,6 +18,7 @@ from strategies.methods.common import (
     side_by_side,
     zero_merged_update,
 )
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 from strategies.summand import MatrixProduct, Summand
 

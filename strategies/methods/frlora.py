@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -13,6 +13,7 @@ from strategies.methods.common import (
     zero_merged_update,
 )
 from strategies.methods.principal import principal_fixed, principal_start
+from strategies.plan import Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 

@@ -9,8 +9,9 @@ from annotated_types import Ge, Gt, Lt
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, State, Tensors
 
 

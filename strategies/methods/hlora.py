@@ -6,8 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.linalg import svd_of_product
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors, side_by_side
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 from strategies.summand import MatrixProduct, Summand
 

@@ -9,7 +9,8 @@ from annotated_types import Ge
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import one_thread
 from strategies.linalg import svd
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
+from strategies.plan import Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from strategies.bases.basis import Fixed
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import (
     Form,
     append_factors,
@@ -12,6 +12,7 @@ from strategies.methods.common import (
     plan_with_merged_update,
     zero_merged_update,
 )
+from strategies.plan import Plan, Role, Traits
 from strategies.state import FrozenWeights, Group, Tensors
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import one_thread
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
+from strategies.plan import Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
 

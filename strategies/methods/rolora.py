@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_factors
+from strategies.plan import Plan, Role, Traits
 from strategies.state import Group, Tensors
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.linalg import svd
-from strategies.method import Method, Plan, Role, Traits
+from strategies.method import Method
 from strategies.methods.common import initial_B
 from strategies.parametrisation import scattered
+from strategies.plan import Plan, Role, Traits
 from strategies.rng import generator
 from strategies.state import FrozenWeights, Group, Tensors
 

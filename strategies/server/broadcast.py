@@ -11,7 +11,8 @@ from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import BroadcastKind
 from strategies.exchange.wire import pack
 from strategies.manifest import Manifest
-from strategies.method import Method, Role
+from strategies.method import Method
+from strategies.plan import Role
 from strategies.state import HEAD, HEAD_SYMBOL, AnyTensor, Shapes, State
 
 

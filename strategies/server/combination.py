@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from strategies.method import HELD, Method, Role
+from strategies.method import Method
+from strategies.plan import HELD, Role
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction, bounded_weights, most_lowered
 from strategies.server.group_sums import GroupSum, RobustSum, RunningSum, StackedUploads, Summing

@@ -8,8 +8,8 @@ from strategies.exchange.codecs.table import Wire
 from strategies.exchange.screening import Upload
 from strategies.exchange.uploads import UploadForm
 from strategies.linalg import squared_norm_of_product
-from strategies.method import Plan, Weighting
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import Plan, Weighting
 from strategies.protection.robust import Robustness
 from strategies.protection.secure_sum.rules import SecureSumRules
 from strategies.server.server_optimizer import ServerOptimizer

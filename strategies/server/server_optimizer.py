@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.manifest import Manifest
-from strategies.method import Plan, Role
+from strategies.plan import Plan, Role
 from strategies.state import HEAD, State, Tensors, beside
 
 ServerRule = Literal["fedavgm", "fedadam", "fedyogi", "fedadagrad"]

@@ -12,7 +12,7 @@ from strategies.exchange.ranks import completed, led_state
 from strategies.exchange.screening import ArraysReader, Asked, Rejected, Upload
 from strategies.exchange.uploads import zero_update
 from strategies.manifest import state_at_start
-from strategies.method import Role
+from strategies.plan import Role
 from strategies.protection.privacy import Release
 from strategies.protection.robust import lowered_shares, most_lowered
 from strategies.protection.secure_sum.fixed_point import WORD_DTYPE

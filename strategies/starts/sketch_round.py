@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from strategies.manifest import Manifest
-from strategies.method import Method, Plan, Role, Traits, Weighting
+from strategies.method import Method
+from strategies.plan import Plan, Role, Traits, Weighting
 from strategies.starts.sketch import leading_directions, probe_matrices
 from strategies.state import Group, State, Tensors
 

@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from clients.adapted_model import AdaptedModel
 from clients.adapters import AdaptedLinear
 from strategies.bases.basis import Fixed
-from strategies.method import Plan, Role
 from strategies.methods.florg import FLoRG
+from strategies.plan import Plan, Role
 from strategies.state import State
 from tests.clients.test_linear import Quantised
 from tests.support.tiny_models import (

@@ -9,8 +9,8 @@ from transformers.pytorch_utils import Conv1D
 from clients.adapted_model import AdaptedModel
 from clients.adapters import AdaptedLinear, GroupAdapter
 from strategies.bases.basis import Basis
-from strategies.method import Plan, Role
 from strategies.methods.florg import FLoRG
+from strategies.plan import Plan, Role
 from strategies.state import Group, State
 from tests.reference.florg import reflected_basis
 from tests.reference.slora import dense

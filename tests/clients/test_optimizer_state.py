@@ -20,10 +20,11 @@ from clients.optimizer_state import (
 from clients.optimizers import optimizer_for
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.methods.fedftg import FedFTG
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.state import State
 from tests.support.moments import at
 from tests.support.tiny_models import loss_fn, pad, tiny_adapted, tiny_features, tiny_model

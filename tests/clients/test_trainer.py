@@ -16,8 +16,8 @@ from clients.optimizers import OPTIMIZERS
 from clients.seeding import scoped_seed
 from clients.train_settings import TrainOptions
 from clients.trainer import TrainReport, local_train
-from strategies.method import Role
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.state import State
 from tests.support.repository import REPOSITORY
 from tests.support.tiny_models import METHODS, loss_fn, pad, random_state, tiny_adapted, tiny_features, tiny_model

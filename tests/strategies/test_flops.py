@@ -8,9 +8,9 @@ from clients.optimizers import optimizer_for
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
 from strategies.flops import FLOPS, counted, counter
-from strategies.method import Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.server.combination import Combination, aggregate
 from strategies.state import Group, State
 from tests.support.rounds import TALL, W, cases, start, trained

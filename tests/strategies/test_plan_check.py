@@ -5,8 +5,9 @@ import torch
 
 from florg_app.engines.inline import task_identity
 from strategies import METHODS
-from strategies.method import Method, Plan, Role
+from strategies.method import Method
 from strategies.methods.fedit import FedIT
+from strategies.plan import Plan, Role
 from strategies.plan_check import check_made, check_plan
 from strategies.server.combination import Combination
 from tests.support.fakes import Run, assert_same_bits, examples_of, initial_state, moved

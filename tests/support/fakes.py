@@ -19,8 +19,9 @@ from strategies.exchange.train_request import TrainRequest
 from strategies.exchange.uploads import UploadForm, encode_upload, zero_update
 from strategies.exchange.wire import ARRAYS, CONFIG, EXAMPLES, METRICS, PARTITION, RANK, Malformed, pack, upload
 from strategies.manifest import Manifest, state_at_start
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.protection.privacy import PrivacyLedger
 from strategies.protection.secure_sum.rules import SecureSumRules
 from strategies.protection.secure_sum.upload import mask_upload

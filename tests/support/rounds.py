@@ -9,8 +9,9 @@ import torch
 
 from strategies import METHODS
 from strategies.bases.basis import Basis
-from strategies.method import UPLOADED, Method, Role
+from strategies.method import Method
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import UPLOADED, Role
 from strategies.state import Group
 
 RANK, SEED, SCALE = 2, 7, 4.0

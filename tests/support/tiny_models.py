@@ -20,7 +20,7 @@ from clients.adapted_model import AdaptedModel
 from clients.architectures import Head
 from clients.seeding import scoped_seed
 from clients.targets import find_targets, group_layers
-from strategies.method import Method, Role
+from strategies.method import Method
 from strategies.methods.fedavg import FedAvg
 from strategies.methods.federa import FeDeRA
 from strategies.methods.fedex_lora import FedExLoRA
@@ -29,6 +29,7 @@ from strategies.methods.florg import FLoRG
 from strategies.methods.lora_xs import LoRAXS
 from strategies.methods.ravan import RAVAN
 from strategies.methods.slora import SLoRA
+from strategies.plan import Role
 from strategies.rng import generator
 from strategies.state import Group, State
 

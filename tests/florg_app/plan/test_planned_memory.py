@@ -39,7 +39,7 @@ from florg_app.config.round_options import train_options
 from florg_app.pretrained import outline_model
 from florg_app.tasks.registry import make_task
 from strategies.manifest import Manifest
-from strategies.method import HELD
+from strategies.plan import HELD
 from strategies.server.combination import Combination
 from strategies.state import State
 from transformers import AutoConfig, AutoModelForSequenceClassification

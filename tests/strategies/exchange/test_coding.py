@@ -13,9 +13,9 @@ from strategies.exchange.codecs.table import CODECS
 from strategies.exchange.coding import RoundingStream, decode_record, encode_state
 from strategies.exchange.traffic import measure_traffic, predict_coded, predict_traffic
 from strategies.exchange.wire import pack
-from strategies.method import Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.fedsa_lora import FedSALoRA
+from strategies.plan import Role
 from strategies.state import State
 from tests.support.fakes import assert_same_bits, initial_state, manifest_of, moved
 

@@ -13,11 +13,11 @@ from clients.train_settings import TrainOptions
 from florg_app.engines.inline import task_identity
 from strategies.exchange.ranks import completed, cut, led_state, limited, padded, rank_of
 from strategies.exchange.traffic import predict_traffic
-from strategies.method import BROADCAST, UPLOADED, Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.flexlora import FlexLoRA
 from strategies.methods.flora import FLoRA
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import BROADCAST, UPLOADED, Role
 from strategies.server.combination import aggregate
 from strategies.state import State
 from tests.strategies.methods.test_method_traffic import FORMULAS

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from strategies.exchange.traffic import Traffic, measure_traffic, predict_traffic
 from strategies.exchange.wire import ADVICE, Malformed, RefusalError, check_identity, pack, unpack
-from strategies.method import Plan, Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
+from strategies.plan import Plan, Role
 from strategies.state import State
 from tests.support.fakes import initial_state, manifest_of
 

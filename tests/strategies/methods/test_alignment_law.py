@@ -17,8 +17,8 @@ from clients.optimizer_state import kept_optimizer_state, state_shapes
 from clients.optimizers import optimizer_for
 from clients.train_settings import TrainOptions
 from clients.trainer import local_train
-from strategies.method import Role
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.server.combination import Combination
 from strategies.state import HEAD, State
 from tests.support.moments import at

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from strategies.method import Role
 from strategies.methods.fedsa_lora import FedSALoRA
+from strategies.plan import Role
 from strategies.server.combination import aggregate
 from tests.support.rounds import SCALE, TALL, WIDE, W, delta, start, trained
 

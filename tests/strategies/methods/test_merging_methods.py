@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from florg_app.engines.inline import task_identity
-from strategies.method import UPLOADED
 from strategies.methods.flora import FLoRA
 from strategies.methods.rac_lora import RACLoRA
+from strategies.plan import UPLOADED
 from strategies.server.combination import aggregate
 from strategies.state import State
 from tests.support.fakes import GROUPS, Run

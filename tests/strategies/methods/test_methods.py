@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from strategies import METHODS
-from strategies.method import HELD, KEPT, UPLOADED, Method, Role
+from strategies.method import Method
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import HELD, KEPT, UPLOADED, Role
 from strategies.server.combination import aggregate
 from strategies.state import Group, fits
 from strategies.summand import dense_summand

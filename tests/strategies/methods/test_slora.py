@@ -12,9 +12,9 @@ from florg_app.config.parse import parse_settings
 from florg_app.engines.inline import task_identity
 from florg_app.exports.export import export_run
 from strategies.exchange.traffic import predict_traffic
-from strategies.method import Role
 from strategies.methods.slora import SLoRA, drawn_places, places
 from strategies.parametrisation import scattered
+from strategies.plan import Role
 from strategies.server.combination import aggregate
 from strategies.state import HEAD, Group, State
 from tests.florg_app.test_app import SMALL, history, run

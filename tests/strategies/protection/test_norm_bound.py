@@ -8,8 +8,8 @@ from florg_app.engines.inline import task_identity
 from strategies import METHODS
 from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
-from strategies.method import UPLOADED
 from strategies.methods.florg import FLoRG
+from strategies.plan import UPLOADED
 from strategies.protection.robust import Robustness, within_bound
 from strategies.server.change_norms import change_norms
 from strategies.state import State

@@ -10,9 +10,9 @@ from strategies.exchange.codecs.table import AS_IT_IS, CODECS, Wire
 from strategies.exchange.traffic import predict_coded, predict_traffic
 from strategies.flower_internals import task_identity
 from strategies.manifest import state_at_start
-from strategies.method import Role
 from strategies.methods.fedit import FedIT
 from strategies.methods.florg import FLoRG
+from strategies.plan import Role
 from strategies.protection.privacy import Privacy, PrivacyLedger
 from strategies.protection.robust import Robustness, change_norm
 from strategies.server.broadcast import adds_changes, begin_broadcast, carried_on

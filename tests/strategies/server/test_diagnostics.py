@@ -8,13 +8,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from strategies import METHODS
-from strategies.method import Role
 from strategies.methods.federa import FeDeRA
 from strategies.methods.fedex_lora import FedExLoRA
 from strategies.methods.fedit import FedIT
 from strategies.methods.ffa_lora import FFALoRA
 from strategies.methods.florg import FLoRG
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import Role
 from strategies.server.diagnostics import for_norms
 from strategies.server.mean_update import MeanUpdate
 from strategies.state import Group

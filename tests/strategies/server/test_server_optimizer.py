@@ -12,8 +12,8 @@ from florg_app.config.parse import ConfigError, parse_settings
 from florg_app.config.server_optimizer import no_server_optimizer
 from florg_app.engines.inline import task_identity
 from strategies import METHODS
-from strategies.method import Role
 from strategies.methods.fedit import FedIT
+from strategies.plan import Role
 from strategies.protection.robust import Robustness
 from strategies.server.server_optimizer import ServerOptimizer, ServerRule, initial_moments, plan_with_moments
 from tests.reference.server_optimizers import step

@@ -9,7 +9,7 @@ from strategies import METHODS
 from strategies.exchange.screening import Upload
 from strategies.exchange.traffic import Traffic
 from strategies.manifest import state_at_start
-from strategies.method import Role
+from strategies.plan import Role
 from strategies.server.round_policy import raw_weight
 from strategies.state import HEAD
 from tests.reference import hetlora as reference_of_norms

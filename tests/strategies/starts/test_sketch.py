@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from strategies import METHODS
-from strategies.method import Role
 from strategies.methods.ffa_lora import FFALoRA
 from strategies.methods.florg import FLoRG
 from strategies.parametrisation import PARAMETRISATIONS
+from strategies.plan import Role
 from strategies.server.combination import Combination
 from strategies.starts.sketch import leading_directions, probe_matrices
 from strategies.starts.sketch_round import GradientSketch, begun_from_gradient, sketch_round

@@ -3,7 +3,6 @@
 import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import get_scheduler
 
 
 def round_factor(name: str, t: int, num_rounds: int, warmup_rounds: int) -> float:
@@ -24,6 +23,10 @@ def round_factor(name: str, t: int, num_rounds: int, warmup_rounds: int) -> floa
         >>> [round_factor("constant_with_warmup", t, 4, 2) for t in (1, 2, 3, 4)]
         [0.5, 1.0, 1.0, 1.0]
     """
+    if name == "constant":
+        return 1.0
+    from transformers import get_scheduler  # imports the trainer and peft, which a client with constant rates needs not
+
     first = 1 if warmup_rounds else 0
     schedule = get_scheduler(
         name, SGD([torch.zeros(1)], lr=1.0), num_warmup_steps=warmup_rounds, num_training_steps=num_rounds + first

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.peft_input import ADAPTER_CONFIG
+from clients.adapter_folder import ADAPTER_CONFIG
 from florg_app.exports.exported_settings import EXPORT_SETTINGS
 
 SENT = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.py", "README.md", EXPORT_SETTINGS)

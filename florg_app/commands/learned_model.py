@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from clients.peft_input import ADAPTER_CONFIG
+from clients.adapter_folder import ADAPTER_CONFIG
 from clients.predict import predict
 from clients.trial import positions
 from florg_app.checkpoints.checkpoint_file import CHECKPOINT_FILE

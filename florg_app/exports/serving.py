@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from clients.peft_input import ADAPTER_CONFIG
+from clients.adapter_folder import ADAPTER_CONFIG
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Values of --max-lora-rank."""

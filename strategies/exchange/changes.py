@@ -8,7 +8,7 @@ from strategies.exchange.coding import RoundingStream, encode_state
 from strategies.exchange.ranks import cut, padded
 from strategies.manifest import Manifest
 from strategies.plan import Role
-from strategies.state import Shapes, State
+from strategies.state import AnyTensor, Shapes, State
 
 
 def known_start(manifest: Manifest, start: State, shapes: Shapes) -> State:
@@ -73,7 +73,7 @@ def _with_rest(change: State, rest: State) -> State:
     return State.from_flat({key: x + _like(flat[key], x) if key in flat else x for key, x in change.flat.items()})
 
 
-def _like(rest: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+def _like(rest: AnyTensor, change: AnyTensor) -> AnyTensor:
     """The leading elements of a tensor along each axis; zeros where it has fewer."""
     if rest.ndim != change.ndim or any(have < need for have, need in zip(rest.shape, change.shape, strict=True)):
         return torch.zeros_like(change)

@@ -95,8 +95,8 @@ def test_a_method_that_does_not_suit_is_said_and_no_reason_to_stop_unless_it_is_
     ranks = ("--set", "adapter.client-ranks=4,2", "--set", "strategy.name=flexlora")
     result = called(*TOLD, *ranks)
     assert result.exit_code == 0, result.output
-    assert "florg does not suit: adapter.client-ranks" in result.output
-    assert "adapter.client-ranks" in refused(*TOLD, *ranks, "--methods", "flexlora,florg")
+    assert "fedit does not suit: adapter.client-ranks" in result.output
+    assert "adapter.client-ranks" in refused(*TOLD, *ranks, "--methods", "flexlora,fedit")
 
 
 @pytest.mark.parametrize("sizes", [[(4, 7)], [(4, 7), (2, 7)], [(b, n) for b in (3, 16) for n in range(5, 60, 6)]])

@@ -12,7 +12,8 @@ from clients.backbone import shared, weights_fingerprint
 from clients.batches import Collate
 from clients.predict import predict
 from clients.target_notes import target_notes
-from clients.targets import find_head, find_targets, group_layers
+from clients.targets import find_targets, group_layers
+from florg_app.adapted_layers import adapt_layers, initial_adapters
 from florg_app.config.parse import ConfigError
 from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
@@ -29,10 +30,10 @@ from strategies.exchange.ranks import limited
 from strategies.manifest import Manifest, fresh_state
 from strategies.method import Method
 from strategies.parametrisation import LayerFactors
-from strategies.plan_check import check_made, check_plan
-from strategies.server.server_optimizer import ServerOptimizer, initial_moments, plan_with_moments
+from strategies.plan_check import check_plan
+from strategies.server.server_optimizer import ServerOptimizer, initial_moments
 from strategies.starts.from_adapter import start_distance, start_from
-from strategies.state import HEAD, State
+from strategies.state import State
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,9 @@ class Assembly:
 
         Made at its first use, since what comes from W0 is costly and most clients need none of it.
         """
-        rank, scale, seed = self.manifest.rank, self.manifest.scale, self.manifest.seed
-        adapters = {
-            group.name: {
-                **self.method.initial(group, rank, seed),
-                **self.method.from_weights(group, rank, scale, self.adapted.weights),
-            }
-            for group in self.manifest.groups
-        }
-        for tensors in adapters.values():
-            check_made(self.method, tensors)
+        adapters = initial_adapters(self.method, self.manifest, self.adapted.weights)
         if self._begins_from:
-            kind = self.method.plan.adapter
+            kind, scale = self.method.plan.adapter, self.manifest.scale
             adapters = {
                 g.name: start_from(kind, g, adapters[g.name], self.fixed[g.name], scale, self._begins_from)
                 for g in self.manifest.groups
@@ -150,7 +142,7 @@ def assemble(
 def _assemble(
     settings: Settings, device: torch.device, data_path: Path | None, validation_path: Path | None
 ) -> Assembly:
-    method, rank, seed = settings.method, settings.adapter.rank, settings.seed
+    method = settings.method
     check_plan(method)
     if method.traits.pooled and data_path is not None:
         raise ConfigError(
@@ -158,7 +150,7 @@ def _assemble(
             "its own; choose another strategy.name, or start the SuperNodes without data-path"
         )
     task = make_task(settings, data_path, validation_path)
-    pretrained = load_pretrained(settings.model, task.head, seed, device)
+    pretrained = load_pretrained(settings.model, task.head, settings.seed, device)
     model, patterns = pretrained.model, settings.adapter.targets
     start = find_start(settings, model, pretrained.beside)
     fitted = fit(task, pretrained.preprocessor, model, settings)
@@ -172,16 +164,7 @@ def _assemble(
         *fitted.notes,
         *target_notes(model, targets, patterns, fitted.trial.reached),
     )
-    for group in groups:
-        method.check(group, rank)
-    head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
-    scale = settings.adapter.alpha / rank if method.plan.scaled else 1.0
-    optimizer = server_optimizer_of(settings.strategy)
-    manifest = Manifest(method.name, plan_with_moments(method.plan, optimizer), groups, head, rank, scale, seed)
-    adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
-    fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
-    adapted.fix(fixed)
-    fresh_head = State({HEAD: adapted.read(method.plan.head).get(HEAD, {})})
+    layers = adapt_layers(settings, model, groups)
     return Assembly(
         task=task,
         preprocessor=pretrained.preprocessor,
@@ -194,20 +177,20 @@ def _assemble(
             limits=row_limits(task, pretrained.preprocessor, fitted.limits),
         ),
         collate=task.collate(pretrained.preprocessor),
-        adapted=adapted,
-        manifest=manifest,
-        fixed=fixed,
+        adapted=layers.adapted,
+        manifest=layers.manifest,
+        fixed=layers.fixed,
         identity={
-            **shared_identity(manifest, backbone, task.label_names, fixed, start),
+            **shared_identity(layers.manifest, backbone, task.label_names, layers.fixed, start),
             "tokens": token_fingerprint(pretrained.preprocessor, settings.task.template_date),
         },
-        head=fresh_head,
+        head=layers.head,
         method=method,
         drawn=tuple(dict.fromkeys((*pretrained.drawn, *(start.brought if start else ())))),
         start=start,
         has_adapter_beside=pretrained.beside is not None,
         notes=notes,
-        server_optimizer=optimizer,
+        server_optimizer=layers.server_optimizer,
     )
 
 

@@ -6,10 +6,9 @@ from statistics import mean
 
 from transformers import PreTrainedModel
 
-from clients.adapted_model import AdaptedModel
-from clients.targets import find_head, find_targets, group_layers
+from clients.targets import find_targets, group_layers
+from florg_app.adapted_layers import adapt_layers, initial_adapters
 from florg_app.config.round_options import train_options
-from florg_app.config.server_optimizer import server_optimizer_of
 from florg_app.config.settings import Settings
 from florg_app.plan.client_costs import client_costs
 from florg_app.plan.client_steps import PlannedClient
@@ -19,11 +18,9 @@ from florg_app.plan.workload import Workload
 from florg_app.pretrained import outline_model
 from florg_app.tasks.base import Task
 from strategies.exchange.traffic import Traffic
-from strategies.manifest import Manifest
-from strategies.method import Method
 from strategies.plan_check import check_plan
-from strategies.server.server_optimizer import initial_moments, plan_with_moments
-from strategies.state import HEAD, State
+from strategies.server.server_optimizer import initial_moments
+from strategies.state import State
 
 
 @dataclass(frozen=True)
@@ -109,21 +106,14 @@ def _plan(
     rounds: int,
     live: LiveBytes,
 ) -> MethodPlan:
-    method, rank, seed = settings.method, settings.adapter.rank, settings.seed
+    method = settings.method
     drop_numbers(model)
     model_bytes = bytes_within(list(model.parameters()), list(model.buffers()))
     groups = group_layers(find_targets(model, settings.adapter.targets, method.plan.targets))
-    for group in groups:
-        method.check(group, rank)
-    head = tuple((name, tuple(parameter.shape)) for name, parameter in find_head(model).items())
-    scale = settings.adapter.alpha / rank if method.plan.scaled else 1.0
-    optimizer = server_optimizer_of(settings.strategy)
-    manifest = Manifest(method.name, plan_with_moments(method.plan, optimizer), groups, head, rank, scale, seed)
-    adapted = AdaptedModel(model, method.plan, groups, rank, scale, settings.adapter.dropout)
-    fixed = {group.name: method.fixed(group, rank, seed, adapted.weights) for group in groups}
-    adapted.fix(fixed)
-    initial = _initial_state(method, manifest, adapted)
-    initial = initial.join(initial_moments(manifest, initial, optimizer))
+    layers = adapt_layers(settings, model, groups)
+    adapted, manifest, fixed = layers.adapted, layers.manifest, layers.fixed
+    initial = State(initial_adapters(method, manifest, adapted.weights)).join(layers.head)
+    initial = initial.join(initial_moments(manifest, initial, layers.server_optimizer))
     server = PlannedServer(settings, manifest, fixed, initial.select(manifest.held), num_clients, live)
     planned = list(server.rounds(rounds))
     trained = [plan for plan in planned if plan.t > 0]
@@ -148,15 +138,3 @@ def _plan(
         ),
         sizes_depend_on_values=server.sizes_depend_on_values,
     )
-
-
-def _initial_state(method: Method, manifest: Manifest, adapted: AdaptedModel) -> State:
-    rank, scale, seed = manifest.rank, manifest.scale, manifest.seed
-    adapters = {
-        group.name: {
-            **method.initial(group, rank, seed),
-            **method.from_weights(group, rank, scale, adapted.weights),
-        }
-        for group in manifest.groups
-    }
-    return State(adapters).join(State({HEAD: adapted.read(method.plan.head).get(HEAD, {})}))

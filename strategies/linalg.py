@@ -153,6 +153,14 @@ def _signs(U: Float[Tensor, "*b o k"]) -> Float[Tensor, "*b 1 k"]:
     return torch.where(U.gather(-2, largest) < 0, -1.0, 1.0).to(U.dtype)
 
 
+def balanced_factors(
+    U: Float[Tensor, "*b o m"], S: Float[Tensor, "*b m"], Vh: Float[Tensor, "*b m i"]
+) -> tuple[Float[Tensor, "*b o m"], Float[Tensor, "*b m i"]]:
+    """Share singular values out evenly: B = U S^(1/2) and A = S^(1/2) V^T, so that B A = U S V^T and B^T B = A A^T."""
+    root = S.sqrt()
+    return U * root.unsqueeze(-2), root.unsqueeze(-1) * Vh
+
+
 def squared_norm_of_product(B: Float[Tensor, "*b o m"], A: Float[Tensor, "*b m i"]) -> float:
     """||B A||_F^2 = sum((B^T B) * (A A^T)) over all leading axes, without a matrix of size o x i."""
     return float(((B.mT @ B) * (A @ A.mT)).sum())

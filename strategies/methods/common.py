@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.linalg import svd_of_product
+from strategies.linalg import balanced_factors, svd_of_product
 from strategies.plan import Plan, Role
 from strategies.rng import generator
 from strategies.state import Group, Tensors
@@ -71,9 +71,7 @@ def append_factors(state: Tensors, U: Float[Tensor, "l o m"], V: Float[Tensor, "
     """
     U, V = torch.cat([state["U"], U], -1), torch.cat([state["V"], V], -2)
     if U.shape[-1] > min(U.shape[-2], V.shape[-1]):
-        X, S, Yh = svd_of_product(U, V)
-        root = S.sqrt()
-        U, V = X * root.unsqueeze(-2), root.unsqueeze(-1) * Yh
+        U, V = balanced_factors(*svd_of_product(U, V))
     return {"U": U, "V": V}
 
 

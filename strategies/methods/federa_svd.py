@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.linalg import svd_of_product
+from strategies.linalg import balanced_factors, svd_of_product
 from strategies.method import Method
 from strategies.methods.common import initial_factors, side_by_side
 from strategies.plan import Plan, Role, Traits
@@ -45,5 +45,5 @@ class FeDeRASVD(Method):
         """The r leading singular triplets of D, split evenly."""
         r = state["A"].shape[-2]
         U, S, Vh = svd_of_product(*side_by_side(uploads["B"], uploads["A"], w))
-        root = S[..., :r].sqrt()
-        return {"A": root.unsqueeze(-1) * Vh[..., :r, :], "B": U[..., :r] * root.unsqueeze(-2)}
+        B, A = balanced_factors(U[..., :r], S[..., :r], Vh[..., :r, :])
+        return {"A": A, "B": B}

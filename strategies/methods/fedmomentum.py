@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from strategies.linalg import svd_of_product
+from strategies.linalg import balanced_factors, svd_of_product
 from strategies.method import Method
 from strategies.methods.common import (
     Form,
@@ -59,9 +59,7 @@ class FedMomentum(Method):
     def combine(self, t: int, state: Tensors, uploads: Tensors, w: Float[Tensor, " n"]) -> Tensors:
         """The r leading triplets of D as factors, the others to P."""
         r = state["A"].shape[-2]
-        U, S, Vh = svd_of_product(*side_by_side(uploads["B"], uploads["A"], w))
-        root = S.sqrt()
-        left, right = U * root.unsqueeze(-2), root.unsqueeze(-1) * Vh
+        left, right = balanced_factors(*svd_of_product(*side_by_side(uploads["B"], uploads["A"], w)))
         factors = {"A": right[..., :r, :], "B": left[..., :r]}
         rest_left, rest_right = left[..., r:], right[..., r:, :]
         if self.residual == "dense":

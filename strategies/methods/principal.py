@@ -7,7 +7,7 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.bases.pair import one_thread
-from strategies.linalg import svd
+from strategies.linalg import balanced_factors, svd
 from strategies.state import FrozenWeights, Group, Tensors
 
 
@@ -32,5 +32,4 @@ def _principal(W0: Float[Tensor, "l o i"], rank: int) -> tuple[Float[Tensor, "l 
     """(U_r S_r^(1/2), S_r^(1/2) V_r^T) of W0 (l, o, i), float64 on the CPU."""
     with one_thread():
         U, S, Vh = svd(W0.cpu().double())
-    root = S[..., :rank].sqrt()
-    return U[..., :rank] * root.unsqueeze(-2), root.unsqueeze(-1) * Vh[..., :rank, :]
+    return balanced_factors(U[..., :rank], S[..., :rank], Vh[..., :rank, :])

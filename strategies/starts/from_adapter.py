@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from strategies.bases.basis import Basis, Fixed
-from strategies.linalg import svd_of_product
+from strategies.linalg import balanced_factors, svd_of_product
 from strategies.parametrisation import HEADS, PARAMETRISATIONS, LayerFactors
 from strategies.state import Group, Tensors
 
@@ -95,8 +95,8 @@ def _lora(
         assert isinstance(B0, Tensor)
         assert isinstance(A0, Tensor)
         U, S, Vh = svd_of_product(torch.cat([up, B0], -1), torch.cat([down, A0], -2))
-        root = (S[..., :rank] / scale).sqrt()
-        return {"A": root.unsqueeze(-1) * Vh[..., :rank, :], "B": U[..., :rank] * root.unsqueeze(-2)}
+        B, A = balanced_factors(U[..., :rank], S[..., :rank] / scale, Vh[..., :rank, :])
+        return {"A": A, "B": B}
     if up.shape[-1] > rank:
         raise ValueError(
             f"adapter.start-from: its factors have rank {up.shape[-1]}, adapter.rank = {rank}; set adapter.rank = "

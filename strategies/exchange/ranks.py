@@ -86,14 +86,17 @@ def completed(method: Method, upload: State, led: State, shapes: Shapes) -> Stat
     rest = led.flat if method.traits.keeps_rest else {}
     return State.from_flat(
         {
-            key: _over(tensor, rest[key]) if key in rest else _padded(tensor, shapes[key])
+            key: laid_over(tensor, rest[key]) if key in rest else _padded(tensor, shapes[key])
             for key, tensor in upload.flat.items()
         }
     )
 
 
-def _over(part: Shaped[Tensor, "..."], whole: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
-    """The whole with the part in place of its leading elements along each axis."""
+def laid_over(part: Shaped[Tensor, "..."], whole: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """Return the whole with the part in place of its leading elements along each axis, as the part is typed and placed.
+
+    Neither is changed; a part as large as the whole is returned itself.
+    """
     if part.shape == whole.shape:
         return part
     made = whole.to(part.device, part.dtype, copy=True)

@@ -6,14 +6,14 @@ from flwr.app import ArrayRecord
 
 from strategies.exchange.codecs.codec import Codec
 from strategies.exchange.coding import RoundingStream, encode_state
-from strategies.exchange.ranks import cut, led_state
+from strategies.exchange.ranks import cut, laid_over, led_state
 from strategies.exchange.traffic import Traffic, measure_traffic
 from strategies.exchange.train_request import BroadcastKind
 from strategies.exchange.wire import pack
 from strategies.manifest import Manifest
 from strategies.method import Method
 from strategies.plan import Role
-from strategies.state import HEAD, HEAD_SYMBOL, AnyTensor, Shapes, State
+from strategies.state import HEAD, HEAD_SYMBOL, Shapes, State
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,8 @@ def begin_broadcast(
     sent = cut(state.select(own), own)
     arrays, decoded = encode_state(sent, own, codec, RoundingStream(manifest.seed, t, "server"))
     held = state.flat
-    begun = State.from_flat({key: _laid_over(held[key], part) for key, part in decoded.flat.items()})
+    begun = State.from_flat({key: laid_over(part.to(held[key]), held[key]) for key, part in decoded.flat.items()})
     return Broadcast(method, manifest, arrays, state, state.join(begun), rank)
-
-
-def _laid_over(tensor: AnyTensor, part: AnyTensor) -> AnyTensor:
-    """A copy of the tensor with its leading elements replaced: what a lower rank does not send stays as it is."""
-    whole = tensor.clone()
-    whole[tuple(map(slice, part.shape))] = part.to(whole)
-    return whole
 
 
 def adds_changes(method: Method) -> bool:

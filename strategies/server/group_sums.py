@@ -12,6 +12,7 @@ from strategies.linalg import fold_product
 from strategies.method import Method
 from strategies.protection.privacy import Release
 from strategies.protection.robust import Reduction
+from strategies.server.heaviest import HeaviestUploads
 from strategies.server.server_optimizer import ServerOptimizer
 from strategies.state import AnyTensor, Shape, Tensors
 from strategies.summand import MatrixProduct, Summand, dense_summand
@@ -86,19 +87,13 @@ class RunningSum:
     """
 
     def __init__(self, summing: Summing, most_lowered: int = 0) -> None:
-        self._summing, self._most_lowered = summing, most_lowered
-        self._heaviest: list[tuple[int, Tensors]] = []
-        """Of the uploads so far, with their numbers."""
+        self._summing, self._heaviest = summing, HeaviestUploads(most_lowered)
         # One buffer for all uploads: fresh pages for each cost more than the arithmetic on them.
         self._wide: Tensors = {}
         self._total: Tensors = {}
-        self._weights: list[float] = []
 
     def add(self, upload: Tensors, weight: float) -> None:
-        self._weights.append(weight)
-        self._heaviest = sorted(
-            [*self._heaviest, (len(self._weights) - 1, upload)], key=lambda held: self._weights[held[0]], reverse=True
-        )[: self._most_lowered]
+        self._heaviest.add(upload, weight)
         self._fold(upload, weight)
 
     def _fold(self, upload: Tensors, weight: float) -> None:
@@ -114,12 +109,11 @@ class RunningSum:
                 self._total[symbol].add_(part, alpha=weight)
 
     def finish(self, weights: Sequence[float]) -> Tensors:
-        for number, upload in self._heaviest:
-            if weights[number] != self._weights[number]:
-                self._fold(upload, weights[number] - self._weights[number])
+        for upload, change in self._heaviest.lowered(weights):
+            self._fold(upload, change)
         weight = sum(weights)
         mean = {symbol: tensor.div_(weight) for symbol, tensor in self._total.items()}
-        return self._summing.new_tensors(mean, len(self._weights))
+        return self._summing.new_tensors(mean, len(weights))
 
     def _widened(self, upload: Tensors) -> Tensors:
         """Copy the upload into the float64 buffer, which the next upload overwrites."""

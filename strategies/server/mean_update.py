@@ -9,6 +9,7 @@ from torch import Tensor
 
 from strategies.bases.basis import Fixed
 from strategies.parametrisation import Parametrisation
+from strategies.server.heaviest import HeaviestUploads
 from strategies.state import Tensors
 
 _Parts = tuple[Float[Tensor, "o m"], Float[Tensor, "m i"], Float[Tensor, "o i"] | None]
@@ -35,22 +36,16 @@ class MeanUpdate:
             most_lowered: how many of the heaviest weights may still be lowered, as in `RunningSum`.
         """
         self._kind, self._fixed, self._scale, self._start = parametrisation, fixed, scale, start
-        self._most_lowered = most_lowered
-        self._weights: list[float] = []
+        self._heaviest = HeaviestUploads(most_lowered)
         self._held: list[Tensors] = []
         """All uploads, until they are added up."""
         self._held_bytes = 0
-        self._heaviest: list[tuple[int, Tensors]] = []
-        """Those whose weights may be lowered, with their numbers."""
         self._total: Float[Tensor, "l o i"] | None = None
         """The sum of the raw weights times dW, once there is one."""
 
     def add(self, upload: Tensors, weight: float) -> None:
         """Take one upload, as it came, with its raw weight >= 0."""
-        self._weights.append(weight)
-        self._heaviest = sorted(
-            [*self._heaviest, (len(self._weights) - 1, upload)], key=lambda held: self._weights[held[0]], reverse=True
-        )[: self._most_lowered]
+        self._heaviest.add(upload, weight)
         if self._total is not None:
             self._fold(self._total, upload, weight)
             return
@@ -70,9 +65,8 @@ class MeanUpdate:
             weights: of the uploads, in their order; the heaviest may have been lowered since. Not all are 0.
         """
         if self._total is not None:
-            for number, upload in self._heaviest:
-                if weights[number] != self._weights[number]:
-                    self._fold(self._total, upload, weights[number] - self._weights[number])
+            for upload, change in self._heaviest.lowered(weights):
+                self._fold(self._total, upload, change)
         w = [weight / sum(weights) for weight in weights]
         error = mean = 0.0
         for layer in range(self._num_layers):
@@ -106,7 +100,7 @@ class MeanUpdate:
         """Replace the uploads that are held by their weighted sum."""
         B, A, _ = self._parts(self._held[0], 0)
         self._total = B.new_zeros(self._num_layers, B.shape[-2], A.shape[-1])
-        for upload, weight in zip(self._held, self._weights, strict=True):
+        for upload, weight in zip(self._held, self._heaviest.weights, strict=True):
             self._fold(self._total, upload, weight)
         self._held = []
 

@@ -140,7 +140,7 @@ class FederatedAdapters(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for each sampled client; those of one rank share their broadcast."""
-        self._begun = self._begin_round(server_round, arrays, grid)
+        self._begun = self._begin_round(server_round, grid, arrays)
         return self._begun.messages
 
     def aggregate_train(
@@ -169,13 +169,13 @@ class FederatedAdapters(Strategy):
     def _train_round(self, t: int, grid: Grid) -> RoundRecord:
         """One whole round but for the evaluation; what its aggregation holds is free when this returns."""
         start = time.monotonic()
-        current = self._begin_round(t, self.arrays, grid)
+        current = self._begin_round(t, grid)
         self._end_round(current, collect(grid, current.sent, self._policy.round_timeout, current.most_bytes))
         current.record.seconds["train"] = time.monotonic() - start - sum(current.record.seconds.values())
         return current.record
 
-    def _begin_round(self, t: int, arrays: ArrayRecord, grid: Grid) -> Round:
-        """Sample the clients of a round and write their messages; `arrays` is the broadcast of the largest rank."""
+    def _begin_round(self, t: int, grid: Grid, arrays: ArrayRecord | None = None) -> Round:
+        """Sample the clients of a round and write their messages; `arrays` as `exact` of `begin_broadcast`."""
         self._once.update(self.state.select(self._manifest.once))
         online = self._roster.online(grid)
         candidates = [p for p in online if p == 0 or not self._method.traits.pooled]

@@ -9,7 +9,6 @@ last and of the first quarter of the rounds after the first: 1 where nothing gro
 """
 
 import argparse
-import csv
 import json
 import os
 import statistics
@@ -25,8 +24,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from florg_app.tasks.tiny.grammar import LABELS, grammar_rows
-from strategies.rng import generator
+from bench.made_up_rows import made_up_rows, write_splits
 
 ROOT = Path(__file__).parents[1]
 ROWS_PER_CLIENT = 8
@@ -35,11 +33,8 @@ TRAINING = ("train.max-steps=2", "train.batch-size=2", "evaluate.every=0", "part
 
 def write_rows(folder: Path, num_clients: int) -> None:
     """Write the rows of all clients, and some to validate on, as CSV files."""
-    drawn = grammar_rows(generator(1, "many-clients"), ROWS_PER_CLIENT * num_clients + 100)
-    rows = [(f"{first} {second}", LABELS[label]) for first, second, label in drawn]
-    for name, part in (("train", rows[100:]), ("validation", rows[:100])):
-        with (folder / f"{name}.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("text", "label"), *part])
+    rows = made_up_rows("many-clients", ROWS_PER_CLIENT * num_clients + 100)
+    write_splits(folder, {"train": rows[100:], "validation": rows[:100]})
 
 
 def memory_of(process: psutil.Process) -> int:

@@ -10,24 +10,19 @@ memory beyond what the process had before the first of them, and that over the s
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from resource import RUSAGE_SELF, getrusage
 from typing import get_args
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from bench.peak_memory import peak_bytes
 from strategies import METHODS
 from strategies.protection.robust import Mean, Robustness
 from strategies.server.combination import Combination
 from strategies.state import State
 
 LAYER = (768, 3072)
-
-
-def peak_bytes() -> int:
-    """Return the most resident memory that this process has had (Linux counts it in kB)."""
-    return 1024 * getrusage(RUSAGE_SELF).ru_maxrss
 
 
 def measure(combine: Mean, num_clients: int, layers: int) -> int:

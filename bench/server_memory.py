@@ -13,12 +13,12 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from bench.peak_memory import peak_bytes
 from strategies import METHODS
 from strategies.parametrisation import PARAMETRISATIONS
 from strategies.server.combination import Combination
@@ -28,11 +28,6 @@ from strategies.state import Group, State
 
 GROUP = Group(768, 768, tuple(f"layer-{number}" for number in range(4)))
 RANK = 4
-
-
-def peak_bytes() -> int:
-    """Return the most resident memory that this process has had (Linux counts it in kB)."""
-    return 1024 * getrusage(RUSAGE_SELF).ru_maxrss
 
 
 def measure(name: str, num_clients: int, diagnostics: bool) -> int:

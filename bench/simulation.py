@@ -9,7 +9,6 @@ one process, one client after another, in turns. The rival's messages are not co
 """
 
 import argparse
-import csv
 import json
 import statistics
 import tempfile
@@ -26,9 +25,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from bench.made_up_model import made_up_model
+from bench.made_up_rows import made_up_rows, write_splits
 from florg_app.api import run
-from florg_app.tasks.tiny.grammar import LABELS, grammar_rows
-from strategies.rng import generator
+from florg_app.tasks.tiny.grammar import LABELS
 
 STEPS, BATCH, ROWS, RANK = 2, 8, 64, 4
 """Training steps and batch size, rows of a client, rank."""
@@ -85,13 +84,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = options.model or made_up_model(folder / "model", 0.1)
-        drawn = grammar_rows(generator(1, "simulation"), (options.clients + 1) * ROWS)
-        rows = [(f"{one} {other}", label) for one, other, label in drawn]
+        rows = made_up_rows("simulation", (options.clients + 1) * ROWS)
         (folder / "rows").mkdir()
-        for split, part in (("validation", rows[:ROWS]), ("train", rows[ROWS:])):
-            with (folder / "rows" / f"{split}.csv").open("w", newline="") as file:
-                named = [(text, LABELS[label]) for text, label in part]
-                csv.writer(file).writerows([("text", "label"), *named])
+        write_splits(folder / "rows", {"validation": rows[:ROWS], "train": rows[ROWS:]})
         for _ in range(options.repeats):
             for client in range(options.clients):
                 own_rows = rows[ROWS * (client + 1) : ROWS * (client + 2)]

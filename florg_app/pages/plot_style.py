@@ -42,6 +42,11 @@ class Style:
     def hatch(self) -> str:
         return _HATCHES[self.place % len(_HATCHES)]
 
+    @property
+    def filled(self) -> dict[str, Any]:
+        """Arguments of matplotlib's bars."""
+        return {"color": self.colour, "hatch": self.hatch, "linewidth": 0}
+
 
 @dataclass(frozen=True)
 class DrawnPicture:

@@ -98,9 +98,7 @@ def _seconds(run: ReportedRun) -> Figure:
             0.8,
             list(below.values()),
             label=phase,
-            color=style.colour,
-            hatch=style.hatch,
-            linewidth=0,
+            **style.filled,
         )
         below = {t: bottom + points.get(t, 0.0) for t, bottom in below.items()}
     axes.grid(visible=False, axis="x")
@@ -121,9 +119,7 @@ def _seconds_of_runs(runs: ReportedRuns) -> Figure:
             0.65,
             list(left.values()),
             label=phase,
-            color=style.colour,
-            hatch=style.hatch,
-            linewidth=0,
+            **style.filled,
         )
         left = {label: start + sums[label].get(phase, 0.0) for label, start in left.items()}
     axes.invert_yaxis()

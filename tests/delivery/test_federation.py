@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cryptography import x509
-from typer.testing import CliRunner
 
-from florg_app.cli.main import app
 from florg_app.federation.start import ENVIRONMENT
 from tests.delivery.test_kubernetes import FOLDER as KUBERNETES
 from tests.documents.test_commands import CHECKS
@@ -23,56 +21,15 @@ from tests.support import patience
 from tests.support.compose import example_variables, load, partition
 from tests.support.documents import shell_commands
 from tests.support.flower_internals import options_of, values_of
+from tests.support.made_federation import TWO, made, printed_by
 from tests.support.processes import BIN, await_health, end, free_port
 from tests.support.repository import REPOSITORY
 from tests.support.warm_options import options_behind, warm_options_of
-
-TWO = """\
-name = "hospitals"
-
-[server]
-names = ["superlink", "10.0.0.7"]
-
-[[site]]
-name = "clinic-a"
-data-path = "/srv/rows"
-gpu = true
-
-[[site]]
-name = "clinic-b"
-data-path = "/srv/more rows"
-port = 9095
-"""
-
-
-def florg(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def made(folder, text=TWO):
-    """The folder that `florg up` makes of a file."""
-    (folder / "federation.toml").write_text(text)
-    result = florg("up", folder / "federation.toml")
-    assert result.exit_code == 0, result.output
-    return folder / "federation"
 
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory):
     return made(tmp_path_factory.mktemp("federation"))
-
-
-def printed_by(script, folder):
-    """The words that a start script would start, its programs replaced by ones that print theirs."""
-    programs = folder / "programs"
-    programs.mkdir(exist_ok=True)
-    for name in ("florg", "flower-superlink"):
-        (programs / name).write_text('#!/usr/bin/env bash\nprintf \'%s\\n\' "${0##*/}" "$@"; env >&2\n')
-        (programs / name).chmod(0o755)
-    env = {"PATH": f"{programs}:/usr/bin:/bin"}
-    done = subprocess.run(["bash", str(script)], env=env, cwd="/", capture_output=True, text=True, check=True)
-    variables = dict(line.split("=", 1) for line in done.stderr.splitlines() if "=" in line)
-    return done.stdout.splitlines(), variables
 
 
 def test_every_machine_has_its_folder_and_the_authority_s_key_is_in_none_of_them(federation):
@@ -282,80 +239,6 @@ def test_the_connection_and_the_registrations_of_the_operator(federation):
     assert Path(found["root-certificates"]).is_file()
     assert text.count("flwr supernode register") == 2
     assert "min-clients=2" in text
-
-
-def test_a_second_call_makes_nothing_and_leaves_what_was_changed(tmp_path):
-    folder = made(tmp_path)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    job = folder / "clients/clinic-a/job.sbatch"
-    job.write_text("mine\n")
-    again = florg("up", tmp_path / "federation.toml")
-    assert again.exit_code == 0
-    assert not re.search(r"^made ", again.stdout, re.MULTILINE)
-    assert "kept  clients/clinic-a/job.sbatch, which is not what the file says now" in again.stdout
-    assert {path: path.read_bytes() for path in before} == {**before, job: b"mine\n"}
-
-
-def test_an_invited_site_gets_its_folder_and_nothing_changes_for_the_others(tmp_path):
-    folder = made(tmp_path)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    result = florg("invite", "clinic-c", "--data-path", "/srv/c", "--file", tmp_path / "federation.toml")
-    assert result.exit_code == 0, result.output
-    assert {path: path.read_bytes() for path in before} == before
-    words, _ = printed_by(folder / "clients/clinic-c/start.sh", tmp_path)
-    assert partition(values_of(warm_options_of(words[2:]).node_config))[0] == 2
-    (registered,) = re.findall(r"^  (flwr supernode register .*)$", result.stdout, re.MULTILINE)
-    assert (folder / shlex.split(registered)[3]).is_file()
-    assert [site["name"] for site in tomllib.loads((tmp_path / "federation.toml").read_text())["site"]] == [
-        "clinic-a", "clinic-b", "clinic-c",
-    ]  # fmt: skip
-    after = florg("up", tmp_path / "federation.toml")
-    assert "differs" not in after.stdout
-    assert "clients/clinic" not in after.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["clinic-a", "--data-path", "/srv/c"], "there is a site clinic-a already"),
-        (["Clinic", "--data-path", "/srv/c"], "lower-case letters, digits, hyphens"),
-        (["clinic-c"], "the new site would have a share of the task's rows"),
-        (["clinic-c", "--data-path", "rows"], "an absolute one"),
-        (["clinic-c", "--data-path", "/srv/c", "--output", "elsewhere"], "holds no authority"),
-    ],
-)
-def test_a_site_that_cannot_be_added_changes_nothing(arguments, problem, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = made(tmp_path)
-    result = florg("invite", *arguments)
-    assert result.exit_code == 2
-    assert problem in " ".join(result.stderr.split())
-    assert (tmp_path / "federation.toml").read_text() == TWO
-    assert {path.name for path in (folder / "clients").iterdir()} == {"clinic-a", "clinic-b"}
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (("[server]", "[sever]"), "sever: there is no such key"),
-        (('names = ["superlink", "10.0.0.7"]', "names = []"), "server.names: expected at least one"),
-        (('"10.0.0.7"', '"https://x"'), "expected a host name or an IP address"),
-        (("gpu = true", "gpu = 1"), "site[1].gpu = 1: expected true or false"),
-        (('name = "clinic-b"', 'name = "clinic_b"'), 'site[2].name = "clinic_b": expected lower-case letters'),
-        (('name = "clinic-b"', 'name = "clinic-a"'), "clinic-a stands there twice"),
-        (('data-path = "/srv/more rows"\n', ""), "give all sites a data-path, or none"),
-        (("/srv/rows", "rows"), 'site[1].data-path = "rows"'),
-        (("port = 9095", "port = 90950"), "site[2].port = 90950"),
-        (("[server]", "[server"), "is no TOML"),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_answered_by_key_before_anything_is_made(change, problem, tmp_path):
-    assert change[0] in TWO
-    (tmp_path / "federation.toml").write_text(TWO.replace(*change))
-    result = florg("up", tmp_path / "federation.toml")
-    assert result.exit_code == 2
-    assert problem in " ".join(result.stderr.split())
-    assert [path.name for path in tmp_path.iterdir()] == ["federation.toml"]
 
 
 @pytest.mark.slow
